@@ -1,0 +1,37 @@
+/* Every limit that input can run into, in one place. */
+#ifndef TSFS_BASE_LIMITS_H
+#define TSFS_BASE_LIMITS_H
+
+/* names */
+#define TSFS_NAME_MAX        256  /* bytes in a database's or table's name */
+#define TSFS_COLUMN_NAME_MAX 256  /* bytes in a dimension's or measure's name */
+#define TSFS_COLUMNS_MAX     4096 /* columns of a table */
+#define TSFS_DIMENSIONS_MAX  255  /* dimensions of a table */
+
+/* ingest */
+#define TSFS_LINE_MAX       (1u << 20)  /* bytes in one line of line protocol */
+#define TSFS_SERIES_KEY_MAX (64u << 10) /* bytes of measurement and tags as spelled */
+#define TSFS_VARCHAR_MAX    (64u << 10) /* bytes in one string value */
+#define TSFS_SERIES_MAX     (1u << 26)  /* series of one table held hot */
+
+/* log */
+#define TSFS_WAL_RECORD_MAX (64u << 20) /* bytes in one log record's payload */
+
+/* cold */
+#define TSFS_BLOCK_ROWS      1024u        /* rows of one series behind one summary */
+#define TSFS_ROW_GROUP_ROWS  (1u << 20)   /* rows of a row group */
+#define TSFS_ROW_GROUP_BYTES (256u << 20) /* decoded bytes of a row group, whichever comes first */
+#define TSFS_FOOTER_MAX      (256u << 20) /* bytes of a Parquet footer that is read */
+#define TSFS_PAGE_MAX        (256u << 20) /* decompressed bytes of one page that is read */
+
+/* sql */
+#define TSFS_SQL_MAX       (1u << 20) /* bytes of a statement */
+#define TSFS_SQL_DEPTH_MAX 200        /* nesting of expressions and subqueries */
+#define TSFS_BATCH_ROWS    2048u      /* rows in a batch */
+
+/* files */
+#define TSFS_CONFIG_WRITE_MAX 4096u       /* bytes of one write to config or ctl */
+#define TSFS_ERRORS_BYTES     (64u << 10) /* kept in an errors file, oldest dropped first */
+#define TSFS_REJECTED_BYTES   (1u << 20)  /* kept in a rejected file, oldest dropped first */
+
+#endif

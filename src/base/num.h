@@ -1,0 +1,26 @@
+/* Numbers from and to text: exact, and fast on the common forms. */
+#ifndef TSFS_BASE_NUM_H
+#define TSFS_BASE_NUM_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+/* The nearest double to the decimal text s ([+-]digits[.digits][(e|E)[+-]digits], also ".5" and "5."; nothing
+ * else: no hex, no inf, no nan).  -EINVAL: not such a text; -ERANGE: beyond the largest finite double.
+ * Results too small become 0 or subnormal as IEEE 754 rounds them. */
+TSFS_MUST_CHECK int tsfs_num_parse_double(struct tsfs_str s, double *out);
+
+/* [+-]digits.  -EINVAL, -ERANGE. */
+TSFS_MUST_CHECK int tsfs_num_parse_i64(struct tsfs_str s, int64_t *out);
+
+#define TSFS_NUM_TEXT_MAX 32
+
+/* Shortest decimal that reads back to the same bits, as SQL results show it: 21.5, 100.0 (always a point
+ * or an exponent), 1.0e-7 style for exponents < -3 or >= 16 written 1e-07 and 1.5e+16, NaN, Infinity,
+ * -Infinity. Returns the length; not NUL-terminated. */
+unsigned tsfs_num_format_double(double v, char out[TSFS_NUM_TEXT_MAX]);
+unsigned tsfs_num_format_i64(int64_t v, char out[TSFS_NUM_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,24 @@
+/* A pool of worker threads for queries and background jobs. */
+#ifndef TSFS_BASE_POOL_H
+#define TSFS_BASE_POOL_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct tsfs_pool;
+
+/* threads 0 = one per core the process may run on. */
+TSFS_MUST_CHECK int tsfs_pool_create(unsigned threads, struct tsfs_pool **out);
+void tsfs_pool_free(struct tsfs_pool *pool); /* waits for what runs */
+unsigned tsfs_pool_threads(const struct tsfs_pool *pool);
+
+/* Calls task(ctx, i, worker) for every i in [0, n), on the calling thread and on idle workers, and
+ * returns when all have returned.  worker is in [0, tsfs_pool_threads + 1): two calls that run at the
+ * same time never share one, so it may index per-thread state.  Once a task returns non-zero no
+ * further ones start; that first value is returned.  Several callers may run at once; pool NULL runs
+ * all on the caller. */
+TSFS_MUST_CHECK int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsigned worker),
+                                  void *ctx, size_t n);
+
+#endif

@@ -1,0 +1,52 @@
+/* Calendar and clock: nanoseconds since 1970-01-01T00:00:00Z in int64, proleptic Gregorian, UTC. */
+#ifndef TSFS_BASE_TIME_H
+#define TSFS_BASE_TIME_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define TSFS_NS_PER_US   INT64_C(1000)
+#define TSFS_NS_PER_MS   INT64_C(1000000)
+#define TSFS_NS_PER_S    INT64_C(1000000000)
+#define TSFS_NS_PER_MIN  (60 * TSFS_NS_PER_S)
+#define TSFS_NS_PER_HOUR (3600 * TSFS_NS_PER_S)
+#define TSFS_NS_PER_DAY  (86400 * TSFS_NS_PER_S)
+
+int64_t tsfs_time_now(void); /* CLOCK_REALTIME */
+int64_t tsfs_time_monotonic(void);
+
+struct tsfs_civil {
+    int32_t year;
+    uint8_t month, day; /* 1-based */
+    uint8_t hour, minute, second;
+    uint32_t nanosecond;
+};
+
+int64_t tsfs_time_days_from_civil(int32_t year, unsigned month, unsigned day);
+void tsfs_time_civil_from_days(int64_t days, int32_t *year, unsigned *month, unsigned *day);
+void tsfs_time_to_civil(int64_t ns, struct tsfs_civil *out);
+/* -ERANGE outside int64 nanoseconds or not a calendar date. */
+TSFS_MUST_CHECK int tsfs_time_from_civil(const struct tsfs_civil *c, int64_t *ns);
+
+/* floor(ns / step) * step; step > 0.  Saturates at INT64_MIN. */
+int64_t tsfs_time_floor(int64_t ns, int64_t step);
+
+/* "YYYY-MM-DD[( |T)hh:mm[:ss[.fffffffff]]][ ][Z|UTC|+hh:mm|-hh:mm|+hhmm]"; missing parts are zero, also
+ * "YYYY" and "YYYY-MM"; blanks around are ignored.  -EINVAL, -ERANGE. */
+TSFS_MUST_CHECK int tsfs_time_parse(struct tsfs_str s, int64_t *ns);
+
+#define TSFS_TIME_TEXT_MAX 40
+/* "YYYY-MM-DD hh:mm:ss.nnnnnnnnn"; returns the length (29), not NUL-terminated. */
+unsigned tsfs_time_format(int64_t ns, char out[TSFS_TIME_TEXT_MAX]);
+unsigned tsfs_time_format_date(int64_t days, char out[TSFS_TIME_TEXT_MAX]);      /* YYYY-MM-DD */
+unsigned tsfs_time_format_time_of_day(int64_t ns, char out[TSFS_TIME_TEXT_MAX]); /* hh:mm:ss.nnnnnnnnn */
+
+/* A setting's duration: "90s 15m 12h 30d 10y 500ms 2w", a number and one unit, y = 365 d; 0 needs a unit too.
+ * -EINVAL, -ERANGE. */
+TSFS_MUST_CHECK int tsfs_duration_parse(struct tsfs_str s, int64_t *ns);
+/* The shortest such text that reads back to ns exactly. */
+unsigned tsfs_duration_format(int64_t ns, char out[TSFS_TIME_TEXT_MAX]);
+
+#endif
