@@ -1,0 +1,104 @@
+/* The hot rows of one partition and generation: columnar, series-major, in memory, backed by a log.
+ *
+ * A write goes through four calls under the table's write lock: stage every row (into space behind
+ * what readers see), log what was staged, then publish; or undo after any failure.  Readers take
+ * snapshots at any time and never wait for more than the publication of one write. */
+#ifndef TSFS_HOT_HOT_H
+#define TSFS_HOT_HOT_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "col/schema.h"
+#include "col/source.h"
+#include "hot/series.h"
+#include "wal/wal.h"
+
+struct tsfs_hot;
+struct tsfs_hot_snap;
+
+/* One field of a row: a measure by its slot and its column's type. */
+struct tsfs_cell {
+    uint16_t slot;
+    uint8_t type; /* enum tsfs_type: BOOLEAN BIGINT DOUBLE VARCHAR; the schema's type of the column */
+    union {
+        bool b;
+        int64_t i;
+        double d;
+        struct tsfs_str s;
+    };
+};
+
+/* series and budget (the hot tier's memory, only counted here, never refused) are borrowed until the last
+ * reference goes. */
+TSFS_MUST_CHECK int tsfs_hot_create(struct tsfs_series_index *series, struct tsfs_budget *budget,
+                                    struct tsfs_hot **out);
+struct tsfs_hot *tsfs_hot_ref(struct tsfs_hot *hot);
+void tsfs_hot_unref(struct tsfs_hot *hot); /* takes NULL */
+
+/* Copies a row in behind the published ones and into the log record being built.  schema is the table's at
+ * this moment (definitions of columns first used in this log go into the record).  Cells of one slot: the
+ * later wins.  -ENOMEM; -E2BIG when the record would pass TSFS_WAL_RECORD_MAX (log and publish, then stage
+ * on). */
+TSFS_MUST_CHECK int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint32_t series,
+                                   int64_t time, const struct tsfs_cell *cells, unsigned ncells);
+/* Appends the staged record to wal; nothing staged: 0. */
+TSFS_MUST_CHECK int tsfs_hot_log(struct tsfs_hot *hot, struct tsfs_wal *wal, struct tsfs_error *err);
+/* Makes the staged rows visible, all at once.  Cannot fail. */
+void tsfs_hot_publish(struct tsfs_hot *hot);
+/* Forgets the staged rows; logged: takes the record back from the log as well. */
+TSFS_MUST_CHECK int tsfs_hot_undo(struct tsfs_hot *hot, struct tsfs_wal *wal);
+
+/* Recovery: applies one log payload and publishes it.  define is told of each column the record defines
+ * (ordinal, name, role, type), before its first use, and answers 0 when the schema has it or has gained it.
+ */
+struct tsfs_hot_recovery {
+    int (*define)(void *ctx, uint16_t ordinal, const struct tsfs_column *column, struct tsfs_error *err);
+    const struct tsfs_schema *(*schema)(void *ctx); /* the table's, with all that was defined */
+    void *ctx;
+};
+TSFS_MUST_CHECK int tsfs_hot_replay(struct tsfs_hot *hot, const struct tsfs_hot_recovery *recovery,
+                                    const void *payload, size_t len, struct tsfs_error *err);
+
+struct tsfs_hot_facts {
+    uint64_t rows; /* as written: duplicates not yet merged */
+    uint32_t series;
+    uint64_t bytes;        /* memory held */
+    int64_t t_min, t_max;  /* INT64_MAX, INT64_MIN while empty */
+    int64_t first_written; /* tsfs_time_now of the oldest row's publication, 0 while empty */
+};
+void tsfs_hot_facts(struct tsfs_hot *hot, struct tsfs_hot_facts *out);
+
+/* What is published now and matches spec's time range and series (spec NULL = all); refs hot.  Cheap: no row
+ * is copied.  spec is borrowed until the snapshot is released.  Returns owned. */
+TSFS_MUST_CHECK int tsfs_hot_snapshot(struct tsfs_hot *hot, struct tsfs_schema *schema,
+                                      const struct tsfs_scan_spec *spec, struct tsfs_hot_snap **out);
+void tsfs_hot_snap_free(struct tsfs_hot_snap *snap); /* takes NULL */
+
+/* The series of a snapshot; `sorted` = in tsfs_series_cmp order (migration and merges with other sources want
+ * that), otherwise in any order.  Decided once, before the first use. */
+TSFS_MUST_CHECK int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap);
+uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap);
+/* Series i; borrowed until the snapshot is released. */
+void tsfs_hot_snap_series(const struct tsfs_hot_snap *snap, uint32_t i, struct tsfs_series *out);
+/* The number of series i if the snapshot holds it, else TSFS_SERIES_NONE (by hash, for merging). */
+uint32_t tsfs_hot_snap_find(const struct tsfs_hot_snap *snap, const struct tsfs_series *series);
+
+/* Rows of one series in memory: strictly ascending times, measures as vectors (data NULL: no value in these
+ * rows). */
+struct tsfs_hot_piece {
+    uint32_t nrows;
+    const int64_t *time;
+    uint16_t ncols;              /* measure slots covered */
+    const struct tsfs_vec *cols; /* by measure slot, flat, nrows rows */
+};
+
+/* The rows of series i inside spec's time range as pieces that follow one another in time (no time twice:
+ * rows written out of order or twice are merged into new arrays in arena; in the common case the pieces point
+ * straight at the chunks and nothing is copied).  Borrowed from arena and snapshot. */
+TSFS_MUST_CHECK int tsfs_hot_snap_pieces(const struct tsfs_hot_snap *snap, uint32_t i,
+                                         struct tsfs_arena *arena, struct tsfs_hot_piece **pieces,
+                                         uint32_t *npieces);
+
+#endif
