@@ -4,6 +4,7 @@
 #define TSFS_WAL_WAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"

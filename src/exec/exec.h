@@ -1,0 +1,42 @@
+/* Runs a plan: batches are pulled, nothing is computed before it is asked for. */
+#ifndef TSFS_EXEC_EXEC_H
+#define TSFS_EXEC_EXEC_H
+
+#include "base/pool.h"
+#include "col/vec.h"
+#include "plan/plan.h"
+
+struct tsfs_exec;
+
+struct tsfs_exec_options {
+    struct tsfs_pool *pool; /* NULL: all on the calling thread */
+    struct tsfs_budget
+        *budget;      /* query_memory; NULL = unlimited.  Over it: -ENOMEM that names the operator */
+    int64_t deadline; /* tsfs_time_monotonic, 0 = none: -ETIMEDOUT */
+    int64_t now;      /* the query's instant */
+    const _Atomic bool *cancel;     /* any thread may set it: -EINTR soon after; may be NULL */
+    bool (*interrupted)(void *ctx); /* polled on the calling thread only, every few ms: -EINTR; may be NULL */
+    void *interrupted_ctx;
+};
+
+struct tsfs_exec_stats {
+    struct tsfs_scan_stats scan;
+    uint64_t rows_out;
+    uint64_t partitions_total, partitions_pruned;
+};
+
+/* plan and options are borrowed until close. */
+TSFS_MUST_CHECK int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options *options,
+                                   struct tsfs_exec **out, struct tsfs_error *err);
+/* 1 and the next batch (dense: sel NULL, nrows > 0; borrowed until the next call), 0 at the end, -errno. */
+int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_error *err);
+/* The interrupted callback's ctx may change from call to call (another reader's request). */
+void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx);
+void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out);
+void tsfs_exec_close(struct tsfs_exec *exec); /* takes NULL */
+
+/* Evaluates an expression that names no column. */
+TSFS_MUST_CHECK int tsfs_exec_fold(const struct tsfs_expr *expr, int64_t now, struct tsfs_arena *arena,
+                                   struct tsfs_value *out, struct tsfs_error *err);
+
+#endif

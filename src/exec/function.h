@@ -1,0 +1,56 @@
+/* How functions are computed: the kernels behind sql/function.h's signatures. */
+#ifndef TSFS_EXEC_FUNCTION_H
+#define TSFS_EXEC_FUNCTION_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "col/source.h"
+#include "col/vec.h"
+#include "sql/function.h"
+
+struct tsfs_kernel_ctx {
+    struct tsfs_arena *arena; /* results and their strings go here */
+    int64_t now;              /* the query's instant */
+    struct tsfs_error *err;
+    uint32_t line, column; /* of the call, for err */
+    uint64_t *row_errors;  /* not NULL under TRY: set row i's bit instead of failing on it */
+};
+
+/* Computes rows [0, n) of out.  Arguments are dense vectors of n rows, or constants.  For functions with
+ * nulls = false, `valid` is the AND of the arguments' bitmaps (NULL = all): rows not in it must not fail and
+ * their result does not matter; the caller sets out->valid, and the kernel may only take rows away (by
+ * allocating a new bitmap).  For nulls = true the kernel sets out->valid itself.  When all arguments are
+ * constant n is 1. */
+typedef int (*tsfs_kernel)(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
+                           uint32_t n, const uint64_t *valid, struct tsfs_vec *out);
+
+struct tsfs_scalar_impl {
+    tsfs_kernel kernel;
+};
+
+/* An aggregate's state is plain memory of state_size bytes, zeroed at first; what it holds beyond (strings)
+ * comes from the arena, which lives as long as the states do. */
+struct tsfs_aggregate_impl {
+    uint32_t state_size;
+    /* All of rows [from, from + n) into one state: the loop over a contiguous run. args as batch columns. */
+    int (*update_run)(struct tsfs_kernel_ctx *ctx, void *state, const struct tsfs_vec *args, uint32_t from,
+                      uint32_t n);
+    /* Row i into states[i]. */
+    int (*update_rows)(struct tsfs_kernel_ctx *ctx, void *const *states, const struct tsfs_vec *args,
+                       uint32_t n);
+    /* A whole block from its summary (of the first argument; for min_by/max_by the second argument is time
+     * and the block's range is given); NULL = this aggregate cannot.  Returns 1 when the summary does not
+     * suffice: decode the rows. */
+    int (*update_summary)(struct tsfs_kernel_ctx *ctx, void *state, enum tsfs_type type,
+                          const struct tsfs_block *block, const struct tsfs_summary *summary);
+    int (*merge)(struct tsfs_kernel_ctx *ctx, void *into, const void *from);
+    /* out[row] from the state; out's data and valid are writable arrays made by the caller. */
+    int (*finish)(struct tsfs_kernel_ctx *ctx, const void *state, void *data, uint64_t *valid, uint32_t row);
+};
+
+/* The one registry. */
+const struct tsfs_function_set *tsfs_functions(void);
+
+/* CAST: kernels outside the registry.  NULL if from cannot be cast to `to`. */
+tsfs_kernel tsfs_cast_kernel(enum tsfs_type from, enum tsfs_type to);
+#endif

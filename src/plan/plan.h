@@ -1,0 +1,104 @@
+/* The logical plan: what exec runs and EXPLAIN prints.  A tree in the query's arena. */
+#ifndef TSFS_PLAN_PLAN_H
+#define TSFS_PLAN_PLAN_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "col/source.h"
+#include "sql/expr.h"
+#include "sql/function.h"
+#include "sql/resolver.h"
+
+enum tsfs_plan_kind {
+    TSFS_PLAN_SCAN,
+    TSFS_PLAN_VALUES, /* literal rows: SELECT without FROM (one row, no columns), SHOW, DESCRIBE, EXPLAIN */
+    TSFS_PLAN_FILTER,
+    TSFS_PLAN_PROJECT,
+    TSFS_PLAN_AGGREGATE, /* without groups: exactly one row; DISTINCT is one without aggregates */
+    TSFS_PLAN_SORT,      /* with limit: the first limit rows only */
+    TSFS_PLAN_LIMIT
+};
+
+struct tsfs_plan_column {
+    struct tsfs_str name; /* as the result shows it */
+    enum tsfs_type type;
+};
+
+struct tsfs_plan_aggregate {
+    const struct tsfs_function *fn;
+    struct tsfs_expr **args;
+    uint32_t nargs;
+    bool distinct;
+    struct tsfs_expr *filter; /* NULL = every row */
+    uint32_t line, column;
+};
+
+struct tsfs_plan_key {
+    struct tsfs_expr *expr;
+    bool descending, nulls_first;
+};
+
+/* Rows of one table.  Column i of the output is schema ordinal ordinals[i]; expressions in here count in that
+ * output. */
+struct tsfs_plan_scan {
+    struct tsfs_table_ref table;
+    uint16_t *ordinals;
+    int64_t time_min, time_max; /* inclusive; what WHERE says of time alone (the filter keeps no such term) */
+    bool empty;                 /* WHERE can never be true */
+    struct tsfs_expr *series_filter; /* over dimensions and measure_name only, NULL = none: true is wanted */
+    struct tsfs_expr *row_filter;    /* the rest of WHERE, NULL = none */
+    struct tsfs_dim_in *dim_in;      /* necessary conditions drawn from the filters, see col/source.h */
+    uint32_t n_dim_in;
+    struct tsfs_measure_range *ranges;
+    uint32_t n_ranges;
+    bool newest_first; /* a LIMIT above wants the newest time first */
+};
+
+struct tsfs_plan {
+    enum tsfs_plan_kind kind;
+    struct tsfs_plan_column *cols; /* of the output */
+    uint32_t ncols;
+    struct tsfs_plan *input; /* NULL for SCAN and VALUES */
+    union {
+        struct tsfs_plan_scan scan;
+        struct {
+            struct tsfs_value *rows;
+            uint64_t nrows;
+        } values; /* row-major, nrows * ncols */
+        struct {
+            struct tsfs_expr *predicate;
+        } filter;
+        struct {
+            struct tsfs_expr **exprs;
+        } project; /* ncols of them */
+        struct {   /* output: groups, then aggregates */
+            struct tsfs_expr **groups;
+            uint32_t ngroups;
+            struct tsfs_plan_aggregate *aggs;
+            uint32_t naggs;
+        } aggregate;
+        struct {
+            struct tsfs_plan_key *keys;
+            uint32_t nkeys;
+            uint64_t limit;
+        } sort; /* limit UINT64_MAX = all */
+        struct {
+            uint64_t limit, offset;
+        } limit;
+    };
+};
+
+/* text to plan: lexes, parses, binds, plans and applies the rules.  Everything is in arena; text must live as
+ * long.  Errors
+ * (-EINVAL, -ENOENT, -EACCES, ...) carry line, column and what is near. */
+TSFS_MUST_CHECK int tsfs_plan_query(struct tsfs_str text, const struct tsfs_resolver *resolver,
+                                    const struct tsfs_function_set *functions, struct tsfs_arena *arena,
+                                    struct tsfs_plan **out, struct tsfs_error *err);
+
+/* What EXPLAIN shows, one operator a line, inputs indented. */
+TSFS_MUST_CHECK int tsfs_plan_explain(const struct tsfs_plan *plan, struct tsfs_buf *out);
+
+#endif

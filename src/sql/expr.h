@@ -1,0 +1,40 @@
+/* Bound expressions: names resolved, types known, coercions explicit.  Made by the binder, rewritten by the
+ * planner, evaluated by exec.  All nodes live in the query's arena. */
+#ifndef TSFS_SQL_EXPR_H
+#define TSFS_SQL_EXPR_H
+
+#include <stdint.h>
+
+#include "col/type.h"
+
+struct tsfs_function;
+
+enum tsfs_expr_kind {
+    TSFS_EXPR_LITERAL, /* value */
+    TSFS_EXPR_COLUMN,  /* index into the input's columns */
+    TSFS_EXPR_CALL,    /* fn(args): functions and operators alike ("+", "=", "like", ...) */
+    TSFS_EXPR_CAST,    /* args[0] to type; is_try: failure is NULL */
+    TSFS_EXPR_AND,     /* n args, three-valued */
+    TSFS_EXPR_OR,
+    TSFS_EXPR_NOT,
+    TSFS_EXPR_IS_NULL, /* never NULL itself; IS NOT NULL = NOT(IS_NULL) */
+    TSFS_EXPR_CASE,    /* when1, then1, when2, then2, ..., else (always present); simple CASE, IF and NULLIF
+                          become this */
+    TSFS_EXPR_COALESCE,
+    TSFS_EXPR_IN, /* args[0] IN (args[1..]), all of one type */
+    TSFS_EXPR_TRY /* args[0], an error while evaluating a row makes it NULL */
+};
+
+struct tsfs_expr {
+    enum tsfs_expr_kind kind;
+    enum tsfs_type type;
+    uint32_t line, column; /* in the query's text, for errors at run time */
+    bool is_try;
+    uint32_t index;
+    struct tsfs_value value;
+    const struct tsfs_function *fn;
+    uint32_t nargs;
+    struct tsfs_expr **args;
+};
+
+#endif
