@@ -21,7 +21,4 @@ TSFS_MUST_CHECK int tsfs_format_batch(struct tsfs_formatter *f, const struct tsf
 TSFS_MUST_CHECK int tsfs_format_end(struct tsfs_formatter *f, struct tsfs_buf *out);
 void tsfs_format_free(struct tsfs_formatter *f); /* takes NULL */
 
-/* One value as CSV shows it, without quoting: CAST(x AS varchar) and error texts use it too. */
-TSFS_MUST_CHECK int tsfs_format_value(const struct tsfs_value *value, struct tsfs_buf *out);
-
 #endif
