@@ -1,0 +1,33 @@
+/* The settings of a database or table: `key = value` lines. */
+#ifndef TSFS_CATALOG_SETTINGS_H
+#define TSFS_CATALOG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum tsfs_bad_line { TSFS_BAD_LINE_STOP, TSFS_BAD_LINE_SKIP };
+
+struct tsfs_settings {
+    int64_t memory_retention; /* ns a point stays hot */
+    int64_t cold_retention;   /* ns it stays cold after that */
+    int64_t partition;        /* ns, whole hours */
+    int64_t precision;        /* ns a unit of the timestamps written: 1, 1e3, 1e6, 1e9 */
+    int64_t sync_interval;    /* ns between syncs of the log; 0 = every write is synced */
+    int64_t on_bad_line;      /* enum tsfs_bad_line */
+    int64_t future_limit;     /* ns ahead of the clock that a point may be */
+    int64_t query_timeout;    /* ns, 0 = none */
+    int64_t query_memory;     /* bytes, 0 = none */
+};
+
+void tsfs_settings_default(struct tsfs_settings *out);
+/* Applies the lines of text (blank ones and # comments are passed over), all or none: *settings changes only
+ * on success.  -EINVAL with line and reason. */
+TSFS_MUST_CHECK int tsfs_settings_parse(struct tsfs_settings *settings, struct tsfs_str text,
+                                        struct tsfs_error *err);
+/* What parse reads back to the same settings. */
+TSFS_MUST_CHECK int tsfs_settings_render(const struct tsfs_settings *settings, struct tsfs_buf *out);
+
+#endif
