@@ -22,6 +22,12 @@ TSFS_MUST_CHECK int tsfs_wal_open(int dirfd, const char *path, uint64_t size, st
 TSFS_MUST_CHECK int tsfs_wal_append(struct tsfs_wal *wal, const void *payload, size_t len,
                                     struct tsfs_error *err);
 
+/* The same for a record built with TSFS_WAL_FRAME_BYTES of room in front of its len bytes of payload: nothing
+ * is copied. */
+#define TSFS_WAL_FRAME_BYTES 24u
+TSFS_MUST_CHECK int tsfs_wal_append_framed(struct tsfs_wal *wal, void *framed, size_t len,
+                                           struct tsfs_error *err);
+
 /* Takes the last appended record back, as long as nothing was appended after it (another
  * partition's log failed in the same write).  Same appender. */
 TSFS_MUST_CHECK int tsfs_wal_undo(struct tsfs_wal *wal);
@@ -39,7 +45,8 @@ void tsfs_wal_close(struct tsfs_wal *wal); /* takes NULL; syncs what is dirty */
 /* Reads a log from its start and hands each payload to apply.  *good_size = end of the last good record.
  * A torn tail (an incomplete or checksum-failing LAST record) is cut off (truncated) unless read_only and
  * *torn_bytes says how much; a bad record with good ones after it is -EBADMSG with a message naming file and
- * offset, and the file is left alone.  An error from apply stops. */
+ * offset, and the file is left alone (but for what only power loss before a sync leaves behind, which is a
+ * torn tail too: recover.c).  An error from apply stops. */
 TSFS_MUST_CHECK int
 tsfs_wal_recover(int dirfd, const char *path, bool read_only,
                  int (*apply)(void *ctx, const void *payload, size_t len, struct tsfs_error *err), void *ctx,
