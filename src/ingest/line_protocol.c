@@ -1,0 +1,678 @@
+/* How a line is read
+ *
+ * The input is looked at once for its last newline.  Up to there every token but a quoted string ends at a
+ * newline at the latest, so the loops need no other bound; behind it is an incomplete line, which is left
+ * alone.  A string may run over newlines, and over the last one: then its line is incomplete.
+ *
+ * The key is skipped 32 bytes a step to the first blank that no backslash precedes, and hashed.  Its first
+ * special character tells a key from a field set without one: in "f=1,g=2" it is an equals sign, in "m,t=v" a
+ * comma.
+ *
+ * Lines that follow one another tend to have the same fields, so each field's name is first compared with the
+ * name in the same place of the point before.  If it is equal (and an equals sign follows), it needs
+ * no scan, no validation and no search for duplicates, and when that holds for the whole line the point says
+ * so (same_names), which saves the caller his lookups, too.  A name spelled with escapes is never used this
+ * way.
+ *
+ * Numbers: eight digits a step by multiplication.  An integer of up to sixteen digits, and a decimal of up to
+ * fifteen-odd whose digits fit 53 bits and whose power of ten is exact (one division, rounded right: Clinger,
+ * "How to read floating point numbers accurately", 1990), is finished on the spot.  All else (exponents, long
+ * numbers, wrong ones) goes the slow way, through base/num.h.
+ *
+ * Resynchronisation: what follows a bad line begins at the next newline that is not inside a well-formed
+ * string. A string that never closes must not swallow the lines behind it, so then the first newline counts.
+ */
+#include "ingest/line_protocol.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/utf8.h"
+#include "ingest/lp_priv.h"
+#include "ingest/lp_scan.h"
+
+#define INCOMPLETE    1                   /* the line goes on behind the input */
+#define FEW_FIELDS    16                  /* up to here each pair of names is compared */
+#define EXACT_INTEGER (UINT64_C(1) << 53) /* every integer up to here is a double */
+
+struct parser {
+    struct tsfs_lp_batch *batch;
+    const char *data, *end, *limit; /* end: behind the last newline */
+    const char *line;               /* start of the line at hand */
+    uint32_t line_number;
+    uint32_t breaks; /* newlines inside its strings */
+    bool escaped;    /* one of its names had escapes */
+    bool at_end;
+    uint32_t expected, nexpected; /* the fields of the point before, 0 if they cannot serve */
+    struct tsfs_error *err;
+};
+
+static const uint64_t whole_powers[] = {1,
+                                        10,
+                                        100,
+                                        1000,
+                                        10000,
+                                        100000,
+                                        1000000,
+                                        10000000,
+                                        100000000,
+                                        1000000000,
+                                        10000000000,
+                                        100000000000,
+                                        1000000000000,
+                                        10000000000000,
+                                        100000000000000,
+                                        1000000000000000,
+                                        10000000000000000};
+static const double double_powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7, 1e8,
+                                       1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16};
+
+void tsfs_lp_batch_init(struct tsfs_lp_batch *batch, struct tsfs_budget *budget)
+{
+    *batch = (struct tsfs_lp_batch){0};
+    tsfs_arena_init(&batch->arena, budget);
+}
+
+void tsfs_lp_batch_free(struct tsfs_lp_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    free(batch->points);
+    free(batch->fields);
+    free(batch->scratch);
+    tsfs_arena_free(&batch->arena);
+    *batch = (struct tsfs_lp_batch){0};
+}
+
+static TSFS_PRINTF(4, 5) int fail(struct parser *ps, const char *at, int code, const char *fmt, ...)
+{
+    const char *line = ps->line, *newline;
+    uint32_t number = ps->line_number;
+    while ((newline = memchr(line, '\n', (size_t)(at - line))) != NULL) {
+        line = newline + 1;
+        number++;
+    }
+    char text[TSFS_ERROR_MESSAGE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    return tsfs_error_set_at(ps->err, code, number, (uint32_t)(at - line) + 1, "%s", text);
+}
+
+static __attribute__((noinline)) int grow_fields(struct tsfs_lp_batch *batch)
+{
+    size_t cap = batch->fields_cap == 0 ? 1024 : batch->fields_cap * 2;
+    struct tsfs_lp_field *fields = reallocarray(batch->fields, cap, sizeof(*fields));
+    if (fields == NULL)
+        return -ENOMEM;
+    batch->fields = fields;
+    batch->fields_cap = cap;
+    return 0;
+}
+
+static __attribute__((noinline)) int grow_points(struct tsfs_lp_batch *batch)
+{
+    size_t cap = batch->points_cap == 0 ? 128 : batch->points_cap * 2;
+    struct tsfs_lp_point *points = reallocarray(batch->points, cap, sizeof(*points));
+    if (points == NULL)
+        return -ENOMEM;
+    batch->points = points;
+    batch->points_cap = cap;
+    return 0;
+}
+
+static inline bool is_line_end(const char *p)
+{
+    return *p == '\n' || (*p == '\r' && p[1] == '\n');
+}
+
+/* Ends a field's value.  A '\r' is looked at more closely behind the last field. */
+static inline bool ends_value(char c)
+{
+    const uint64_t set = UINT64_C(1) << ',' | UINT64_C(1) << ' ' | UINT64_C(1) << '\n' | UINT64_C(1) << '\r' |
+                         UINT64_C(1) << '\t';
+    return (unsigned char)c <= ',' && (set >> c & 1);
+}
+
+/* A field's name that is not the expected one.  *pp: to behind its '='. */
+static __attribute__((noinline)) int read_name(struct parser *ps, const char **pp, struct tsfs_str *name)
+{
+    const char *start = *pp, *p = start;
+    bool high = false, escaped = false;
+    char text[LP_QUOTE_MAX];
+    for (;;) {
+        p = lp_scan_name(p, ps->end, &high);
+        if (*p != '\\')
+            break;
+        bool escape = p[1] == ',' || p[1] == '=' || p[1] == ' ';
+        escaped |= escape;
+        p += escape ? 2 : 1;
+    }
+    struct tsfs_str raw = {start, (size_t)(p - start)};
+    if (*p != '=') {
+        if (raw.len == 0 && (is_line_end(p) || *p == ',' || *p == ' '))
+            return fail(ps, p, -EINVAL, "a field is missing here");
+        if (*p == ',' || *p == ' ' || is_line_end(p))
+            return fail(ps, p, -EINVAL, "'=' and a value are missing after the field \"%s\"",
+                        lp_quote(raw, text));
+        return fail(ps, p, -EINVAL, "control character in a field's name");
+    }
+    if (raw.len == 0)
+        return fail(ps, p, -EINVAL, "a field's name is missing before '='");
+    if (high && lp_name_valid(raw) != raw.len)
+        return fail(ps, start + lp_name_valid(raw), -EINVAL, "invalid UTF-8 in a field's name");
+    *name = raw;
+    if (escaped) {
+        *name = lp_unescape_name(&ps->batch->arena, raw);
+        if (name->ptr == NULL)
+            return fail(ps, start, -ENOMEM, "out of memory for the lines of a write");
+        ps->escaped = true;
+    }
+    if (name->len > TSFS_COLUMN_NAME_MAX)
+        return fail(ps, start, -E2BIG, "a field's name is longer than %d bytes: \"%s\"", TSFS_COLUMN_NAME_MAX,
+                    lp_quote(raw, text));
+    *pp = p + 1;
+    return 0;
+}
+
+/* A quoted string; *pp: from behind its opening quote to behind its closing one. */
+static __attribute__((noinline)) int read_string(struct parser *ps, const char **pp, struct tsfs_lp_field *f)
+{
+    const char *start = *pp, *p = start;
+    struct lp_text seen = {0};
+    char text[LP_QUOTE_MAX];
+    bool escaped = false;
+    for (;;) {
+        p = lp_scan_text(p, ps->end, ps->limit, &seen);
+        if (p < ps->end && *p == '"')
+            break;
+        if (ps->end - p < 2) {
+            if (ps->limit - start > 2 * (ptrdiff_t)TSFS_VARCHAR_MAX + 1)
+                return fail(ps, start - 1, -E2BIG, "the string of field \"%s\" is longer than %u bytes",
+                            lp_quote(f->name, text), TSFS_VARCHAR_MAX);
+            if (!ps->at_end)
+                return INCOMPLETE;
+            return fail(ps, start - 1, -EINVAL, "the string of field \"%s\" is not closed",
+                        lp_quote(f->name, text));
+        }
+        escaped = true;
+        seen.newline |= p[1] == '\n';
+        p += 2;
+    }
+    *pp = p + 1;
+    f->type = TSFS_VARCHAR;
+    f->s = (struct tsfs_str){start, (size_t)(p - start)};
+    if (seen.newline)
+        for (const char *q = start; (q = memchr(q, '\n', (size_t)(p - q))) != NULL; q++)
+            ps->breaks++;
+    if (seen.high && !tsfs_utf8_valid(f->s))
+        return fail(ps, start - 1, -EINVAL, "invalid UTF-8 in the string of field \"%s\"",
+                    lp_quote(f->name, text));
+    if (escaped) {
+        f->s = lp_unescape_string(&ps->batch->arena, f->s);
+        if (f->s.ptr == NULL)
+            return fail(ps, start, -ENOMEM, "out of memory for the lines of a write");
+    }
+    if (f->s.len > TSFS_VARCHAR_MAX)
+        return fail(ps, start - 1, -E2BIG, "the string of field \"%s\" is longer than %u bytes",
+                    lp_quote(f->name, text), TSFS_VARCHAR_MAX);
+    return 0;
+}
+
+static bool boolean(struct tsfs_str s, bool *out)
+{
+    static const struct tsfs_str yes[] = {{"t", 1}, {"T", 1}, {"true", 4}, {"True", 4}, {"TRUE", 4}};
+    static const struct tsfs_str no[] = {{"f", 1}, {"F", 1}, {"false", 5}, {"False", 5}, {"FALSE", 5}};
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        if (tsfs_str_eq(s, yes[i]) || tsfs_str_eq(s, no[i])) {
+            *out = tsfs_str_eq(s, yes[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Any value but a string, right or wrong. */
+static __attribute__((noinline)) int read_value(struct parser *ps, const char **pp, struct tsfs_lp_field *f)
+{
+    const char *start = *pp, *p = start;
+    char name[LP_QUOTE_MAX], text[LP_QUOTE_MAX];
+    while (!ends_value(*p))
+        p++;
+    struct tsfs_str s = {start, (size_t)(p - start)};
+    *pp = p;
+    lp_quote(f->name, name);
+    if (s.len == 0)
+        return fail(ps, start, -EINVAL, "field \"%s\" has no value", name);
+    char last = s.ptr[s.len - 1];
+    if (last == 'i' || last == 'u') {
+        struct tsfs_str digits = {s.ptr, s.len - 1};
+        int rc = last == 'u' && *s.ptr == '-' ? -EINVAL : tsfs_num_parse_i64(digits, &f->i);
+        f->type = TSFS_BIGINT;
+        if (rc == -ERANGE)
+            return fail(ps, start, -EINVAL, "field \"%s\": %s is beyond the range of a 64-bit integer%s",
+                        name, lp_quote(s, text),
+                        last == 'u' ? " (unsigned ones are taken up to 9223372036854775807)" : "");
+        if (rc != 0)
+            return fail(ps, start, -EINVAL, "field \"%s\": \"%s\" is not an %sinteger", name,
+                        lp_quote(s, text), last == 'u' ? "unsigned " : "");
+        return 0;
+    }
+    if (boolean(s, &f->b)) {
+        f->type = TSFS_BOOLEAN;
+        return 0;
+    }
+    f->type = TSFS_DOUBLE;
+    int rc = tsfs_num_parse_double(s, &f->d);
+    if (rc == -ERANGE)
+        return fail(ps, start, -EINVAL, "field \"%s\": %s is beyond the range of a double", name,
+                    lp_quote(s, text));
+    if (rc != 0)
+        return fail(ps, start, -EINVAL, "field \"%s\": \"%s\" is not a number%s", name, lp_quote(s, text),
+                    (*start | 32) >= 'a' && (*start | 32) <= 'z' ? " (text needs quotes)" : "");
+    return 0;
+}
+
+/* The common numbers; NULL: let read_value see to it.  Returns the end of the value. */
+static inline const char *fast_number(const struct parser *ps, const char *p, struct tsfs_lp_field *f)
+{
+    const char *limit = ps->limit;
+    bool negative = *p == '-';
+    uint64_t v, more;
+    p += negative;
+    unsigned n = lp_digits(p, limit, &v);
+    if (n == 0)
+        return NULL;
+    p += n;
+    if (n == 8) {
+        n = lp_digits(p, limit, &more);
+        if (n == 8)
+            return NULL;
+        v = v * whole_powers[n] + more;
+        p += n;
+    }
+    if (*p == 'i') {
+        f->type = TSFS_BIGINT;
+        f->i = negative ? -(int64_t)v : (int64_t)v;
+        p++;
+    } else {
+        double d = (double)v;
+        if (*p == '.') {
+            uint64_t fraction;
+            p++;
+            n = lp_digits(p, limit, &fraction);
+            p += n;
+            if (n == 8) {
+                unsigned again = lp_digits(p, limit, &more);
+                if (again == 8 || v >= 1000)
+                    return NULL; /* 19 digits and more */
+                fraction = fraction * whole_powers[again] + more;
+                n += again;
+                p += again;
+            }
+            if (v >= 100000000000)
+                return NULL;
+            v = v * whole_powers[n] + fraction;
+            if (v > EXACT_INTEGER)
+                return NULL;
+            d = (double)v / double_powers[n];
+        }
+        f->type = TSFS_DOUBLE;
+        f->d = negative ? -d : d;
+    }
+    return ends_value(*p) ? p : NULL;
+}
+
+/* Whether text (with 16 readable bytes behind it if wide) begins with name. */
+static inline bool begins_with(const char *text, struct tsfs_str name, bool wide)
+{
+#ifdef __SSE2__
+    if (name.len <= 16 && wide) {
+        unsigned equal = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(lp_load16(text), lp_load16(name.ptr)));
+        return (~equal & ((1u << name.len) - 1)) == 0;
+    }
+#endif
+    return memcmp(text, name.ptr, name.len) == 0;
+}
+
+/* The field set at *pp, up to the blank or line end behind it; *same: as tsfs_lp_point.same_names. */
+static inline int read_fields(struct parser *ps, const char **pp, bool *same)
+{
+    struct tsfs_lp_batch *batch = ps->batch;
+    const char *p = *pp;
+    size_t first = batch->nfields;
+    uint32_t expected = ps->expected, left = ps->nexpected;
+    bool all = left > 0;
+    for (;;) {
+        int rc;
+        if (batch->nfields == batch->fields_cap) {
+            rc = grow_fields(batch);
+            if (rc != 0)
+                return fail(ps, p, rc, "out of memory for the lines of a write");
+        }
+        struct tsfs_lp_field *f = &batch->fields[batch->nfields];
+        bool known = false;
+        if (left > 0) {
+            struct tsfs_str name = batch->fields[expected].name;
+            ptrdiff_t room = ps->limit - p;
+            known = (size_t)room > name.len && p[name.len] == '=' && begins_with(p, name, room >= 16);
+            if (known) {
+                f->name = (struct tsfs_str){p, name.len};
+                p += name.len + 1;
+                expected++;
+                left--;
+            }
+        }
+        if (!known) {
+            all = false;
+            left = 0;
+            if (batch->nfields - first >= TSFS_COLUMNS_MAX)
+                return fail(ps, p, -E2BIG, "more than %d fields", TSFS_COLUMNS_MAX);
+            rc = read_name(ps, &p, &f->name);
+            if (rc != 0)
+                return rc;
+        }
+        const char *value_end;
+        if (*p == '"') {
+            p++;
+            rc = read_string(ps, &p, f);
+            if (rc != 0)
+                return rc;
+        } else if ((value_end = fast_number(ps, p, f)) != NULL) {
+            p = value_end;
+        } else {
+            rc = read_value(ps, &p, f);
+            if (rc != 0)
+                return rc;
+        }
+        batch->nfields++;
+        if (*p != ',')
+            break;
+        p++;
+    }
+    *pp = p;
+    *same = all && left == 0;
+    return 0;
+}
+
+/* [-]digits at *pp. */
+static inline int read_time(struct parser *ps, const char **pp, int64_t *time)
+{
+    const char *start = *pp, *p = start, *limit = ps->limit;
+    bool negative = *p == '-';
+    uint64_t v, more;
+    p += negative;
+    const char *digits = p;
+    unsigned n = lp_digits(p, limit, &v);
+    p += n;
+    if (n == 8) {
+        n = lp_digits(p, limit, &more);
+        v = v * whole_powers[n] + more;
+        p += n;
+        if (n == 8) {
+            n = lp_digits(p, limit, &more);
+            if (n <= 3) { /* 19 digits fit 64 bits without a sign */
+                v = v * whole_powers[n] + more;
+                p += n;
+            }
+        }
+    }
+    if (p != digits && ends_value(*p) && *p != ',' && v <= (uint64_t)INT64_MAX + negative) {
+        *time = (int64_t)(negative ? 0 - v : v);
+        *pp = p;
+        return 0;
+    }
+    for (p = start; *p != ' ' && *p != '\t' && !is_line_end(p);)
+        p++;
+    struct tsfs_str s = {start, (size_t)(p - start)};
+    char text[LP_QUOTE_MAX];
+    int rc = *start == '+' ? -EINVAL : tsfs_num_parse_i64(s, time);
+    if (rc == -ERANGE)
+        return fail(ps, start, -EINVAL, "the timestamp %s is beyond the range of a 64-bit integer",
+                    lp_quote(s, text));
+    if (rc != 0)
+        return fail(ps, start, -EINVAL, "\"%s\" is not a timestamp", lp_quote(s, text));
+    *pp = p;
+    return 0;
+}
+
+/* Of two fields of one name the later counts; the earlier is taken out. */
+static __attribute__((noinline)) int drop_duplicates(struct parser *ps, size_t first)
+{
+    struct tsfs_lp_batch *batch = ps->batch;
+    struct tsfs_lp_field *fields = batch->fields + first;
+    size_t n = batch->nfields - first, dropped = 0;
+    if (n <= FEW_FIELDS) {
+        for (size_t i = 0; i + 1 < n; i++) {
+            for (size_t j = i + 1; j < n; j++) {
+                if (tsfs_str_eq(fields[i].name, fields[j].name)) {
+                    fields[i].name.ptr = NULL;
+                    dropped++;
+                    break;
+                }
+            }
+        }
+    } else {
+        size_t slots = 64;
+        while (slots < 2 * n)
+            slots *= 2;
+        if (slots > batch->scratch_cap) {
+            uint32_t *scratch = reallocarray(batch->scratch, slots, sizeof(*scratch));
+            if (scratch == NULL)
+                return fail(ps, ps->line, -ENOMEM, "out of memory for the lines of a write");
+            batch->scratch = scratch;
+            batch->scratch_cap = slots;
+        }
+        memset(batch->scratch, 0, slots * sizeof(*batch->scratch));
+        for (size_t i = n; i-- > 0;) {
+            size_t at = (size_t)tsfs_hash(fields[i].name.ptr, fields[i].name.len) & (slots - 1);
+            uint32_t number;
+            while ((number = batch->scratch[at]) != 0 &&
+                   !tsfs_str_eq(fields[number - 1].name, fields[i].name))
+                at = (at + 1) & (slots - 1);
+            if (number == 0) {
+                batch->scratch[at] = (uint32_t)i + 1;
+            } else {
+                fields[i].name.ptr = NULL;
+                dropped++;
+            }
+        }
+    }
+    if (dropped > 0) {
+        size_t kept = 0;
+        for (size_t i = 0; i < n; i++)
+            if (fields[i].name.ptr != NULL)
+                fields[kept++] = fields[i];
+        batch->nfields = first + kept;
+    }
+    return 0;
+}
+
+/* The end of the key at p: an unescaped blank, or the newline; p itself for a field set alone. */
+static inline const char *key_end(const char *p, const char *end)
+{
+    const char *start = p;
+    for (;;) {
+        p = lp_scan_head(p, end);
+        if (*p == ',')
+            break;
+        if (*p == '=')
+            return start;
+        if (*p != '\\')
+            return p;
+        p += p[1] == ',' || p[1] == '=' || p[1] == ' ' ? 2 : 1;
+    }
+    for (;;) {
+        p = lp_scan_tail(p, end);
+        if (*p != '\\')
+            return p;
+        p += p[1] == ' ' ? 2 : 1;
+    }
+}
+
+/* The point whose key begins at p; *next: the line behind it. */
+static inline int read_point(struct parser *ps, const char *p, const char **next)
+{
+    struct tsfs_lp_batch *batch = ps->batch;
+    if (batch->npoints == batch->points_cap) {
+        int rc = grow_points(batch);
+        if (rc != 0)
+            return fail(ps, p, rc, "out of memory for the lines of a write");
+    }
+    struct tsfs_lp_point *point = &batch->points[batch->npoints];
+    const char *stop = key_end(p, ps->end);
+    if (stop != p && *stop != ' ')
+        return fail(ps, is_line_end(stop - 1) ? stop - 1 : stop, -EINVAL,
+                    "the fields are missing: measurement,tag=value field=value time");
+    point->key = (struct tsfs_str){p, (size_t)(stop - p)};
+    if (point->key.len > TSFS_SERIES_KEY_MAX)
+        return fail(ps, p, -E2BIG, "measurement and tags are longer than %u bytes", TSFS_SERIES_KEY_MAX);
+    for (p = stop; *p == ' ';)
+        p++;
+
+    size_t first = batch->nfields;
+    bool same = false;
+    ps->breaks = 0;
+    ps->escaped = false;
+    int rc = read_fields(ps, &p, &same);
+    if (rc != 0)
+        goto fail;
+    char text[LP_QUOTE_MAX];
+    if (*p != ' ' && *p != '\t' && !is_line_end(p)) {
+        struct tsfs_str name = batch->fields[batch->nfields - 1].name;
+        rc = fail(ps, p, -EINVAL, "',' or a blank is missing after the value of field \"%s\"",
+                  lp_quote(name, text));
+        goto fail;
+    }
+    while (*p == ' ' || *p == '\t')
+        p++;
+    point->has_time = !is_line_end(p);
+    point->time = 0;
+    if (point->has_time) {
+        rc = read_time(ps, &p, &point->time);
+        if (rc != 0)
+            goto fail;
+        while (*p == ' ' || *p == '\t')
+            p++;
+        if (!is_line_end(p)) {
+            rc = fail(ps, p, -EINVAL, "unexpected text after the timestamp");
+            goto fail;
+        }
+    }
+    point->offset = (size_t)(ps->line - ps->data);
+    point->length = (size_t)(p - ps->line);
+    if (point->length > TSFS_LINE_MAX) {
+        rc = fail(ps, ps->line, -E2BIG, "the line is longer than %u bytes", TSFS_LINE_MAX);
+        goto fail;
+    }
+    if (!same) {
+        rc = drop_duplicates(ps, first);
+        if (rc != 0)
+            goto fail;
+    }
+    point->key_hash = tsfs_hash(point->key.ptr, point->key.len);
+    point->first_field = (uint32_t)first;
+    point->nfields = (uint32_t)(batch->nfields - first);
+    point->line = ps->line_number;
+    point->same_names = same;
+    ps->expected = point->first_field;
+    ps->nexpected = ps->escaped ? 0 : point->nfields;
+    batch->npoints++;
+    *next = p + 1 + (*p == '\r');
+    return 0;
+fail:
+    batch->nfields = first;
+    return rc;
+}
+
+/* Notes the extent of the bad line at ps->line. */
+static void note_bad(struct parser *ps)
+{
+    struct tsfs_lp_batch *batch = ps->batch;
+    const char *stop = lp_line_end(ps->line, ps->limit);
+    batch->bad_offset = (size_t)(ps->line - ps->data);
+    batch->bad_length = (size_t)(stop - ps->line);
+    batch->bad_unfinished = stop == ps->line || stop[-1] != '\n';
+    batch->bad_lines = 0;
+    for (const char *p = ps->line; (p = memchr(p, '\n', (size_t)(stop - p))) != NULL; p++)
+        batch->bad_lines++;
+}
+
+/* What lies behind the last newline, or a line whose string does not close before it. */
+static int read_rest(struct parser *ps)
+{
+    const char *p = ps->line;
+    if (ps->limit - p > (ptrdiff_t)TSFS_LINE_MAX)
+        return fail(ps, p, -E2BIG, "the line is longer than %u bytes", TSFS_LINE_MAX);
+    if (!ps->at_end)
+        return 0;
+    while (p < ps->limit && (*p == ' ' || *p == '\t' || *p == '\r'))
+        p++;
+    if (p < ps->limit && *p != '#')
+        return fail(ps, ps->limit, -EINVAL, "the last line does not end: it may have been cut off");
+    ps->line = ps->limit;
+    return 0;
+}
+
+int tsfs_lp_parse(struct tsfs_lp_batch *batch, const char *data, size_t len, size_t max_points, bool at_end,
+                  size_t *consumed, struct tsfs_error *err)
+{
+    const char *last = len > 0 ? memrchr(data, '\n', len) : NULL;
+    struct parser ps = {
+        .batch = batch,
+        .data = data,
+        .end = last == NULL ? data : last + 1,
+        .limit = data + len,
+        .line = data,
+        .line_number = 1,
+        .at_end = at_end,
+        .err = err,
+    };
+    batch->npoints = batch->nfields = batch->lines = 0;
+    batch->bad_offset = batch->bad_length = batch->bad_lines = 0;
+    batch->bad_unfinished = false;
+    tsfs_arena_reset(&batch->arena);
+    *consumed = 0;
+    if (len == 0)
+        return 0;
+
+    int rc = 0;
+    while (ps.line < ps.end) {
+        const char *p = ps.line;
+        while (*p == ' ' || *p == '\t')
+            p++;
+        if (is_line_end(p)) {
+            ps.line = p + 1 + (*p == '\r');
+            ps.line_number++;
+            continue;
+        }
+        if (*p == '#') {
+            ps.line = (const char *)memchr(p, '\n', (size_t)(ps.end - p)) + 1;
+            ps.line_number++;
+            continue;
+        }
+        if ((max_points != 0 && batch->npoints == max_points) ||
+            batch->nfields > UINT32_MAX - TSFS_COLUMNS_MAX)
+            goto out;
+        const char *next = p;
+        rc = read_point(&ps, p, &next);
+        if (rc != 0)
+            break;
+        ps.line = next;
+        ps.line_number += 1 + ps.breaks;
+    }
+    if (rc == 0 || rc == INCOMPLETE)
+        rc = read_rest(&ps);
+out:
+    *consumed = (size_t)(ps.line - data);
+    batch->lines = ps.line_number - 1;
+    if (rc != 0 && rc != -ENOMEM)
+        note_bad(&ps);
+    return rc;
+}

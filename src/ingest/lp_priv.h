@@ -1,0 +1,31 @@
+/* Between the files of the line-protocol parser. */
+#ifndef TSFS_INGEST_LP_PRIV_H
+#define TSFS_INGEST_LP_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+
+/* Text of the input made fit for a message: no control characters, valid UTF-8, cut to some forty bytes. */
+#define LP_QUOTE_MAX 64
+const char *lp_quote(struct tsfs_str raw, char out[LP_QUOTE_MAX]);
+
+/* raw without the backslashes before ',', '=' and ' ', NUL-terminated in arena; ptr NULL when out of memory.
+ */
+struct tsfs_str lp_unescape_name(struct tsfs_arena *arena, struct tsfs_str raw);
+
+/* raw (the inside of a quoted string) without its escapes, likewise. */
+struct tsfs_str lp_unescape_string(struct tsfs_arena *arena, struct tsfs_str raw);
+
+/* The first byte behind raw[0..n) that a name must not hold, or n: a control character or the beginning of an
+ * invalid UTF-8 sequence. */
+size_t lp_name_valid(struct tsfs_str raw);
+
+/* Where the bad line that begins at p ends: behind its newline, or at limit if there is none.  Line breaks
+ * inside well-formed strings (opened behind '=', closed before ',', blank or line end) do not end it. */
+const char *lp_line_end(const char *p, const char *limit);
+
+#endif
