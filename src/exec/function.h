@@ -20,7 +20,8 @@ struct tsfs_kernel_ctx {
  * nulls = false, `valid` is the AND of the arguments' bitmaps (NULL = all): rows not in it must not fail and
  * their result does not matter; the caller sets out->valid, and the kernel may only take rows away (by
  * allocating a new bitmap).  For nulls = true the kernel sets out->valid itself.  When all arguments are
- * constant n is 1. */
+ * constant n is 1.  The caller fills *out (type, constant, valid) before the call; the kernel sets out->data
+ * to n rows in ctx->arena (or to an argument's own data) and leaves the rest alone but for the above. */
 typedef int (*tsfs_kernel)(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
                            uint32_t n, const uint64_t *valid, struct tsfs_vec *out);
 

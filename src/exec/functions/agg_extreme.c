@@ -1,0 +1,269 @@
+/* min and max of every comparable type.  NaN counts as the largest double, here as in ORDER BY. */
+#include <math.h>
+
+#include "exec/functions/agg_priv.h"
+
+#define LANES 8u
+
+struct int_state {
+    uint64_t count;
+    int64_t v;
+};
+
+struct double_state {
+    uint64_t count;
+    double v;
+};
+
+struct bool_state {
+    uint64_t count;
+    uint8_t v;
+};
+
+struct str_state {
+    uint64_t count;
+    struct agg_held held;
+};
+
+#define INT_EXTREME(NAME, OP)                                                                                \
+    static inline void NAME##_take(struct int_state *s, int64_t v, uint64_t count)                           \
+    {                                                                                                        \
+        if (count > 0 && (s->count == 0 || v OP s->v))                                                       \
+            s->v = v;                                                                                        \
+        s->count += count;                                                                                   \
+    }                                                                                                        \
+    static int NAME##_dense(struct tsfs_kernel_ctx *ctx, struct int_state *s, const int64_t *restrict v,     \
+                            uint32_t n)                                                                      \
+    {                                                                                                        \
+        int64_t m = v[0];                                                                                    \
+        for (uint32_t i = 1; i < n; i++)                                                                     \
+            m = v[i] OP m ? v[i] : m;                                                                        \
+        NAME##_take(s, m, n);                                                                                \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    static inline int NAME##_one(struct tsfs_kernel_ctx *ctx, struct int_state *s, int64_t v)                \
+    {                                                                                                        \
+        NAME##_take(s, v, 1);                                                                                \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    AGG_UPDATES(NAME, struct int_state, int64_t, NAME##_dense, NAME##_one)                                   \
+    static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
+    {                                                                                                        \
+        const struct int_state *f = from;                                                                    \
+        NAME##_take(into, f->v, f->count);                                                                   \
+        return 0;                                                                                            \
+    }
+
+INT_EXTREME(imin, <)
+INT_EXTREME(imax, >)
+
+static int imin_summary(AGG_SUMMARY_ARGS)
+{
+    if (!tsfs_type_is_int64(type))
+        return 1;
+    imin_take(state, summary->imin, summary->count);
+    return 0;
+}
+
+static int imax_summary(AGG_SUMMARY_ARGS)
+{
+    if (!tsfs_type_is_int64(type))
+        return 1;
+    imax_take(state, summary->imax, summary->count);
+    return 0;
+}
+
+static int int_finish(AGG_FINISH_ARGS)
+{
+    const struct int_state *s = state;
+    if (s->count == 0)
+        return agg_put_null(data, 8, valid, row);
+    AGG_PUT(int64_t, s->v);
+    return 0;
+}
+
+/* v, the best of count values, joins the state. */
+static inline void dmin_take(struct double_state *s, double v, uint64_t count)
+{
+    if (count > 0 && (s->count == 0 || v < s->v || isnan(s->v)))
+        s->v = v;
+    s->count += count;
+}
+
+static inline void dmax_take(struct double_state *s, double v, uint64_t count)
+{
+    if (count > 0 && (s->count == 0 || v > s->v || isnan(v)))
+        s->v = v;
+    s->count += count;
+}
+
+/* Lanes of "x < m ? x : m", which is one instruction and passes over NaN; NaNs are looked for apart. */
+#define DOUBLE_LANES(OP, START)                                                                              \
+    double m[LANES], best = (START);                                                                         \
+    uint64_t nans = 0;                                                                                       \
+    uint32_t whole = n - n % LANES;                                                                          \
+    for (uint32_t k = 0; k < LANES; k++)                                                                     \
+        m[k] = (START);                                                                                      \
+    for (uint32_t i = 0; i < whole; i += LANES)                                                              \
+        for (uint32_t k = 0; k < LANES; k++)                                                                 \
+            m[k] = v[i + k] OP m[k] ? v[i + k] : m[k];                                                       \
+    for (uint32_t i = 0; i < n; i++)                                                                         \
+        nans += v[i] != v[i];                                                                                \
+    for (uint32_t k = 0; k < LANES; k++)                                                                     \
+        best = m[k] OP best ? m[k] : best;                                                                   \
+    for (uint32_t i = whole; i < n; i++)                                                                     \
+    best = v[i] OP best ? v[i] : best
+
+static int dmin_dense(struct tsfs_kernel_ctx *ctx, struct double_state *s, const double *restrict v,
+                      uint32_t n)
+{
+    DOUBLE_LANES(<, INFINITY);
+    dmin_take(s, nans == n ? NAN : best, n);
+    return 0;
+}
+
+static int dmax_dense(struct tsfs_kernel_ctx *ctx, struct double_state *s, const double *restrict v,
+                      uint32_t n)
+{
+    DOUBLE_LANES(>, -INFINITY);
+    dmax_take(s, nans > 0 ? NAN : best, n);
+    return 0;
+}
+
+#define DOUBLE_EXTREME(NAME)                                                                                 \
+    static inline int NAME##_one(struct tsfs_kernel_ctx *ctx, struct double_state *s, double v)              \
+    {                                                                                                        \
+        NAME##_take(s, v, 1);                                                                                \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    AGG_UPDATES(NAME, struct double_state, double, NAME##_dense, NAME##_one)                                 \
+    static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
+    {                                                                                                        \
+        const struct double_state *f = from;                                                                 \
+        NAME##_take(into, f->v, f->count);                                                                   \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    static int NAME##_summary(AGG_SUMMARY_ARGS)                                                              \
+    {                                                                                                        \
+        if (type != TSFS_DOUBLE)                                                                             \
+            return 1;                                                                                        \
+        NAME##_take(state, summary->NAME, summary->count);                                                   \
+        return 0;                                                                                            \
+    }
+
+DOUBLE_EXTREME(dmin)
+DOUBLE_EXTREME(dmax)
+
+static int double_finish(AGG_FINISH_ARGS)
+{
+    const struct double_state *s = state;
+    if (s->count == 0)
+        return agg_put_null(data, 8, valid, row);
+    AGG_PUT(double, s->v);
+    return 0;
+}
+
+#define BOOL_EXTREME(NAME, OP)                                                                               \
+    static inline int NAME##_one(struct tsfs_kernel_ctx *ctx, struct bool_state *s, uint8_t v)               \
+    {                                                                                                        \
+        if (s->count++ == 0 || v OP s->v)                                                                    \
+            s->v = v;                                                                                        \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    static int NAME##_dense(struct tsfs_kernel_ctx *ctx, struct bool_state *s, const uint8_t *v, uint32_t n) \
+    {                                                                                                        \
+        for (uint32_t i = 0; i < n; i++)                                                                     \
+            NAME##_one(ctx, s, v[i]);                                                                        \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    AGG_UPDATES(NAME, struct bool_state, uint8_t, NAME##_dense, NAME##_one)                                  \
+    static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
+    {                                                                                                        \
+        const struct bool_state *f = from;                                                                   \
+        if (f->count > 0) {                                                                                  \
+            NAME##_one(ctx, into, f->v);                                                                     \
+            ((struct bool_state *)into)->count += f->count - 1;                                              \
+        }                                                                                                    \
+        return 0;                                                                                            \
+    }
+
+BOOL_EXTREME(bmin, <)
+BOOL_EXTREME(bmax, >)
+
+static int bool_finish(AGG_FINISH_ARGS)
+{
+    const struct bool_state *s = state;
+    if (s->count == 0)
+        return agg_put_null(data, 1, valid, row);
+    AGG_PUT(uint8_t, s->v);
+    return 0;
+}
+
+/* Of strings only the best of a run is copied. */
+#define STR_EXTREME(NAME, OP)                                                                                \
+    static inline int NAME##_one(struct tsfs_kernel_ctx *ctx, struct str_state *s, struct tsfs_str v)        \
+    {                                                                                                        \
+        if (s->count++ == 0 || tsfs_str_cmp(v, (struct tsfs_str){s->held.text, s->held.len}) OP 0)           \
+            return agg_held_str(ctx, &s->held, v);                                                           \
+        return 0;                                                                                            \
+    }                                                                                                        \
+    static int NAME##_dense(struct tsfs_kernel_ctx *ctx, struct str_state *s, const struct tsfs_str *v,      \
+                            uint32_t n)                                                                      \
+    {                                                                                                        \
+        struct tsfs_str best = v[0];                                                                         \
+        for (uint32_t i = 1; i < n; i++)                                                                     \
+            if (tsfs_str_cmp(v[i], best) OP 0)                                                               \
+                best = v[i];                                                                                 \
+        s->count += s->count > 0 ? n - 1 : 0;                                                                \
+        return NAME##_one(ctx, s, best);                                                                     \
+    }                                                                                                        \
+    AGG_UPDATES(NAME, struct str_state, struct tsfs_str, NAME##_dense, NAME##_one)                           \
+    static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
+    {                                                                                                        \
+        const struct str_state *f = from;                                                                    \
+        if (f->count == 0)                                                                                   \
+            return 0;                                                                                        \
+        return NAME##_one(ctx, into, (struct tsfs_str){f->held.text, f->held.len});                          \
+    }
+
+STR_EXTREME(smin, <)
+STR_EXTREME(smax, >)
+
+static int str_finish(AGG_FINISH_ARGS)
+{
+    const struct str_state *s = state;
+    if (s->count == 0)
+        return agg_put_null(data, sizeof(struct tsfs_str), valid, row);
+    return agg_held_put(ctx, &s->held, data, valid, row);
+}
+
+#define IMPL(NAME, STATE, SUMMARY, FINISH)                                                                   \
+    static const struct tsfs_aggregate_impl impl_##NAME = {.state_size = sizeof(STATE),                      \
+                                                           .update_run = NAME##_run,                         \
+                                                           .update_rows = NAME##_rows,                       \
+                                                           .update_summary = SUMMARY,                        \
+                                                           .merge = NAME##_merge,                            \
+                                                           .finish = FINISH}
+
+IMPL(imin, struct int_state, imin_summary, int_finish);
+IMPL(imax, struct int_state, imax_summary, int_finish);
+IMPL(dmin, struct double_state, dmin_summary, double_finish);
+IMPL(dmax, struct double_state, dmax_summary, double_finish);
+IMPL(bmin, struct bool_state, NULL, bool_finish);
+IMPL(bmax, struct bool_state, NULL, bool_finish);
+IMPL(smin, struct str_state, NULL, str_finish);
+IMPL(smax, struct str_state, NULL, str_finish);
+
+#define EXTREME(T, IMPL_MIN, IMPL_MAX)                                                                       \
+    AGGREGATE("min", TSFS_OP_MIN, T, IMPL_MIN, "min(x): the smallest value", T),                             \
+        AGGREGATE("max", TSFS_OP_MAX, T, IMPL_MAX, "max(x): the largest value", T)
+
+static const struct tsfs_function items[] = {
+    EXTREME(BIG, impl_imin, impl_imax),  EXTREME(DBL, impl_dmin, impl_dmax),
+    EXTREME(STR, impl_smin, impl_smax),  EXTREME(TS, impl_imin, impl_imax),
+    EXTREME(INT, impl_imin, impl_imax),  EXTREME(BOOL, impl_bmin, impl_bmax),
+    EXTREME(DATE, impl_imin, impl_imax), EXTREME(TIME, impl_imin, impl_imax),
+    EXTREME(DS, impl_imin, impl_imax),   EXTREME(YM, impl_imin, impl_imax),
+};
+
+const struct function_table functions_agg_extreme = FUNCTION_TABLE(items);
