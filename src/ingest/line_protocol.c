@@ -251,7 +251,8 @@ static __attribute__((noinline)) int read_value(struct parser *ps, const char **
     if (s.len == 0)
         return fail(ps, start, -EINVAL, "field \"%s\" has no value", name);
     char last = s.ptr[s.len - 1];
-    if (last == 'i' || last == 'u') {
+    bool letter = (*start | 32) >= 'a' && (*start | 32) <= 'z';
+    if (!letter && (last == 'i' || last == 'u')) {
         struct tsfs_str digits = {s.ptr, s.len - 1};
         int rc = last == 'u' && *s.ptr == '-' ? -EINVAL : tsfs_num_parse_i64(digits, &f->i);
         f->type = TSFS_BIGINT;
@@ -275,7 +276,7 @@ static __attribute__((noinline)) int read_value(struct parser *ps, const char **
                     lp_quote(s, text));
     if (rc != 0)
         return fail(ps, start, -EINVAL, "field \"%s\": \"%s\" is not a number%s", name, lp_quote(s, text),
-                    (*start | 32) >= 'a' && (*start | 32) <= 'z' ? " (text needs quotes)" : "");
+                    letter ? " (text needs quotes)" : "");
     return 0;
 }
 
