@@ -1,0 +1,227 @@
+/* The inside of one generation's hot rows; hot.c says how it fits together. */
+#ifndef TSFS_HOT_HOT_PRIV_H
+#define TSFS_HOT_HOT_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/limits.h"
+#include "hot/hot.h"
+#include "hot/series_priv.h"
+#include "hot/slab.h"
+
+#define HOT_NONE UINT32_MAX
+
+/* Lanes of a series: all but the last are strictly ascending in time. */
+#define HOT_LANES 4u
+
+#define HOT_SHAPES_MAX      65536u     /* distinct lists of measures remembered */
+#define HOT_SHAPE_CELLS_MAX (1u << 20) /* and their lengths together */
+#define HOT_CHUNK_FIRST     16u        /* rows in a lane's first chunk */
+#define HOT_CHUNK_ROWS      TSFS_BLOCK_ROWS
+
+/* One measure in one chunk.  Rows at and after `next` have no value; before it all have one if valid is
+ * NULL, otherwise those whose bit is set. */
+struct hot_col {
+    void *data;
+    _Atomic(_Atomic uint64_t *) valid;
+    uint16_t slot;
+    uint8_t type;
+    _Atomic uint16_t next;
+};
+
+struct hot_colset {
+    _Atomic uint16_t n;
+    uint16_t cap;
+    struct hot_col cols[];
+};
+
+struct hot_shape;
+
+struct hot_chunk {
+    _Atomic(struct hot_chunk *) next;
+    int64_t *time;
+    _Atomic(struct hot_colset *) cols;
+    const struct hot_shape *shape; /* the writer's: the first columns are this shape's, in its order */
+    uint32_t start;                /* number of its first row in the lane */
+    uint32_t cells;                /* the writer's: values written */
+    uint16_t cap;
+    bool dense; /* the writer's: exactly shape's columns, no row lacks one */
+};
+
+struct hot_lane {
+    uint32_t series;
+    uint32_t number;
+    uint32_t log_number; /* in the first lane of a series: its number in the log, or HOT_NONE */
+    uint32_t staged;     /* rows, those not yet published included */
+    uint32_t epoch;      /* of the batch that touched it last */
+    uint32_t depth;
+    _Atomic uint32_t next_lane;
+    _Atomic int64_t t_min, t_max; /* of the rows staged */
+    _Atomic(struct hot_chunk *) head;
+    struct hot_chunk *tail;  /* the writer's: where the next row goes, unless it is full */
+    struct hot_shape *shape; /* the writer's: that of the last row */
+};
+
+#define HOT_LANE_FIRST_BITS 4u
+#define HOT_LANE_BLOCKS     26u
+
+/* A list of measures as rows name them. */
+struct hot_shape {
+    uint32_t log_number; /* or HOT_NONE */
+    uint32_t index;
+    uint16_t n;
+    bool numeric;    /* BIGINT and DOUBLE only */
+    uint32_t keys[]; /* slot | type << 16 */
+};
+
+/* What a touched lane was like before this batch. */
+struct hot_touch {
+    struct hot_lane *lane;
+    struct hot_chunk *tail;
+    int64_t t_min, t_max;
+};
+
+struct hot_list {
+    uint32_t *items;
+    uint32_t n, cap;
+};
+
+/* The rows staged and not yet published; buffers that are lent to a hot while it has any. */
+struct hot_batch {
+    struct hot_batch *next_free;
+    uint8_t *rec; /* TSFS_WAL_FRAME_BYTES of room, then the record's payload */
+    size_t len, cap;
+    struct hot_touch *touched;
+    uint32_t ntouched, touched_cap;
+    struct hot_list new_series;  /* lanes whose series this record defines */
+    struct hot_list new_columns; /* ordinals it defines */
+    struct hot_list new_shapes;  /* shapes it defines, by index */
+    struct tsfs_cell *cells;     /* a row with repeated slots, each once */
+    uint16_t *places;            /* column in the chunk of each cell */
+    uint32_t cells_cap;
+    struct slab_mark strings;
+    bool logged;
+    uint64_t rows;
+    int64_t last_time; /* times in the record are differences */
+    int64_t t_min, t_max;
+};
+
+/* Numbers of the log being replayed. */
+struct hot_replay {
+    struct hot_list series; /* log number -> lane */
+    struct hot_list shapes; /* log number -> index */
+};
+
+struct tsfs_hot {
+    _Atomic uint32_t refs;
+    struct tsfs_series_index *series;
+    struct tsfs_budget *budget;
+
+    /* the writer's (under the table's write lock) */
+    struct slab_bump bump;    /* chunks, columns, lanes, shapes */
+    struct slab_bump strings; /* bytes of string values */
+    uint32_t nlanes;
+    uint32_t epoch;
+    uint32_t logged_series, logged_shapes;
+    uint64_t logged_columns[TSFS_COLUMNS_MAX / 64];
+    struct hot_shape **shapes;
+    uint32_t nshapes, shapes_cap, shape_cells;
+    struct slab_index shape_index;
+    struct hot_batch *batch;   /* NULL while nothing is staged */
+    struct hot_replay *replay; /* until the first live row */
+    bool live;                 /* has had one */
+
+    /* grown by the writer, read by anyone */
+    struct slab_index by_series; /* tag = hot_series_tag, so a hit needs no comparison */
+    _Atomic(struct hot_lane *) lanes[HOT_LANE_BLOCKS];
+
+    /* under lock: what is published */
+    pthread_mutex_t lock; /* leaf */
+    uint32_t *counts;     /* lane -> rows */
+    uint32_t counts_cap;
+    uint32_t published_lanes;
+    uint32_t published_series;
+    uint64_t rows;
+    int64_t t_min, t_max, first_written;
+    size_t tables; /* bytes of indexes, as charged to the budget */
+};
+
+/* A bijection, so that equal tags mean equal series; neighbouring ids stay neighbours in eights. */
+static inline uint64_t hot_series_tag(uint32_t series)
+{
+    uint32_t x = series >> 3;
+    x ^= x >> 15;
+    x = x * 0x2c1b3c6du & 0x1fffffffu;
+    x ^= x >> 13;
+    return (uint64_t)(x << 3 | (series & 7)) << 32;
+}
+
+static inline struct hot_lane *hot_lane_at(const struct tsfs_hot *hot, uint32_t number)
+{
+    uint32_t offset;
+    unsigned k = slab_block(number, HOT_LANE_FIRST_BITS, &offset);
+    return atomic_load_explicit(&hot->lanes[k], memory_order_acquire) + offset;
+}
+
+static inline struct hot_lane *hot_lane_find(const struct tsfs_hot *hot, uint32_t series)
+{
+    uint32_t number;
+    struct slab_probe p = slab_probe_begin(&hot->by_series, hot_series_tag(series));
+    return slab_probe_next(&p, &number) ? hot_lane_at(hot, number) : NULL;
+}
+
+/* lane.c */
+
+/* The first lane of a series, made if need be; lane after `lane` likewise. */
+TSFS_MUST_CHECK int hot_lane_get(struct tsfs_hot *hot, uint32_t series, struct hot_lane **out);
+TSFS_MUST_CHECK int hot_lane_next(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_lane **out);
+/* Makes lane->tail the chunk that takes row number lane->staged. */
+TSFS_MUST_CHECK int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape,
+                                  const struct tsfs_cell *cells, unsigned ncells);
+/* Finds or makes each cell's column, with a bitmap where one will be needed, so that writing the row cannot
+ * fail. */
+TSFS_MUST_CHECK int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row,
+                                      const struct tsfs_cell *cells, unsigned ncells, uint16_t *places);
+/* Column takes a value in this row. */
+void hot_col_mark(struct hot_col *col, uint32_t row);
+/* Forgets all rows of a lane from number `rows` on; tail is the chunk that was the tail then. */
+void hot_lane_cut(struct hot_lane *lane, struct hot_chunk *tail, uint32_t rows);
+
+/* batch.c */
+
+TSFS_MUST_CHECK int hot_batch_begin(struct tsfs_hot *hot);
+void hot_batch_end(struct tsfs_hot *hot);
+TSFS_MUST_CHECK int hot_batch_reserve(struct hot_batch *batch, size_t extra);
+TSFS_MUST_CHECK int hot_batch_cells(struct hot_batch *batch, unsigned ncells);
+TSFS_MUST_CHECK int hot_list_push(struct hot_list *list, uint32_t item);
+
+/* shape.c */
+
+/* The shape of these cells, *shape NULL when it is not worth remembering.  If a slot comes twice, *cells and
+ * *ncells become a copy in the batch where it does not. */
+TSFS_MUST_CHECK int hot_shape_find(struct tsfs_hot *hot, const struct tsfs_cell **cells, unsigned *ncells,
+                                   struct hot_shape **shape);
+bool hot_shape_matches(const struct hot_shape *shape, const struct tsfs_cell *cells, unsigned ncells);
+
+/* log.c */
+
+/* Adds the row, and definitions of what it is the first to use, to the record.  The row
+ * itself counts once batch->len is moved to *end. */
+TSFS_MUST_CHECK int hot_log_row(struct tsfs_hot *hot, const struct tsfs_schema *schema, struct hot_lane *lane,
+                                struct hot_shape *shape, int64_t time, const struct tsfs_cell *cells,
+                                unsigned ncells, size_t *end);
+
+/* stage.c */
+
+/* Stages a row in memory only.  `shape` as hot_shape_find says, cells already distinct. */
+TSFS_MUST_CHECK int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape,
+                                  int64_t time, const struct tsfs_cell *cells, unsigned ncells);
+/* replay.c */
+void hot_replay_free(struct tsfs_hot *hot);
+
+/* hot.c: publishes or forgets the batch. */
+void hot_batch_publish(struct tsfs_hot *hot);
+void hot_batch_forget(struct tsfs_hot *hot);
+
+#endif

@@ -1,0 +1,182 @@
+#include "hot/slab.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define STORE_UNITS_MAX (UINT64_C(1) << 32)
+#define TABLE_FIRST     16u
+#define BLOCK_MAX       (size_t)(4u << 20)
+#define BLOCK_MAPPED    (size_t)(2u << 20) /* from here on blocks come from mmap, for huge pages */
+
+uint32_t slab_store_alloc(struct slab_store *store, size_t size)
+{
+    uint64_t units = (size + 7) / 8;
+    if (store->next == 0)
+        store->next = 1; /* 0 means none */
+    for (;;) {
+        uint32_t offset;
+        if (units == 0 || units > (1u << STORE_FIRST_BITS) - 1 || store->next + units > STORE_UNITS_MAX)
+            return 0;
+        unsigned k = slab_block((uint32_t)store->next, STORE_FIRST_BITS, &offset);
+        if (k >= STORE_BLOCKS)
+            return 0;
+        uint64_t room = (UINT64_C(1) << (STORE_FIRST_BITS + k)) - offset;
+        if (units > room) { /* items do not span blocks */
+            store->next += room;
+            continue;
+        }
+        if (!atomic_load_explicit(&store->blocks[k], memory_order_relaxed)) {
+            char *block = malloc((size_t)8 << (STORE_FIRST_BITS + k)); /* untouched pages cost nothing */
+            if (!block)
+                return 0;
+            atomic_store_explicit(&store->blocks[k], block, memory_order_release);
+        }
+        uint32_t ref = (uint32_t)store->next;
+        store->next += units;
+        atomic_store_explicit(&store->bytes, store->next * 8, memory_order_relaxed);
+        return ref;
+    }
+}
+
+void slab_store_free(struct slab_store *store)
+{
+    for (unsigned k = 0; k < STORE_BLOCKS; k++)
+        free(atomic_load(&store->blocks[k]));
+}
+
+static void place(struct slab_table *table, uint64_t slot)
+{
+    uint32_t at = (uint32_t)(slot >> 32) & table->mask;
+    while (atomic_load_explicit(&table->slots[at], memory_order_relaxed))
+        at = (at + 1) & table->mask;
+    atomic_store_explicit(&table->slots[at], slot, memory_order_release);
+}
+
+static int grow(struct slab_index *index, struct slab_table *old)
+{
+    if (old && old->mask >= UINT32_MAX / 2)
+        return -ENOMEM;
+    size_t n = old ? ((size_t)old->mask + 1) * 2 : TABLE_FIRST;
+    struct slab_table *table = calloc(1, sizeof(*table) + n * sizeof(table->slots[0]));
+    if (!table)
+        return -ENOMEM;
+    table->mask = (uint32_t)(n - 1);
+    table->retired = old;
+    for (size_t i = 0; old && i <= old->mask; i++) {
+        uint64_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+        if (slot)
+            place(table, slot);
+    }
+    atomic_fetch_add_explicit(&index->bytes, n * sizeof(table->slots[0]), memory_order_relaxed);
+    atomic_store_explicit(&index->table, table, memory_order_release);
+    return 0;
+}
+
+int slab_index_add(struct slab_index *index, uint64_t hash, uint32_t number)
+{
+    struct slab_table *table = atomic_load_explicit(&index->table, memory_order_relaxed);
+    if (!table || ((uint64_t)index->used + 1) * 4 > ((uint64_t)table->mask + 1) * 3) {
+        int rc = grow(index, table);
+        if (rc)
+            return rc;
+        table = atomic_load_explicit(&index->table, memory_order_relaxed);
+    }
+    place(table, hash >> 32 << 32 | ((uint64_t)number + 1));
+    index->used++;
+    return 0;
+}
+
+void slab_index_free(struct slab_index *index)
+{
+    struct slab_table *table = atomic_load(&index->table);
+    while (table) {
+        struct slab_table *retired = table->retired;
+        free(table);
+        table = retired;
+    }
+    atomic_store(&index->table, NULL);
+}
+
+struct slab_block_head {
+    struct slab_block_head *next;
+    size_t size;
+    bool mapped;
+    char pad[64 - 2 * sizeof(size_t) - sizeof(bool)];
+};
+
+void slab_budget_add(struct tsfs_budget *budget, size_t n)
+{
+    for (; budget; budget = budget->parent)
+        atomic_fetch_add_explicit(&budget->used, n, memory_order_relaxed);
+}
+
+static int add_block(struct slab_bump *bump, size_t need)
+{
+    size_t size = bump->head ? bump->head->size * 2 : bump->first;
+    if (size > BLOCK_MAX)
+        size = BLOCK_MAX;
+    while (size < need + sizeof(struct slab_block_head) + 64)
+        size *= 2;
+    bool mapped = size >= BLOCK_MAPPED;
+    struct slab_block_head *block;
+    if (mapped) {
+        block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED)
+            return -ENOMEM;
+        madvise(block, size, MADV_HUGEPAGE); /* a wish: without huge pages it works as well */
+    } else {
+        block = malloc(size);
+        if (!block)
+            return -ENOMEM;
+    }
+    *block = (struct slab_block_head){.next = bump->head, .size = size, .mapped = mapped};
+    bump->head = block;
+    bump->used = sizeof(*block);
+    atomic_fetch_add_explicit(&bump->bytes, size, memory_order_relaxed);
+    slab_budget_add(bump->budget, size);
+    return 0;
+}
+
+void *slab_bump_alloc(struct slab_bump *bump, size_t size, size_t align)
+{
+    size_t at = (bump->used + align - 1) & ~(align - 1);
+    if (!bump->head || size > bump->head->size || at > bump->head->size - size) {
+        if (size > SIZE_MAX / 4 || add_block(bump, size) != 0)
+            return NULL;
+        at = (bump->used + align - 1) & ~(align - 1);
+    }
+    bump->used = at + size;
+    return (char *)bump->head + at;
+}
+
+static void drop_block(struct slab_bump *bump)
+{
+    struct slab_block_head *block = bump->head;
+    bump->head = block->next;
+    atomic_fetch_sub_explicit(&bump->bytes, block->size, memory_order_relaxed);
+    if (bump->budget)
+        tsfs_budget_release(bump->budget, block->size);
+    if (block->mapped)
+        munmap(block, block->size);
+    else
+        free(block);
+}
+
+struct slab_mark slab_bump_mark(const struct slab_bump *bump)
+{
+    return (struct slab_mark){bump->head, bump->used};
+}
+
+void slab_bump_rollback(struct slab_bump *bump, struct slab_mark mark)
+{
+    while (bump->head != mark.head)
+        drop_block(bump);
+    bump->used = mark.used;
+}
+
+void slab_bump_free(struct slab_bump *bump)
+{
+    while (bump->head)
+        drop_block(bump);
+}

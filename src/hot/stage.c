@@ -1,0 +1,195 @@
+/* Staging: copying rows in behind what readers see. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hot/hot_priv.h"
+
+/* Remembers what a lane was like, the first time that a batch touches it. */
+static int touch(struct tsfs_hot *hot, struct hot_lane *lane)
+{
+    struct hot_batch *batch = hot->batch;
+    if (lane->epoch == hot->epoch)
+        return 0;
+    if (batch->ntouched == batch->touched_cap) {
+        uint32_t cap = batch->touched_cap ? batch->touched_cap * 2 : 64;
+        struct hot_touch *grown = realloc(batch->touched, cap * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        batch->touched = grown;
+        batch->touched_cap = cap;
+    }
+    batch->touched[batch->ntouched++] = (struct hot_touch){
+        .lane = lane,
+        .tail = lane->tail,
+        .t_min = atomic_load_explicit(&lane->t_min, memory_order_relaxed),
+        .t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed),
+    };
+    lane->epoch = hot->epoch;
+    return 0;
+}
+
+/* One allocation for all strings of a row, before anything is written; *bytes NULL when none is needed. */
+static int room_for_strings(struct tsfs_hot *hot, const struct tsfs_cell *cells, unsigned ncells,
+                            char **bytes)
+{
+    size_t size = 0;
+    for (unsigned i = 0; i < ncells; i++)
+        size += cells[i].type == TSFS_VARCHAR ? cells[i].s.len : 0;
+    *bytes = size ? slab_bump_alloc(&hot->strings, size, 1) : NULL;
+    return size && !*bytes ? -ENOMEM : 0;
+}
+
+/* A string like the one in the row before is not copied again: states and versions rarely change. */
+static char *put_string(struct tsfs_str *column, uint32_t row, bool have_before, struct tsfs_str s,
+                        char *bytes)
+{
+    if (s.len == 0) {
+        column[row] = (struct tsfs_str){"", 0};
+    } else if (have_before && tsfs_str_eq(column[row - 1], s)) {
+        column[row] = column[row - 1];
+    } else {
+        memcpy(bytes, s.ptr, s.len);
+        column[row] = (struct tsfs_str){bytes, s.len};
+        bytes += s.len;
+    }
+    return bytes;
+}
+
+static char *put_cell(struct hot_col *col, uint32_t row, const struct tsfs_cell *cell, char *bytes)
+{
+    if (cell->type == TSFS_BOOLEAN)
+        ((uint8_t *)col->data)[row] = cell->b;
+    else if (cell->type != TSFS_VARCHAR)
+        ((int64_t *)col->data)[row] = cell->i;
+    else /* with row - 1 among the values: next says that it was settled, valid that it is there */
+        bytes = put_string(col->data, row,
+                           row > 0 && atomic_load_explicit(&col->next, memory_order_relaxed) == row &&
+                               !atomic_load_explicit(&col->valid, memory_order_relaxed),
+                           cell->s, bytes);
+    return bytes;
+}
+
+static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row,
+                     const struct hot_shape *shape, const struct tsfs_cell *cells, unsigned ncells)
+{
+    struct hot_col *cols;
+    char *bytes = NULL;
+    int rc = 0;
+    if (!shape || !shape->numeric)
+        rc = room_for_strings(hot, cells, ncells, &bytes);
+    if (rc)
+        return rc;
+    if (chunk->dense && chunk->shape == shape) {
+        cols = atomic_load_explicit(&chunk->cols, memory_order_relaxed)->cols;
+        if (shape->numeric) {
+            for (unsigned i = 0; i < ncells; i++) {
+                ((int64_t *)cols[i].data)[row] = cells[i].i;
+                atomic_store_explicit(&cols[i].next, (uint16_t)(row + 1), memory_order_release);
+            }
+        } else {
+            for (unsigned i = 0; i < ncells; i++) {
+                bytes = put_cell(&cols[i], row, &cells[i], bytes);
+                atomic_store_explicit(&cols[i].next, (uint16_t)(row + 1), memory_order_release);
+            }
+            if (bytes)
+                slab_bump_trim(&hot->strings, bytes);
+        }
+        return 0;
+    }
+    struct hot_batch *batch = hot->batch;
+    rc = hot_batch_cells(batch, ncells);
+    if (!rc)
+        rc = hot_chunk_prepare(hot, chunk, row, cells, ncells, batch->places);
+    if (rc)
+        return rc;
+    chunk->dense = false;
+    cols = atomic_load_explicit(&chunk->cols, memory_order_relaxed)->cols;
+    for (unsigned i = 0; i < ncells; i++) {
+        struct hot_col *col = &cols[batch->places[i]];
+        bytes = put_cell(col, row, &cells[i], bytes);
+        hot_col_mark(col, row);
+    }
+    if (bytes)
+        slab_bump_trim(&hot->strings, bytes);
+    return 0;
+}
+
+int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape, int64_t time,
+                  const struct tsfs_cell *cells, unsigned ncells)
+{
+    struct hot_batch *batch = hot->batch;
+    int rc;
+    int64_t t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed);
+    while (time <= t_max && lane->depth < HOT_LANES - 1) {
+        if (time == t_max && lane->staged > hot->counts[lane->number]) {
+            /* The last row of this lane has not been published: the cells can go right into it.  Sources that
+             * send each measure as a line of its own live on this. */
+            uint32_t row = lane->staged - 1 - lane->tail->start;
+            rc = write_row(hot, lane->tail, row, shape, cells, ncells);
+            if (rc == 0)
+                lane->tail->cells += ncells;
+            return rc;
+        }
+        rc = hot_lane_next(hot, lane, &lane);
+        if (rc)
+            return rc;
+        t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed);
+    }
+    rc = touch(hot, lane);
+    if (!rc)
+        rc = hot_lane_room(hot, lane, shape, cells, ncells);
+    if (rc)
+        return rc;
+    struct hot_chunk *chunk = lane->tail;
+    uint32_t row = lane->staged - chunk->start;
+    rc = write_row(hot, chunk, row, shape, cells, ncells);
+    if (rc)
+        return rc;
+    chunk->time[row] = time;
+    chunk->cells += ncells;
+    lane->staged++;
+    if (time > t_max)
+        atomic_store_explicit(&lane->t_max, time, memory_order_relaxed);
+    if (time < atomic_load_explicit(&lane->t_min, memory_order_relaxed))
+        atomic_store_explicit(&lane->t_min, time, memory_order_relaxed);
+    batch->rows++;
+    if (time < batch->t_min)
+        batch->t_min = time;
+    if (time > batch->t_max)
+        batch->t_max = time;
+    return 0;
+}
+
+int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint32_t series, int64_t time,
+                   const struct tsfs_cell *cells, unsigned ncells)
+{
+    struct hot_lane *lane;
+    size_t end;
+    int rc;
+    if (!hot->batch) {
+        rc = hot_batch_begin(hot);
+        if (rc)
+            return rc;
+        hot_replay_free(hot);
+        hot->live = true;
+    }
+    rc = hot_lane_get(hot, series, &lane);
+    if (rc)
+        return rc;
+    struct hot_shape *shape = lane->shape;
+    if (!shape || !hot_shape_matches(shape, cells, ncells)) {
+        rc = hot_shape_find(hot, &cells, &ncells, &shape);
+        if (rc)
+            return rc;
+        lane->shape = shape;
+    }
+    rc = hot_log_row(hot, schema, lane, shape, time, cells, ncells, &end);
+    if (!rc)
+        rc = hot_stage_row(hot, lane, shape, time, cells, ncells);
+    if (rc)
+        return rc;
+    hot->batch->len = end;
+    hot->batch->last_time = time;
+    return 0;
+}
