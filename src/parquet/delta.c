@@ -1,0 +1,139 @@
+/* DELTA_BINARY_PACKED of integers (Encodings.md, "Delta Encoding").
+ *
+ *     varint block size | varint miniblocks a block | varint count | zigzag varint first value
+ *     each block: zigzag varint smallest delta | a byte of width each miniblock | miniblocks
+ *
+ * A delta less the block's smallest one is never negative; a miniblock packs them at the width of its widest.
+ * All arithmetic wraps (at 32 bits for INT32), which makes the extremes come out right.  The last miniblock
+ * that holds a value is padded to its full length, those after it are absent though their width bytes are
+ * there.
+ *
+ * What zstd makes of it matters more than the packed size: it sees bytes.  Widths that do not divide eight
+ * smear each delta over the byte's borders, and rounding 3 bits up to 4, or 5 up to 8, often gives the
+ * smaller page in the end.  So the shape is the caller's to try (chunk_write.c). */
+#include <errno.h>
+
+#include "parquet/codec.h"
+
+#define BLOCK_MAX 2048
+
+static unsigned rounded_width(unsigned w)
+{
+    if (w <= 2)
+        return w;
+    if (w <= 4)
+        return 4;
+    return (w + 7) & ~7u;
+}
+
+int pq_delta_encode(const int64_t *v, size_t n, const struct pq_delta_shape *shape, struct tsfs_buf *out)
+{
+    uint64_t rel[BLOCK_MAX];
+    uint8_t head[4 * PQ_VARINT_MAX];
+    uint32_t nmini = shape->block / shape->miniblock;
+    uint8_t *p = pq_put_varint(head, shape->block);
+    p = pq_put_varint(p, nmini);
+    p = pq_put_varint(p, n);
+    p = pq_put_varint(p, pq_zigzag(n ? v[0] : 0));
+    int r = tsfs_buf_append(out, head, (size_t)(p - head));
+
+    for (size_t at = 1; at < n && !r; at += shape->block) {
+        uint32_t k = n - at < shape->block ? (uint32_t)(n - at) : shape->block;
+        int64_t min = INT64_MAX;
+        if (shape->narrow) {
+            for (uint32_t i = 0; i < k; i++) {
+                int64_t d = (int32_t)(uint32_t)((uint64_t)v[at + i] - (uint64_t)v[at + i - 1]);
+                rel[i] = (uint64_t)d;
+                min = d < min ? d : min;
+            }
+        } else {
+            for (uint32_t i = 0; i < k; i++) {
+                int64_t d = (int64_t)((uint64_t)v[at + i] - (uint64_t)v[at + i - 1]);
+                rel[i] = (uint64_t)d;
+                min = d < min ? d : min;
+            }
+        }
+        for (uint32_t i = 0; i < k; i++)
+            rel[i] -= (uint64_t)min;
+        uint32_t used = (k + shape->miniblock - 1) / shape->miniblock;
+        memset(rel + k, 0, (size_t)(used * shape->miniblock - k) * sizeof(*rel));
+
+        r = tsfs_buf_reserve(out, PQ_VARINT_MAX + nmini + (size_t)used * shape->miniblock * 8);
+        if (r)
+            break;
+        uint8_t *start = (uint8_t *)out->data + out->len;
+        uint8_t *widths = pq_put_varint(start, pq_zigzag(min));
+        uint8_t *q = widths + nmini;
+        memset(widths, 0, nmini);
+        for (uint32_t m = 0; m < used; m++) {
+            const uint64_t *part = rel + (size_t)m * shape->miniblock;
+            uint64_t any = 0;
+            for (uint32_t i = 0; i < shape->miniblock; i++)
+                any |= part[i];
+            unsigned w = pq_width(any);
+            if (shape->round_widths)
+                w = rounded_width(w);
+            widths[m] = (uint8_t)w;
+            pq_pack64(part, w, q, shape->miniblock);
+            q += (size_t)shape->miniblock * w / 8;
+        }
+        out->len += (size_t)(q - start);
+    }
+    return r;
+}
+
+int pq_delta_decode(const uint8_t *p, size_t len, int64_t *dst, size_t n, bool narrow, size_t *used)
+{
+    const uint8_t *begin = p, *end = p + len;
+    uint64_t block, nmini, count, first;
+    if (!pq_get_varint(&p, end, &block) || !pq_get_varint(&p, end, &nmini) ||
+        !pq_get_varint(&p, end, &count) || !pq_get_varint(&p, end, &first))
+        return -EINVAL;
+    if (count != n)
+        return -EINVAL;
+    if (n > 1 && (block == 0 || block > (1u << 24) || nmini == 0 || nmini > block || block % nmini ||
+                  block / nmini % 8))
+        return -EINVAL;
+    if (n == 0) {
+        *used = (size_t)(p - begin);
+        return 0;
+    }
+    size_t mini = n > 1 ? (size_t)(block / nmini) : 0;
+    uint64_t value = (uint64_t)pq_unzigzag(first);
+    dst[0] = (int64_t)value;
+
+    for (size_t at = 1; at < n;) {
+        uint64_t zigzag;
+        if (!pq_get_varint(&p, end, &zigzag) || (uint64_t)(end - p) < nmini)
+            return -EINVAL;
+        uint64_t min = (uint64_t)pq_unzigzag(zigzag);
+        const uint8_t *widths = p;
+        p += nmini;
+        for (uint64_t m = 0; m < nmini && at < n; m++) {
+            size_t k = n - at < mini ? n - at : mini;
+            unsigned w = widths[m];
+            if (w > 64)
+                return -EINVAL;
+            size_t left = (size_t)(end - p), full = mini / 8 * w;
+            if (left < (k * w + 7) / 8)
+                return -EINVAL;
+            uint64_t *d = (uint64_t *)dst + at;
+            if (w == 0) {
+                for (size_t i = 0; i < k; i++)
+                    d[i] = value += min;
+            } else {
+                pq_unpack64(p, w, d, k);
+                for (size_t i = 0; i < k; i++)
+                    d[i] = value += d[i] + min;
+            }
+            p += full < left ? full : left; /* the last one may lack its padding */
+            at += k;
+        }
+    }
+    if (narrow) {
+        for (size_t i = 0; i < n; i++)
+            dst[i] = (int32_t)(uint32_t)(uint64_t)dst[i];
+    }
+    *used = (size_t)(p - begin);
+    return 0;
+}
