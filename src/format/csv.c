@@ -1,0 +1,120 @@
+/* CSV as RFC 4180 has it, lines ending in \n: a header, then a line a row.  NULL is an empty field, the empty
+ * string is "".  A field is quoted when it holds a comma, a quote or a line break. */
+#include "format/format_priv.h"
+
+static bool special(char c)
+{
+    return c == ',' || c == '"' || c == '\n' || c == '\r';
+}
+
+/* The bytes of s before its first special one. */
+static size_t plain_prefix(struct tsfs_str s)
+{
+    size_t i = 0;
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t v = format_load8(s.ptr + i);
+        if (format_has_zero(v ^ FORMAT_BYTES(',')) | format_has_zero(v ^ FORMAT_BYTES('"')) |
+            format_has_zero(v ^ FORMAT_BYTES('\n')) | format_has_zero(v ^ FORMAT_BYTES('\r')))
+            break;
+    }
+    while (i < s.len && !special(s.ptr[i]))
+        i++;
+    return i;
+}
+
+/* Room for 2 * s.len + 2 bytes. */
+static char *put_str(char *p, struct tsfs_str s)
+{
+    size_t plain = plain_prefix(s);
+    if (plain == s.len && s.len > 0) {
+        memcpy(p, s.ptr, s.len);
+        return p + s.len;
+    }
+    *p++ = '"';
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '"')
+            *p++ = '"';
+        *p++ = s.ptr[i];
+    }
+    *p++ = '"';
+    return p;
+}
+
+int csv_begin(struct tsfs_formatter *f, struct tsfs_buf *out)
+{
+    for (unsigned i = 0; i < f->ncols; i++) {
+        struct tsfs_str name = f->cols[i].name;
+        int rc = tsfs_buf_reserve(out, 2 * name.len + 3);
+        if (rc != 0)
+            return rc;
+        char *start = out->data + out->len, *p = start;
+        if (i > 0)
+            *p++ = ',';
+        out->len += (size_t)(put_str(p, name) - start);
+    }
+    return tsfs_buf_append(out, "\n", 1);
+}
+
+static char *put_cell(struct format_column *c, uint32_t row, char *p)
+{
+    if (c->valid != NULL && !tsfs_bit_get(c->valid, c->constant ? 0 : row))
+        return p;
+    if (c->type == TSFS_VARCHAR)
+        return put_str(p, c->vec->s[c->constant ? 0 : row]);
+    return format_put_value(c, row, p);
+}
+
+/* Constants become text once a batch, with the comma before them. */
+static int fix_constants(struct tsfs_formatter *f)
+{
+    for (unsigned i = 0; i < f->ncols; i++) {
+        struct format_column *c = &f->cols[i];
+        if (!c->constant)
+            continue;
+        bool null = c->valid != NULL && !tsfs_bit_get(c->valid, 0);
+        size_t room = TSFS_VALUE_TEXT_MAX + 3;
+        if (c->type == TSFS_VARCHAR && !null)
+            room += 2 * c->vec->s[0].len;
+        int rc = tsfs_buf_reserve(&f->fixed, room);
+        if (rc != 0)
+            return rc;
+        char *start = f->fixed.data + f->fixed.len, *p = start;
+        if (i > 0)
+            *p++ = ',';
+        p = put_cell(c, 0, p);
+        c->fixed_at = f->fixed.len;
+        c->fixed_len = (size_t)(p - start);
+        f->fixed.len += c->fixed_len;
+    }
+    return 0;
+}
+
+int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
+{
+    format_bind(f, batch);
+    int rc = fix_constants(f);
+    for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
+        size_t bytes;
+        uint32_t end = row + format_slice(f, row, batch->nrows, 2, &bytes);
+        rc = tsfs_buf_reserve(out, bytes);
+        if (rc != 0)
+            break;
+        char *p = out->data + out->len;
+        for (; row < end; row++) {
+            for (unsigned i = 0; i < f->ncols; i++) {
+                struct format_column *c = &f->cols[i];
+                if (c->constant) {
+                    memcpy(p, f->fixed.data + c->fixed_at, c->fixed_len);
+                    p += c->fixed_len;
+                    continue;
+                }
+                if (i > 0)
+                    *p++ = ',';
+                p = put_cell(c, row, p);
+            }
+            *p++ = '\n';
+        }
+        out->len = (size_t)(p - out->data);
+    }
+    return rc;
+}

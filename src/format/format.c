@@ -1,0 +1,182 @@
+#include "format/format.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "format/format_priv.h"
+
+/* Rows are written into reserved room in slices of about this many bytes. */
+#define SLICE_BYTES (256u << 10)
+
+const char format_digit_pairs[200] = "00010203040506070809101112131415161718192021222324"
+                                     "25262728293031323334353637383940414243444546474849"
+                                     "50515253545556575859606162636465666768697071727374"
+                                     "75767778798081828384858687888990919293949596979899";
+
+_Static_assert(sizeof(format_digit_pairs) == 200, "all pairs, no NUL");
+
+int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, const enum tsfs_type *types,
+                       unsigned ncols, struct tsfs_formatter **out)
+{
+    struct tsfs_formatter *f = calloc(1, sizeof(*f));
+    int rc = -ENOMEM;
+    if (f == NULL)
+        return rc;
+    f->format = format;
+    f->ncols = ncols;
+    f->cols = calloc(ncols > 0 ? ncols : 1, sizeof(*f->cols));
+    if (f->cols == NULL)
+        goto out;
+    for (unsigned i = 0; i < ncols; i++) {
+        f->cols[i].name = names[i];
+        f->cols[i].type = types[i];
+    }
+    rc = format == TSFS_FORMAT_TEXT ? table_begin(f) : format == TSFS_FORMAT_JSON ? json_begin(f) : 0;
+out:
+    if (rc != 0) {
+        tsfs_format_free(f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
+int tsfs_format_begin(struct tsfs_formatter *f, struct tsfs_buf *out)
+{
+    return f->format == TSFS_FORMAT_CSV ? csv_begin(f, out) : 0;
+}
+
+int tsfs_format_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
+{
+    if (batch->nrows == 0)
+        return 0;
+    switch (f->format) {
+    case TSFS_FORMAT_CSV: return csv_batch(f, batch, out);
+    case TSFS_FORMAT_JSON: return json_batch(f, batch, out);
+    case TSFS_FORMAT_TEXT: break;
+    }
+    return table_batch(f, batch, out);
+}
+
+int tsfs_format_end(struct tsfs_formatter *f, struct tsfs_buf *out)
+{
+    return f->format == TSFS_FORMAT_TEXT ? table_end(f, out) : 0;
+}
+
+void tsfs_format_free(struct tsfs_formatter *f)
+{
+    if (f == NULL)
+        return;
+    table_free(f->table);
+    tsfs_buf_free(&f->leads);
+    tsfs_buf_free(&f->fixed);
+    free(f->cols);
+    free(f);
+}
+
+void format_bind(struct tsfs_formatter *f, const struct tsfs_batch *batch)
+{
+    static const uint64_t none[1] = {0};
+    for (unsigned i = 0; i < f->ncols; i++) {
+        struct format_column *c = &f->cols[i];
+        c->vec = &batch->cols[i];
+        c->valid = c->vec->valid;
+        c->constant = c->vec->constant;
+        if (c->vec->type == TSFS_UNKNOWN) {
+            c->valid = none;
+            c->constant = true;
+        }
+    }
+    f->fixed.len = 0;
+}
+
+uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst,
+                      size_t *bytes)
+{
+    size_t base = 4 + f->leads.len + f->fixed.len + f->ncols, total = 0;
+    for (unsigned i = 0; i < f->ncols; i++)
+        base += f->cols[i].constant ? 0 : TSFS_VALUE_TEXT_MAX + 2;
+    uint32_t n = 0;
+    while (n < nrows - row && total < SLICE_BYTES) {
+        total += base;
+        for (unsigned i = 0; i < f->ncols; i++) {
+            const struct format_column *c = &f->cols[i];
+            if (c->type == TSFS_VARCHAR && !c->constant &&
+                (c->valid == NULL || tsfs_bit_get(c->valid, row + n)))
+                total += c->vec->s[row + n].len * worst;
+        }
+        n++;
+    }
+    *bytes = total;
+    return n;
+}
+
+static char *put_u64(char *p, uint64_t v)
+{
+    char text[20], *end = text + sizeof(text), *q = end;
+    while (v >= 100) {
+        q -= 2;
+        memcpy(q, format_digit_pairs + v % 100 * 2, 2);
+        v /= 100;
+    }
+    if (v >= 10) {
+        q -= 2;
+        memcpy(q, format_digit_pairs + v * 2, 2);
+    } else {
+        *--q = (char)('0' + v);
+    }
+    memcpy(p, q, (size_t)(end - q));
+    return p + (end - q);
+}
+
+static char *put_i64(char *p, int64_t v)
+{
+    if (v < 0) {
+        *p++ = '-';
+        return put_u64(p, 0 - (uint64_t)v);
+    }
+    return put_u64(p, (uint64_t)v);
+}
+
+/* ns in [0, 1 day). */
+static char *put_clock(char *p, uint64_t ns)
+{
+    uint32_t seconds = (uint32_t)(ns / 1000000000u), frac = (uint32_t)(ns % 1000000000u);
+    p = format_put_pair(p, seconds / 3600);
+    *p++ = ':';
+    p = format_put_pair(p, seconds / 60 % 60);
+    *p++ = ':';
+    p = format_put_pair(p, seconds % 60);
+    *p++ = '.';
+    uint32_t high = frac / 10000, low = frac % 10000;
+    *p++ = (char)('0' + high / 10000);
+    p = format_put_pair(p, high / 100 % 100);
+    p = format_put_pair(p, high % 100);
+    p = format_put_pair(p, low / 100);
+    return format_put_pair(p, low % 100);
+}
+
+static char *put_timestamp(struct format_day *d, char *p, int64_t ns)
+{
+    int64_t day = ns / TSFS_NS_PER_DAY - (ns % TSFS_NS_PER_DAY < 0);
+    if (d->len == 0 || day != d->day) {
+        d->len = tsfs_time_format_date(day, d->date);
+        d->date[d->len++] = ' ';
+        d->day = day;
+    }
+    memcpy(p, d->date, d->len);
+    return put_clock(p + d->len, (uint64_t)ns - (uint64_t)day * (uint64_t)TSFS_NS_PER_DAY);
+}
+
+char *format_put_value(struct format_column *c, uint32_t row, char *p)
+{
+    size_t at = c->constant ? 0 : row;
+    switch (c->type) {
+    case TSFS_INTEGER:
+    case TSFS_BIGINT: return put_i64(p, c->vec->i[at]);
+    case TSFS_DOUBLE: return p + tsfs_num_format_double(c->vec->d[at], p);
+    case TSFS_TIMESTAMP: return put_timestamp(&c->day, p, c->vec->i[at]);
+    case TSFS_BOOLEAN: return p + tsfs_value_format(c->type, &c->vec->b[at], p);
+    default: return p + tsfs_value_format(c->type, &c->vec->i[at], p);
+    }
+}

@@ -1,0 +1,86 @@
+/* Shared by the formats: fast writers of single values, and the columns of the batch at hand. */
+#ifndef TSFS_FORMAT_PRIV_H
+#define TSFS_FORMAT_PRIV_H
+
+#include "base/num.h"
+#include "base/time.h"
+#include "col/text.h"
+#include "format/format.h"
+
+/* The text of a date is kept while the day stays the same. */
+struct format_day {
+    int64_t day;
+    unsigned len; /* of date, 0 = none yet */
+    char date[TSFS_TIME_TEXT_MAX];
+};
+
+struct format_column {
+    enum tsfs_type type;
+    struct tsfs_str name;
+    struct tsfs_str
+        lead; /* what stands before each value: "," in CSV, ",\"name\":" in JSON; owned by leads */
+    struct format_day day;
+    /* of the batch at hand */
+    const struct tsfs_vec *vec;
+    const uint64_t *valid; /* NULL = no NULLs; also for constants */
+    bool constant;
+    size_t fixed_at, fixed_len; /* a constant's lead and text, in the formatter's fixed buffer */
+};
+
+struct format_table;
+
+struct tsfs_formatter {
+    enum tsfs_format format;
+    unsigned ncols;
+    struct format_column *cols;
+    struct tsfs_buf leads; /* bytes behind cols[].lead */
+    struct tsfs_buf fixed; /* bytes behind the constants of the batch */
+    struct format_table *table;
+};
+
+/* Binds the columns to a batch. */
+void format_bind(struct tsfs_formatter *f, const struct tsfs_batch *batch);
+
+/* Rows from `row` whose texts surely fit into *bytes, at least one: each value that is not a string counts
+ * TSFS_VALUE_TEXT_MAX + 2, each string worst bytes a byte of its own, each row the leads. */
+uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst,
+                      size_t *bytes);
+
+/* Room for at most TSFS_VALUE_TEXT_MAX bytes at p; returns the end. */
+char *format_put_value(struct format_column *c, uint32_t row, char *p);
+
+int csv_begin(struct tsfs_formatter *f, struct tsfs_buf *out);
+int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
+int json_begin(struct tsfs_formatter *f);
+int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
+int table_begin(struct tsfs_formatter *f);
+int table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
+int table_end(struct tsfs_formatter *f, struct tsfs_buf *out);
+void table_free(struct format_table *table);
+
+/* Eight bytes at once: the high bit of each byte that is zero, or less than n (n <= 128). */
+#define FORMAT_BYTES(b) (UINT64_C(0x0101010101010101) * (uint8_t)(b))
+static inline uint64_t format_load8(const char *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+static inline uint64_t format_has_zero(uint64_t v)
+{
+    return (v - FORMAT_BYTES(1)) & ~v & FORMAT_BYTES(0x80);
+}
+static inline uint64_t format_has_less(uint64_t v, uint8_t n)
+{
+    return (v - FORMAT_BYTES(n)) & ~v & FORMAT_BYTES(0x80);
+}
+
+extern const char format_digit_pairs[200];
+
+static inline char *format_put_pair(char *p, unsigned v)
+{
+    memcpy(p, format_digit_pairs + 2 * v, 2);
+    return p + 2;
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* JSON lines: one object a row, keys in column order, no blanks.  Numbers and booleans are bare, NULL is
+ * null; all else is a string as in CSV.  JSON has no numbers for them, so NaN, Infinity and -Infinity are
+ * strings of that spelling.  Text is UTF-8 as it is; only quotes, backslashes and control characters are
+ * escaped. */
+#include "format/format_priv.h"
+
+#include <math.h>
+
+#define WORST 6 /* \u0000 */
+
+static bool special(char c)
+{
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
+static char *put_escape(char *p, char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    *p++ = '\\';
+    switch (c) {
+    case '"':
+    case '\\': *p++ = c; break;
+    case '\n': *p++ = 'n'; break;
+    case '\r': *p++ = 'r'; break;
+    case '\t': *p++ = 't'; break;
+    case '\b': *p++ = 'b'; break;
+    case '\f': *p++ = 'f'; break;
+    default:
+        memcpy(p, "u00", 3);
+        p[3] = hex[(unsigned char)c >> 4];
+        p[4] = hex[c & 15];
+        p += 5;
+    }
+    return p;
+}
+
+/* Room for WORST * s.len + 2 bytes. */
+static char *put_str(char *p, struct tsfs_str s)
+{
+    *p++ = '"';
+    for (size_t i = 0; i < s.len;) {
+        size_t start = i;
+        for (; i + 8 <= s.len; i += 8) {
+            uint64_t v = format_load8(s.ptr + i);
+            if (format_has_less(v, 0x20) | format_has_zero(v ^ FORMAT_BYTES('"')) |
+                format_has_zero(v ^ FORMAT_BYTES('\\')))
+                break;
+        }
+        while (i < s.len && !special(s.ptr[i]))
+            i++;
+        memcpy(p, s.ptr + start, i - start);
+        p += i - start;
+        if (i < s.len)
+            p = put_escape(p, s.ptr[i++]);
+    }
+    *p++ = '"';
+    return p;
+}
+
+/* The leads: {"first": and ,"other": */
+int json_begin(struct tsfs_formatter *f)
+{
+    for (unsigned i = 0; i < f->ncols; i++) {
+        struct format_column *c = &f->cols[i];
+        int rc = tsfs_buf_reserve(&f->leads, WORST * c->name.len + 4);
+        if (rc != 0)
+            return rc;
+        char *start = f->leads.data + f->leads.len, *p = start;
+        *p++ = i > 0 ? ',' : '{';
+        p = put_str(p, c->name);
+        *p++ = ':';
+        c->lead.len = (size_t)(p - start);
+        f->leads.len += c->lead.len;
+    }
+    size_t at = 0;
+    for (unsigned i = 0; i < f->ncols; i++) {
+        f->cols[i].lead.ptr = f->leads.data + at;
+        at += f->cols[i].lead.len;
+    }
+    return 0;
+}
+
+static char *put_cell(struct format_column *c, uint32_t row, char *p)
+{
+    size_t at = c->constant ? 0 : row;
+    memcpy(p, c->lead.ptr, c->lead.len);
+    p += c->lead.len;
+    if (c->valid != NULL && !tsfs_bit_get(c->valid, at)) {
+        memcpy(p, "null", 4);
+        return p + 4;
+    }
+    bool bare = false;
+    switch (c->type) {
+    case TSFS_VARCHAR: return put_str(p, c->vec->s[at]);
+    case TSFS_BOOLEAN:
+    case TSFS_INTEGER:
+    case TSFS_BIGINT: bare = true; break;
+    case TSFS_DOUBLE: bare = isfinite(c->vec->d[at]); break;
+    default: break;
+    }
+    if (bare)
+        return format_put_value(c, row, p);
+    *p++ = '"';
+    p = format_put_value(c, row, p);
+    *p++ = '"';
+    return p;
+}
+
+static int fix_constants(struct tsfs_formatter *f)
+{
+    for (unsigned i = 0; i < f->ncols; i++) {
+        struct format_column *c = &f->cols[i];
+        if (!c->constant)
+            continue;
+        size_t room = c->lead.len + TSFS_VALUE_TEXT_MAX + 4;
+        if (c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
+            room += WORST * c->vec->s[0].len;
+        int rc = tsfs_buf_reserve(&f->fixed, room);
+        if (rc != 0)
+            return rc;
+        char *start = f->fixed.data + f->fixed.len;
+        c->fixed_at = f->fixed.len;
+        c->fixed_len = (size_t)(put_cell(c, 0, start) - start);
+        f->fixed.len += c->fixed_len;
+    }
+    return 0;
+}
+
+int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
+{
+    format_bind(f, batch);
+    int rc = fix_constants(f);
+    for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
+        size_t bytes;
+        uint32_t end = row + format_slice(f, row, batch->nrows, WORST, &bytes);
+        rc = tsfs_buf_reserve(out, bytes);
+        if (rc != 0)
+            break;
+        char *p = out->data + out->len;
+        for (; row < end; row++) {
+            if (f->ncols == 0)
+                *p++ = '{';
+            for (unsigned i = 0; i < f->ncols; i++) {
+                struct format_column *c = &f->cols[i];
+                if (c->constant) {
+                    memcpy(p, f->fixed.data + c->fixed_at, c->fixed_len);
+                    p += c->fixed_len;
+                } else {
+                    p = put_cell(c, row, p);
+                }
+            }
+            *p++ = '}';
+            *p++ = '\n';
+        }
+        out->len = (size_t)(p - out->data);
+    }
+    return rc;
+}
