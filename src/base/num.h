@@ -12,6 +12,10 @@
  * Results too small become 0 or subnormal as IEEE 754 rounds them. */
 TSFS_MUST_CHECK int tsfs_num_parse_double(struct tsfs_str s, double *out);
 
+/* The nearest double to mantissa * 10^exponent, for parsers that read digits themselves; infinity beyond the
+ * largest finite one. */
+double tsfs_num_scale(uint64_t mantissa, int exponent);
+
 /* [+-]digits.  -EINVAL, -ERANGE. */
 TSFS_MUST_CHECK int tsfs_num_parse_i64(struct tsfs_str s, int64_t *out);
 

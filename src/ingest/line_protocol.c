@@ -14,10 +14,9 @@
  * so (same_names), which saves the caller his lookups, too.  A name spelled with escapes is never used this
  * way.
  *
- * Numbers: eight digits a step by multiplication.  An integer of up to sixteen digits, and a decimal of up to
- * fifteen-odd whose digits fit 53 bits and whose power of ten is exact (one division, rounded right: Clinger,
- * "How to read floating point numbers accurately", 1990), is finished on the spot.  All else (exponents, long
- * numbers, wrong ones) goes the slow way, through base/num.h.
+ * Numbers: eight digits a step by multiplication.  An integer of up to fifteen digits, and a decimal of up to
+ * nineteen, is finished on the spot (by one division if its digits fit 53 bits, else by tsfs_num_scale); all
+ * else (exponents, longer numbers, wrong ones) goes the slow way, through tsfs_num_parse_*.
  *
  * Resynchronisation: what follows a bad line begins at the next newline that is not inside a well-formed
  * string. A string that never closes must not swallow the lines behind it, so then the first newline counts.
@@ -38,6 +37,7 @@
 
 #define INCOMPLETE    1                   /* the line goes on behind the input */
 #define FEW_FIELDS    16                  /* up to here each pair of names is compared */
+#define DIGITS_MAX    19                  /* always fit 64 bits */
 #define EXACT_INTEGER (UINT64_C(1) << 53) /* every integer up to here is a double */
 
 struct parser {
@@ -52,25 +52,13 @@ struct parser {
     struct tsfs_error *err;
 };
 
-static const uint64_t whole_powers[] = {1,
-                                        10,
-                                        100,
-                                        1000,
-                                        10000,
-                                        100000,
-                                        1000000,
-                                        10000000,
-                                        100000000,
-                                        1000000000,
-                                        10000000000,
-                                        100000000000,
-                                        1000000000000,
-                                        10000000000000,
-                                        100000000000000,
-                                        1000000000000000,
-                                        10000000000000000};
-static const double double_powers[] = {1e0, 1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7, 1e8,
-                                       1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16};
+/* clang-format off */
+static const uint64_t whole_powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
+    10000000000, 100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
+    100000000000000000, 1000000000000000000};
+static const double double_powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13,
+    1e14, 1e15};
+/* clang-format on */
 
 void tsfs_lp_batch_init(struct tsfs_lp_batch *batch, struct tsfs_budget *budget)
 {
@@ -292,11 +280,12 @@ static inline const char *fast_number(const struct parser *ps, const char *p, st
         return NULL;
     p += n;
     if (n == 8) {
-        n = lp_digits(p, limit, &more);
-        if (n == 8)
+        unsigned again = lp_digits(p, limit, &more);
+        if (again == 8)
             return NULL;
-        v = v * whole_powers[n] + more;
-        p += n;
+        v = v * whole_powers[again] + more;
+        p += again;
+        n += again;
     }
     if (*p == 'i') {
         f->type = TSFS_BIGINT;
@@ -307,22 +296,21 @@ static inline const char *fast_number(const struct parser *ps, const char *p, st
         if (*p == '.') {
             uint64_t fraction;
             p++;
-            n = lp_digits(p, limit, &fraction);
-            p += n;
-            if (n == 8) {
-                unsigned again = lp_digits(p, limit, &more);
-                if (again == 8 || v >= 1000)
-                    return NULL; /* 19 digits and more */
-                fraction = fraction * whole_powers[again] + more;
-                n += again;
+            unsigned behind = lp_digits(p, limit, &fraction);
+            p += behind;
+            for (unsigned again = behind; again == 8;) {
+                again = lp_digits(p, limit, &more);
                 p += again;
+                behind += again;
+                if (n + behind > DIGITS_MAX)
+                    return NULL;
+                fraction = fraction * whole_powers[again] + more;
             }
-            if (v >= 100000000000)
+            if (n + behind > DIGITS_MAX)
                 return NULL;
-            v = v * whole_powers[n] + fraction;
-            if (v > EXACT_INTEGER)
-                return NULL;
-            d = (double)v / double_powers[n];
+            v = v * whole_powers[behind] + fraction;
+            d = v <= EXACT_INTEGER && behind < 16 ? (double)v / double_powers[behind]
+                                                  : tsfs_num_scale(v, -(int)behind);
         }
         f->type = TSFS_DOUBLE;
         f->d = negative ? -d : d;
