@@ -69,6 +69,10 @@ uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct
 /* True if the segment may hold a matching series and time (zone, dictionary, Bloom): a cheap reason to skip
  * it. */
 bool tsfs_segment_may_match(struct tsfs_segment *segment, const struct tsfs_scan_spec *spec);
+/* The same knowing the schema that spec's ordinals belong to: looks at every dimension, not only at
+ * measure_name. */
+bool tsfs_segment_may_match_in(struct tsfs_segment *segment, struct tsfs_schema *schema,
+                               const struct tsfs_scan_spec *spec);
 
 struct tsfs_segment_progress {
     _Atomic uint64_t rows_done, rows_total;

@@ -1,0 +1,73 @@
+/* The merge cursor's parts: merge.c finds what overlaps, merge_rows.c merges it row by row. */
+#ifndef TSFS_COLD_MERGE_H
+#define TSFS_COLD_MERGE_H
+
+#include "cold/cold_priv.h"
+
+#define MERGE_NO_BLOCK UINT64_MAX
+
+/* A segment or the snapshot of a hot generation; later sources win. */
+struct merge_source {
+    struct tsfs_segment *segment; /* acquired; NULL = hot */
+    struct cold_map map;
+    struct cold_pages *pages;
+    uint64_t series_end; /* end of the current series' rows */
+    struct tsfs_hot_snap *snap;
+    uint32_t *list; /* segment: the numbers of the series wanted; else [pos, end) themselves */
+    uint32_t pos, end;
+    bool holds, done; /* sorted: series is the next one, not delivered yet */
+    uint32_t number;
+    struct tsfs_series series;
+    struct tsfs_str *dims; /* segment: room for series.dims */
+};
+
+struct merge_entry {
+    uint32_t source, number;
+};
+
+/* Rows that lie together in one source. */
+struct merge_atom {
+    int64_t t_first, t_last;
+    uint64_t row; /* in the segment's file, or in the piece */
+    uint32_t nrows;
+    uint32_t source;
+    uint32_t group;                     /* segment: row group */
+    uint64_t block;                     /* segment: number of the block that this is, MERGE_NO_BLOCK */
+    const struct tsfs_hot_piece *piece; /* hot */
+};
+
+struct merge {
+    struct tsfs_cursor base;
+    struct tsfs_schema *schema;
+    const struct tsfs_scan_spec *spec;
+    bool sorted;
+    struct tsfs_arena arena, series_arena, run_arena;
+    struct merge_source *sources;
+    uint32_t nsources, walking;
+    struct tsfs_str *scratch_dims;
+    /* the current series */
+    struct merge_entry *entries; /* who has it, earliest source first */
+    uint32_t nentries;
+    struct tsfs_series series;
+    struct merge_atom *atoms; /* in order of time */
+    uint32_t natoms, cap_atoms, at;
+    bool fresh; /* no run of it was delivered yet */
+    /* the current run: atoms [from, to) */
+    uint32_t from, to, nrows;
+    bool merged;
+    struct tsfs_block *blocks;
+    uint64_t *block_numbers;
+    uint32_t nblocks; /* UINT32_MAX = not asked for yet */
+    /* a merged run */
+    int64_t *times;
+    uint32_t **place;                 /* per atom: where each of its rows went */
+    struct tsfs_vec **merged_columns; /* by measure slot, made when asked for */
+};
+
+/* Merges the times of atoms [from, to): *nrows rows. */
+TSFS_MUST_CHECK int merge_rows(struct merge *m, uint32_t *nrows, struct tsfs_error *err);
+/* One measure of all rows of the merged run; lives as long as the run. */
+TSFS_MUST_CHECK int merge_column(struct merge *m, uint16_t ordinal, const struct tsfs_vec **out,
+                                 struct tsfs_error *err);
+
+#endif

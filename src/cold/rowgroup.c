@@ -1,0 +1,183 @@
+/* Collecting the rows of a row group, and its geometry.
+ *
+ * Columns are flat arrays for as many rows as the group may have, but a column is only allocated when its
+ * first value comes, and what no value touches stays untouched zero pages: a table whose measurements
+ * have different fields costs the memory of its values, not of rows times columns.
+ *
+ * Pages end where blocks end, in all columns alike: near COLD_PAGE_ROWS rows, rather at the end of a series.
+ * So a query for one series decodes that series' pages and little else. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cold/rowgroup.h"
+
+#define VIRTUAL_MAX (UINT64_C(4) << 30) /* address space of one group's arrays */
+#define ROWS_MIN    (64u << 10)
+
+int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_t first, uint32_t ncolumns)
+{
+    memset(g, 0, sizeof(*g));
+    tsfs_arena_init(&g->strings, NULL);
+    g->nmeasures = ncolumns - first;
+    uint64_t width = 8;
+    g->measures = calloc(g->nmeasures ? g->nmeasures : 1, sizeof(*g->measures));
+    if (!g->measures)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < g->nmeasures; i++) {
+        g->measures[i].type = columns[first + i].type;
+        width += tsfs_type_width(columns[first + i].type);
+    }
+    uint64_t capacity = VIRTUAL_MAX / width;
+    g->capacity = capacity > TSFS_ROW_GROUP_ROWS ? TSFS_ROW_GROUP_ROWS
+                  : capacity < ROWS_MIN          ? ROWS_MIN
+                                                 : (uint32_t)capacity;
+    g->time = malloc((size_t)g->capacity * sizeof(*g->time));
+    return g->time ? 0 : -ENOMEM;
+}
+
+static void column_free(struct rowgroup_column *c)
+{
+    free(c->data);
+    free(c->valid);
+    c->data = NULL;
+    c->valid = NULL;
+}
+
+void rowgroup_free(struct rowgroup *g)
+{
+    for (uint32_t i = 0; g->measures && i < g->nmeasures; i++)
+        column_free(&g->measures[i]);
+    free(g->measures);
+    free(g->time);
+    free(g->parts);
+    free(g->block_row);
+    free(g->block_rows);
+    free(g->page_end);
+    tsfs_arena_free(&g->strings);
+}
+
+uint32_t rowgroup_room(const struct rowgroup *g)
+{
+    if (g->bytes >= TSFS_ROW_GROUP_BYTES)
+        return 0;
+    return g->capacity - g->nrows;
+}
+
+int rowgroup_begin(struct rowgroup *g, struct tsfs_str *keys)
+{
+    if (g->nparts == g->cap_parts) {
+        uint32_t cap = g->cap_parts ? 2 * g->cap_parts : 64;
+        struct rowgroup_part *grown = realloc(g->parts, (size_t)cap * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        g->parts = grown;
+        g->cap_parts = cap;
+    }
+    g->parts[g->nparts++] = (struct rowgroup_part){g->nrows, 0, keys, false};
+    return 0;
+}
+
+/* Strings outlive the run that brought them. */
+static int copy_strings(struct rowgroup *g, struct rowgroup_column *c, uint32_t at, uint32_t n)
+{
+    struct tsfs_str *s = (struct tsfs_str *)c->data + at;
+    struct tsfs_str from = {NULL, 0}, to = {NULL, 0}; /* the copy made last: neighbours are often equal */
+    for (uint32_t i = 0; i < n; i++) {
+        if (!tsfs_bit_get(c->valid, at + i)) {
+            s[i] = (struct tsfs_str){NULL, 0};
+            continue;
+        }
+        if (s[i].len > TSFS_VARCHAR_MAX)
+            return -E2BIG;
+        if (!from.ptr || !(from.ptr == s[i].ptr && from.len == s[i].len) || !tsfs_str_eq(from, s[i])) {
+            from = s[i];
+            char *copy = tsfs_arena_alloc(&g->strings, s[i].len ? s[i].len : 1);
+            if (!copy)
+                return -ENOMEM;
+            memcpy(copy, s[i].ptr, s[i].len);
+            to = (struct tsfs_str){copy, s[i].len};
+            g->bytes += s[i].len;
+        }
+        s[i] = to;
+    }
+    return 0;
+}
+
+int rowgroup_put(struct rowgroup *g, uint32_t i, const struct tsfs_vec *vec, uint32_t at, uint32_t n)
+{
+    struct rowgroup_column *c = &g->measures[i];
+    if (vec->type == TSFS_UNKNOWN || (vec->constant && tsfs_vec_null(vec, 0)))
+        return 0;
+    unsigned width = tsfs_type_width(c->type);
+    if (!c->data && !(c->data = calloc(g->capacity, width)))
+        return -ENOMEM;
+    if (!c->valid && !(c->valid = calloc(tsfs_bit_words(g->capacity) + 1, sizeof(*c->valid))))
+        return -ENOMEM;
+    vec_put(vec, n, c->type, c->data, c->valid, at);
+    if (c->type == TSFS_VARCHAR) {
+        int rc = copy_strings(g, c, at, n);
+        if (rc)
+            return rc;
+    }
+    g->bytes += (uint64_t)n * width;
+    return 0;
+}
+
+struct tsfs_vec rowgroup_vec(const struct rowgroup *g, uint32_t i)
+{
+    const struct rowgroup_column *c = &g->measures[i];
+    if (!c->valid)
+        return vec_null(c->type);
+    return (struct tsfs_vec){.type = c->type,
+                             .data = c->data,
+                             .valid = tsfs_bits_count(c->valid, g->nrows) == g->nrows ? NULL : c->valid};
+}
+
+int rowgroup_finish(struct rowgroup *g)
+{
+    size_t most = (size_t)g->nrows / TSFS_BLOCK_ROWS + g->nparts + 1;
+    free(g->block_row);
+    free(g->block_rows);
+    free(g->page_end);
+    g->block_row = malloc(most * sizeof(*g->block_row));
+    g->block_rows = malloc(most * sizeof(*g->block_rows));
+    g->page_end = malloc(most * sizeof(*g->page_end));
+    g->nblocks = g->npages = 0;
+    if (!g->block_row || !g->block_rows || !g->page_end)
+        return -ENOMEM;
+    uint32_t page = 0; /* where the open page begins */
+    for (uint32_t i = 0; i < g->nparts; i++) {
+        const struct rowgroup_part *p = &g->parts[i];
+        uint32_t n = cold_block_count(p->nrows), end = p->row + p->nrows;
+        for (uint32_t b = 0; b < n; b++) {
+            uint32_t row = p->row + (uint32_t)cold_block_row(p->nrows, n, b);
+            uint32_t stop = p->row + (uint32_t)cold_block_row(p->nrows, n, b + 1);
+            g->block_row[g->nblocks] = row;
+            g->block_rows[g->nblocks++] = stop - row;
+            /* the next block would overfill the page and the series' rest does not fit either */
+            if (b + 1 < n && stop - page + (stop - row) > COLD_PAGE_ROWS &&
+                end - page > COLD_PAGE_ROWS + COLD_PAGE_ROWS / 4)
+                g->page_end[g->npages++] = page = stop;
+        }
+        if (end - page >= COLD_PAGE_ROWS * 7 / 8)
+            g->page_end[g->npages++] = page = end;
+    }
+    if (page < g->nrows)
+        g->page_end[g->npages++] = g->nrows;
+    return 0;
+}
+
+void rowgroup_reset(struct rowgroup *g)
+{
+    for (uint32_t i = 0; i < g->nmeasures; i++) {
+        struct rowgroup_column *c = &g->measures[i];
+        if (g->nmeasures > 64)
+            column_free(c); /* most are sparse: give their pages back */
+        else if (c->valid)
+            memset(c->valid, 0, (tsfs_bit_words(g->capacity) + 1) * sizeof(*c->valid));
+    }
+    g->nrows = g->nparts = 0;
+    g->bytes = 0;
+    tsfs_arena_reset(&g->strings);
+}

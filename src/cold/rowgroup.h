@@ -1,0 +1,56 @@
+/* Rows of one row group while they are collected for writing. */
+#ifndef TSFS_COLD_ROWGROUP_H
+#define TSFS_COLD_ROWGROUP_H
+
+#include "cold/cold_priv.h"
+#include "parquet/writer.h"
+
+/* Rows per page.  Measured on 10 series-major columns of 8,640-row series (docs/format/segment.md has the
+ * figures): smaller pages cost headers and dictionaries' reach, larger ones cost every narrow query. */
+#define COLD_PAGE_ROWS 8192u
+
+struct rowgroup_column {
+    enum tsfs_type type;
+    void *data;      /* capacity rows, allocated with the first value */
+    uint64_t *valid; /* likewise */
+    uint32_t count;  /* values */
+};
+
+/* The rows of one series in the group. */
+struct rowgroup_part {
+    uint32_t row, nrows;
+    struct tsfs_str *keys; /* [nkeys], lives as long as the index builder */
+    bool series_ends;
+};
+
+struct rowgroup {
+    uint32_t capacity, nrows;
+    uint64_t bytes; /* decoded, as counted against TSFS_ROW_GROUP_BYTES */
+    int64_t *time;
+    uint32_t nmeasures;
+    struct rowgroup_column *measures;
+    struct rowgroup_part *parts;
+    uint32_t nparts, cap_parts;
+    struct tsfs_arena strings;
+    /* made at the end of the group */
+    uint32_t *block_row, *block_rows, nblocks;
+    uint32_t *page_end, npages;
+};
+
+TSFS_MUST_CHECK int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_t first,
+                                  uint32_t ncolumns);
+void rowgroup_free(struct rowgroup *g);
+/* Rows that fit before the group is full; 0 = write it out first. */
+uint32_t rowgroup_room(const struct rowgroup *g);
+/* Begins the rows of a series (keys as rowgroup_part). */
+TSFS_MUST_CHECK int rowgroup_begin(struct rowgroup *g, struct tsfs_str *keys);
+/* n values of measure i (of the file) at row `at`. */
+TSFS_MUST_CHECK int rowgroup_put(struct rowgroup *g, uint32_t i, const struct tsfs_vec *vec, uint32_t at,
+                                 uint32_t n);
+/* Decides blocks and pages. */
+TSFS_MUST_CHECK int rowgroup_finish(struct rowgroup *g);
+/* Measure i as the Parquet writer and the summaries want it. */
+struct tsfs_vec rowgroup_vec(const struct rowgroup *g, uint32_t i);
+void rowgroup_reset(struct rowgroup *g);
+
+#endif
