@@ -1,0 +1,376 @@
+/* The cold tier as files: one read-only Parquet file a partition.  Copying one in is the same as writing its
+ * rows now: they go through the log into the hot tier, later than all that is there, and are then migrated.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/time.h"
+#include "engine/engine_priv.h"
+
+static void describe(struct tsfs_node *node, const struct partition *p, struct tsfs_cold_file *out)
+{
+    struct tsfs_segment_facts f;
+    char name[TSFS_PARTITION_NAME_MAX];
+    tsfs_segment_facts(p->segment, &f);
+    tsfs_partition_file(p->start, p->end == INT64_MAX ? node->settings.partition : p->end - p->start, name);
+    memset(out, 0, sizeof(*out));
+    snprintf(out->name, sizeof(out->name), "%s", name);
+    out->bytes = f.bytes;
+    out->rows = f.rows;
+    out->series = f.series;
+    out->inode = f.inode;
+    out->xxh3 = f.xxh3;
+    out->t_min = f.t_min;
+    out->t_max = f.t_max;
+    out->mtime = f.mtime;
+}
+
+/* The partition whose segment has this name.  Under lock. */
+static struct partition *find(struct tsfs_node *node, const char *name)
+{
+    struct table *t = node->table;
+    for (unsigned i = 0; i < t->npartitions; i++) {
+        struct partition *p = t->partitions[i];
+        char own[TSFS_PARTITION_NAME_MAX];
+        if (!p->segment)
+            continue;
+        tsfs_partition_file(p->start, p->end == INT64_MAX ? node->settings.partition : p->end - p->start,
+                            own);
+        if (strcmp(own, name) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+int tsfs_node_cold_list(struct tsfs_node *node, int (*each)(void *ctx, const struct tsfs_cold_file *file),
+                        void *ctx)
+{
+    struct table *t = node->table;
+    unsigned n = 0;
+    int rc = 0;
+    if (!t)
+        return -ENOTDIR;
+    pthread_mutex_lock(&t->lock);
+    struct tsfs_cold_file *files = malloc((t->npartitions + 1) * sizeof(*files));
+    for (unsigned i = 0; files && i < t->npartitions; i++)
+        if (t->partitions[i]->segment)
+            describe(node, t->partitions[i], &files[n++]);
+    pthread_mutex_unlock(&t->lock);
+    if (!files)
+        return -ENOMEM;
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = each(ctx, &files[i]);
+    free(files);
+    return rc;
+}
+
+int tsfs_node_cold_stat(struct tsfs_node *node, const char *name, struct tsfs_cold_file *out)
+{
+    struct table *t = node->table;
+    if (!t)
+        return -ENOTDIR;
+    pthread_mutex_lock(&t->lock);
+    struct partition *p = find(node, name);
+    if (p)
+        describe(node, p, out);
+    pthread_mutex_unlock(&t->lock);
+    return p ? 0 : -ENOENT;
+}
+
+int tsfs_node_cold_open(struct tsfs_node *node, const char *name, struct tsfs_cold_file *out)
+{
+    struct table *t = node->table;
+    struct tsfs_segment *segment = NULL;
+    if (!t)
+        return -ENOTDIR;
+    pthread_mutex_lock(&t->lock);
+    struct partition *p = find(node, name);
+    if (p) {
+        describe(node, p, out);
+        segment = tsfs_segment_ref(p->segment);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (!segment)
+        return -ENOENT;
+    int fd = tsfs_segment_dup(segment);
+    tsfs_segment_unref(segment);
+    return fd;
+}
+
+int tsfs_node_cold_remove(struct tsfs_node *node, const char *name)
+{
+    struct table *t = node->table;
+    char path[96];
+    int rc = -ENOENT;
+    if (!t)
+        return -ENOTDIR;
+    if (node->engine->options.read_only)
+        return -EROFS;
+    pthread_mutex_lock(&t->job_lock);
+    pthread_mutex_lock(&t->lock);
+    struct partition *p = find(node, name);
+    pthread_mutex_unlock(&t->lock);
+    if (p) {
+        partition_segment_name(p, p->segment_number, path);
+        segment_pin(p->segment);
+        rc = tsfs_io()->unlinkat(node->dirfd, path, 0);
+        if (rc == 0) {
+            char folder[TSFS_PARTITION_NAME_MAX];
+            pthread_mutex_lock(&t->lock);
+            struct tsfs_segment *old = p->segment;
+            p->segment = NULL; /* segment_number stays: generations go on from there */
+            pthread_mutex_unlock(&t->lock);
+            tsfs_segment_unref(old);
+            tsfs_partition_folder(p->start, folder);
+            rc = tsfs_io_sync_dir(node->dirfd, folder);
+            node->mtime = tsfs_time_now();
+        }
+    }
+    pthread_mutex_unlock(&t->job_lock);
+    return rc;
+}
+
+/* ---- attaching
+ * --------------------------------------------------------------------------------------------------- */
+
+enum { ROWS_AT_ONCE = 1024 };
+
+struct attach {
+    struct tsfs_node *node;
+    struct tsfs_schema *schema; /* the table's, with the file's columns; borrowed */
+    struct tsfs_settings settings;
+    struct generation *staged[64];
+    unsigned nstaged;
+    struct tsfs_cell *cells;
+    uint64_t rows;
+};
+
+/* Under write_lock. */
+static int commit(struct attach *a, struct tsfs_error *err)
+{
+    struct table *t = a->node->table;
+    int rc = 0;
+    for (unsigned i = 0; i < a->nstaged && rc == 0; i++)
+        rc = tsfs_hot_log(a->staged[i]->hot, a->staged[i]->wal, err);
+    pthread_mutex_lock(&t->lock);
+    for (unsigned i = 0; i < a->nstaged; i++) {
+        struct generation *g = a->staged[i];
+        g->staged = false;
+        if (rc == 0) {
+            tsfs_hot_publish(g->hot);
+        } else {
+            int undone = tsfs_hot_undo(g->hot, g->wal);
+            (void)undone;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    a->nstaged = 0;
+    t->dirty = true;
+    return rc;
+}
+
+static int stage(struct attach *a, uint32_t series, int64_t time, unsigned ncells, struct tsfs_error *err)
+{
+    struct partition *p;
+    struct generation *g;
+    int rc = table_partition(a->node, time, a->settings.partition, &p, err);
+    if (rc == 0)
+        rc = partition_writable(a->node, p, &g, err);
+    if (rc == 0 && !g->staged && a->nstaged == sizeof(a->staged) / sizeof(a->staged[0]))
+        rc = commit(a, err);
+    if (rc < 0)
+        return rc;
+    for (int tries = 0; tries < 2; tries++) {
+        if (!g->staged) {
+            g->staged = true;
+            a->staged[a->nstaged++] = g;
+        }
+        rc = tsfs_hot_stage(g->hot, a->schema, series, time, a->cells, ncells);
+        if (rc != -E2BIG)
+            break;
+        rc = commit(a, err);
+        if (rc < 0)
+            break;
+    }
+    return rc;
+}
+
+/* Rows [row, row + n) of the cursor's run.  Under write_lock. */
+static int attach_rows(struct attach *a, struct tsfs_cursor *c, const struct tsfs_run *run, uint32_t row,
+                       uint32_t n, struct tsfs_vec *vecs, struct tsfs_error *err)
+{
+    struct table *t = a->node->table;
+    const int64_t *times;
+    struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
+    unsigned ndims = 0;
+    uint32_t series;
+    int rc = c->ops->times(c, row, n, &times, err);
+    for (uint16_t m = 0; m < a->schema->nmeasures && rc == 0; m++)
+        rc = c->ops->column(c, a->schema->measures[m], row, n, &vecs[m], err);
+    if (rc < 0)
+        return rc;
+    for (uint16_t d = 0; d < run->series.ndims && ndims < TSFS_DIMENSIONS_MAX; d++)
+        if (run->series.dims[d].ptr)
+            dims[ndims++] = (struct tsfs_dim_value){d, run->series.dims[d]};
+    rc = tsfs_series_index_intern(t->series, run->series.measure_name, dims, ndims, &series);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        unsigned ncells = 0;
+        for (uint16_t m = 0; m < a->schema->nmeasures; m++) {
+            if (tsfs_vec_null(&vecs[m], i))
+                continue;
+            struct tsfs_value v = tsfs_vec_get(&vecs[m], i);
+            struct tsfs_cell *cell = &a->cells[ncells++];
+            cell->slot = m;
+            cell->type = (uint8_t)a->schema->cols[a->schema->measures[m]].type;
+            switch (cell->type) {
+            case TSFS_BOOLEAN: cell->b = v.b; break;
+            case TSFS_DOUBLE: cell->d = v.d; break;
+            case TSFS_VARCHAR: cell->s = v.s; break;
+            default: cell->i = v.i; break;
+            }
+        }
+        rc = stage(a, series, times[i], ncells, err);
+        a->rows += rc == 0;
+    }
+    return rc;
+}
+
+static int attach_all(struct attach *a, struct tsfs_cursor *c, struct tsfs_error *err)
+{
+    struct table *t = a->node->table;
+    struct tsfs_run run;
+    struct tsfs_vec *vecs = calloc(a->schema->nmeasures + 1u, sizeof(*vecs));
+    a->cells = calloc(a->schema->nmeasures + 1u, sizeof(*a->cells));
+    int rc = vecs && a->cells ? 0 : -ENOMEM;
+    while (rc == 0) {
+        int more = c->ops->next_run(c, &run, err);
+        if (more <= 0) {
+            rc = more;
+            break;
+        }
+        for (uint32_t row = 0; row < run.nrows && rc == 0; row += ROWS_AT_ONCE) {
+            uint32_t n = run.nrows - row < ROWS_AT_ONCE ? run.nrows - row : ROWS_AT_ONCE;
+            rc = engine_wait_memory(a->node->engine, err);
+            if (rc < 0)
+                break;
+            pthread_mutex_lock(&t->write_lock);
+            rc = a->node->dead ? -ENOENT : attach_rows(a, c, &run, row, n, vecs, err);
+            int committed = commit(a, err);
+            pthread_mutex_unlock(&t->write_lock);
+            if (rc == 0)
+                rc = committed;
+        }
+    }
+    free(vecs);
+    free(a->cells);
+    return rc;
+}
+
+/* Columns of the file that the table lacks become the table's; a column of another type refuses the file. */
+static int match_columns(struct tsfs_node *node, struct tsfs_segment *segment, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    struct tsfs_arena arena;
+    struct tsfs_column *cols, *add = NULL;
+    unsigned n, nadd = 0;
+    tsfs_arena_init(&arena, NULL);
+    int rc = tsfs_segment_columns(segment, &cols, &n, &arena, err);
+    if (rc == 0) {
+        add = calloc(n + 1, sizeof(*add));
+        rc = add ? 0 : -ENOMEM;
+    }
+    pthread_mutex_lock(&t->write_lock);
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        uint16_t ordinal = tsfs_schema_find(t->schema, cols[i].name);
+        if (ordinal == TSFS_ORDINAL_NONE)
+            add[nadd++] = cols[i];
+        else if (t->schema->cols[ordinal].role != cols[i].role ||
+                 t->schema->cols[ordinal].type != cols[i].type)
+            rc = tsfs_error_set(err, -EINVAL,
+                                "column \"%.*s\" is a %s %s in the file but a %s %s in the table",
+                                (int)cols[i].name.len, cols[i].name.ptr, tsfs_type_name(cols[i].type),
+                                tsfs_role_name(cols[i].role), tsfs_type_name(t->schema->cols[ordinal].type),
+                                tsfs_role_name(t->schema->cols[ordinal].role));
+    }
+    if (rc == 0 && nadd)
+        rc = table_extend(node, add, nadd, err);
+    pthread_mutex_unlock(&t->write_lock);
+    free(add);
+    tsfs_arena_free(&arena);
+    return rc;
+}
+
+static int64_t oldest_taken(const struct tsfs_settings *s)
+{
+    int64_t t = tsfs_time_now();
+    if (__builtin_sub_overflow(t, s->memory_retention, &t) ||
+        __builtin_sub_overflow(t, s->cold_retention, &t))
+        return INT64_MIN;
+    return t;
+}
+
+static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    struct attach a = {.node = node, .settings = node_settings(node)};
+    struct tsfs_segment *segment = NULL;
+    struct tsfs_cursor *cursor = NULL;
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int64_t newest = tsfs_time_now() + a.settings.future_limit;
+    int rc = tsfs_segment_open(AT_FDCWD, path, &segment, err);
+    if (rc == 0)
+        rc = tsfs_segment_verify(segment, oldest_taken(&a.settings), newest, err);
+    if (rc == 0)
+        rc = match_columns(node, segment, err);
+    if (rc < 0)
+        goto out;
+    pthread_mutex_lock(&t->lock);
+    a.schema = tsfs_schema_ref(t->schema);
+    pthread_mutex_unlock(&t->lock);
+    uint16_t *columns = calloc(a.schema->ncols, sizeof(*columns));
+    if (!columns) {
+        rc = -ENOMEM;
+        goto out;
+    }
+    for (uint16_t i = 0; i < a.schema->ncols; i++)
+        columns[i] = i;
+    struct tsfs_scan_spec spec = {
+        .time_min = INT64_MIN, .time_max = INT64_MAX, .columns = columns, .n_columns = a.schema->ncols};
+    struct tsfs_partition_view view = {.schema = a.schema, .segments = {segment}, .nsegments = 1};
+    rc = tsfs_cold_cursor(&view, &spec, 0, 1, true, &cursor, err);
+    if (rc == 0) {
+        rc = attach_all(&a, cursor, err);
+        cursor->ops->close(cursor);
+    }
+    free(columns);
+out:
+    tsfs_schema_unref(a.schema);
+    tsfs_segment_unref(segment);
+    return rc;
+}
+
+int tsfs_node_cold_attach(struct tsfs_node *node, const char *name, int fd, struct tsfs_error *err)
+{
+    struct tsfs_error own = {0};
+    if (!err)
+        err = &own;
+    if (!node->table)
+        return -ENOTDIR;
+    if (node->engine->options.read_only)
+        return -EROFS;
+    int rc = attach(node, fd, err);
+    if (rc == 0)
+        rc = table_migrate_now(node, NULL, NULL, err);
+    if (rc < 0) {
+        tsfs_error_set(err, rc, "%s", strerror(-rc));
+        node_report(node, "attach", err, tsfs_str_from(name));
+        if (rc == -EBADMSG || rc == -ENOTSUP)
+            rc = -EINVAL;
+    }
+    return rc;
+}

@@ -1,0 +1,185 @@
+/* What the engine's files share.  Lock order and what each lock guards: docs/locking.md. */
+#ifndef TSFS_ENGINE_ENGINE_PRIV_H
+#define TSFS_ENGINE_ENGINE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/pool.h"
+#include "catalog/names.h"
+#include "catalog/perms.h"
+#include "catalog/settings.h"
+#include "cold/cold.h"
+#include "engine/ring.h"
+#include "hot/hot.h"
+#include "tsfs/engine.h"
+#include "wal/wal.h"
+
+/* ---- partitions ------------------------------------------------------------------------------------ */
+
+/* Hot rows of one generation and their log.  Counted: writers that sync and queries outlive a migration. */
+struct generation {
+    _Atomic uint32_t refs;
+    uint32_t number;
+    struct tsfs_hot *hot;
+    struct tsfs_wal *wal; /* NULL: recovered read-only */
+    bool damaged;         /* its log has a bad record in the middle: the file is kept for ever */
+    bool staged;          /* has rows of the write in progress; guarded by the table's write lock */
+};
+
+struct partition {
+    int64_t start, end;           /* ns, end exclusive (INT64_MAX at the very end) */
+    struct tsfs_segment *segment; /* NULL = none */
+    uint32_t segment_number;
+    struct generation *active;  /* takes writes; NULL = none yet */
+    struct generation **sealed; /* being or to be migrated, oldest first */
+    unsigned nsealed;
+    int64_t last_write;  /* tsfs_time_monotonic */
+    int64_t retry_after; /* tsfs_time_monotonic: a migration failed */
+    char *broken;        /* why the segment cannot be read; NULL = it can */
+};
+
+/* ---- nodes ------------------------------------------------------------------------------------------- */
+
+struct job { /* a running migration, for stats */
+    bool running;
+    int64_t partition, started;
+    struct tsfs_segment_progress progress;
+};
+
+struct table {
+    pthread_mutex_t job_lock;   /* one migration, attach, truncate or rm at a time */
+    pthread_mutex_t write_lock; /* one write at a time; held over log writes */
+    pthread_mutex_t lock;       /* partitions, schema: short, never over I/O */
+    struct tsfs_series_index *series;
+    struct tsfs_schema *schema;
+    int schema_fd;
+    uint64_t schema_size;
+    struct partition **partitions; /* by start */
+    unsigned npartitions, partitions_cap;
+    _Atomic bool dirty; /* something may not be on disk yet */
+    bool dir_dirty;     /* the table's folder has gained partitions; guarded by sync_lock */
+    bool schema_dirty;  /* guarded by sync_lock */
+    pthread_mutex_t sync_lock;
+    int64_t last_sync;                    /* tsfs_time_monotonic; sync thread only */
+    struct job job;                       /* guarded by lock but for progress */
+    uint64_t migrate_asked, migrate_done; /* engine->jobs_lock: requests through ctl */
+    int migrate_result;
+    char migrate_message[TSFS_ERROR_MESSAGE_MAX];
+    _Atomic uint64_t points_in, lines_refused;
+};
+
+struct tsfs_node {
+    _Atomic uint32_t refs;
+    enum tsfs_node_kind kind;
+    uint64_t id;
+    struct tsfs_engine *engine;
+    struct tsfs_node *parent;     /* engine->tree_lock; a counted reference */
+    char name[TSFS_NAME_MAX + 1]; /* engine->tree_lock */
+    _Atomic bool dead;
+    int dirfd;                   /* its folder below DATA; -1 for a dead node's is closed at the last unref */
+    struct tsfs_node **children; /* engine->tree_lock; sorted by name; counted references */
+    unsigned nchildren, children_cap;
+    pthread_mutex_t meta_lock; /* settings, perms */
+    struct tsfs_settings settings;
+    struct tsfs_perms perms;
+    _Atomic int64_t config_mtime, mtime;
+    struct ring errors, rejected;
+    struct table *table; /* tables only */
+};
+
+struct tsfs_engine {
+    struct tsfs_engine_options options;
+    char *data_path;
+    int data_fd, lock_fd, tmp_fd;
+    struct tsfs_budget hot_budget; /* limit = the --memory budget */
+    struct tsfs_pool *pool;
+    struct tsfs_node *root;
+    pthread_rwlock_t tree_lock;
+    _Atomic uint64_t next_id, next_tmp;
+    int64_t started;
+
+    pthread_mutex_t jobs_lock;
+    pthread_cond_t jobs_wake, jobs_done; /* monotonic clock */
+    pthread_t jobs_thread, sync_thread;
+    bool threads_running;
+    _Atomic bool stopping;
+    uint64_t requests;   /* jobs_lock: through ctl, ever */
+    bool pressure;       /* jobs_lock: a writer waits for memory */
+    uint64_t passes;     /* jobs_lock: finished rounds under pressure */
+    int pressure_result; /* jobs_lock: what the last one could free: 0 or -errno */
+
+    _Atomic unsigned queries_running;
+    _Atomic uint64_t queries_total, queries_failed, rows_ingested, lines_refused, bytes_ingested, migrations,
+        migrations_failed, partitions_dropped;
+};
+
+/* node.c */
+TSFS_MUST_CHECK int node_new(struct tsfs_engine *engine, struct tsfs_node *parent, const char *name,
+                             enum tsfs_node_kind kind, struct tsfs_node **out);
+TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error *err);
+/* Every table, counted references in a malloc'd array; the caller unrefs and frees. */
+TSFS_MUST_CHECK int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned *n);
+struct tsfs_settings node_settings(struct tsfs_node *node);
+TSFS_MUST_CHECK int node_save_settings(struct tsfs_node *node, const struct tsfs_settings *settings);
+void node_path(struct tsfs_node *node, char *out, size_t size); /* "db.table", "db" or "" for messages */
+/* Makes a table (for a first point); -EEXIST is not an error here: *out is the one that is there. */
+TSFS_MUST_CHECK int node_make_table(struct tsfs_node *database, struct tsfs_str name,
+                                    const struct tsfs_creds *creds, struct tsfs_node **out,
+                                    struct tsfs_error *err);
+/* Moves path below dirfd to DATA/.tmp and removes it there. */
+TSFS_MUST_CHECK int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path);
+void node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
+                 struct tsfs_str text);
+
+/* table.c */
+TSFS_MUST_CHECK int table_create(struct tsfs_node *node, struct tsfs_error *err); /* new or from its folder */
+void table_free(struct table *table);
+/* The partition of time, made (with its folder) if need be.  Under write_lock. */
+TSFS_MUST_CHECK int table_partition(struct tsfs_node *node, int64_t time, int64_t length,
+                                    struct partition **out, struct tsfs_error *err);
+/* The generation that takes writes.  Under write_lock. */
+TSFS_MUST_CHECK int partition_writable(struct tsfs_node *node, struct partition *p, struct generation **out,
+                                       struct tsfs_error *err);
+/* New columns; *schema is the table's afterwards (borrowed under write_lock).  Under write_lock. */
+TSFS_MUST_CHECK int table_extend(struct tsfs_node *node, const struct tsfs_column *add, unsigned n,
+                                 struct tsfs_error *err);
+/* All that was accepted so far to disk. */
+TSFS_MUST_CHECK int table_sync(struct tsfs_node *node);
+bool table_empty(struct table *table); /* no points in any tier */
+/* Drops partition i, folder and all.  Under job_lock; takes write_lock and lock. */
+TSFS_MUST_CHECK int table_drop(struct tsfs_node *node, struct partition *p);
+TSFS_MUST_CHECK int table_truncate(struct tsfs_node *node);
+TSFS_MUST_CHECK int table_add_partition(struct table *table, struct partition *p); /* takes p on success */
+TSFS_MUST_CHECK int partition_new(int64_t start, int64_t length, struct partition **out);
+void partition_free(struct partition *p); /* takes NULL */
+TSFS_MUST_CHECK int generation_new(struct tsfs_node *node, uint32_t number,
+                                   struct generation **out); /* without a log */
+struct generation *generation_ref(struct generation *g);
+void generation_unref(struct generation *g);
+void partition_segment_name(const struct partition *p, uint32_t number,
+                            char out[96]); /* folder/seg-000003.parquet */
+/* Before its file is unlinked: a segment whose readers go on must hold the file open. */
+void segment_pin(struct tsfs_segment *segment);
+bool partition_has_hot(const struct partition *p); /* under lock */
+
+/* recover.c */
+TSFS_MUST_CHECK int table_load_partitions(struct tsfs_node *node, struct tsfs_error *err);
+
+/* migrate.c */
+TSFS_MUST_CHECK int jobs_start(struct tsfs_engine *engine);
+void jobs_stop(struct tsfs_engine *engine);
+/* Merges a partition's hot rows into its segment.  Under job_lock. */
+TSFS_MUST_CHECK int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err);
+/* ctl's "migrate": asks the jobs thread and waits. */
+TSFS_MUST_CHECK int table_migrate_now(struct tsfs_node *node, bool (*interrupted)(void *), void *ctx,
+                                      struct tsfs_error *err);
+/* Waits while the hot tier is over its budget; -ENOSPC when nothing can be freed. */
+TSFS_MUST_CHECK int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err);
+
+/* source.c */
+TSFS_MUST_CHECK int table_source(struct tsfs_node *node, struct tsfs_source **out);
+
+#endif

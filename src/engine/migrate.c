@@ -1,0 +1,557 @@
+/* Background work: rows move from the hot to the cold tier, old partitions go, logs reach the disk.
+ *
+ * A migration seals the partition's active generation (writes go on in a new one), writes the merge of the
+ * old segment and the sealed rows as a new segment under a temporary name, and renames it into place: that is
+ * the commit. Then memory follows, and what the new segment covers is removed.  A crash at any point leaves a
+ * state that start-up puts in order (recover.c). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "engine/engine_priv.h"
+
+#define ROUND_NS        (500 * TSFS_NS_PER_MS) /* between two looks at all tables */
+#define SYNC_TICK_NS    (20 * TSFS_NS_PER_MS)  /* resolution of sync_interval */
+#define QUIET_NS        (30 * TSFS_NS_PER_S)   /* a due partition rests this long before it moves ... */
+#define HOT_AT_MOST_NS  (15 * TSFS_NS_PER_MIN) /* ... but is not kept waiting longer by a steady trickle */
+#define LATE_AT_MOST_NS (TSFS_NS_PER_HOUR)     /* late rows wait this long for company before a merge */
+#define LATE_SHARE      10                     /* ... or until they are a tenth of the segment */
+#define RETRY_NS        (60 * TSFS_NS_PER_S)   /* after a failed migration */
+
+/* ---- one migration
+ * ------------------------------------------------------------------------------------------ */
+
+/* Moves the active generation to the sealed ones.  Under job_lock; takes write_lock and lock. */
+static int seal_active(struct tsfs_node *node, struct partition *p)
+{
+    struct table *t = node->table;
+    int rc = 0;
+    pthread_mutex_lock(&t->write_lock);
+    pthread_mutex_lock(&t->lock);
+    if (p->active) {
+        struct tsfs_hot_facts facts;
+        tsfs_hot_facts(p->active->hot, &facts);
+        if (facts.rows) {
+            struct generation **grown = realloc(p->sealed, (p->nsealed + 1) * sizeof(*grown));
+            if (grown) {
+                p->sealed = grown;
+                p->sealed[p->nsealed++] = p->active;
+                p->active = NULL;
+            } else {
+                rc = -ENOMEM;
+            }
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    pthread_mutex_unlock(&t->write_lock);
+    return rc;
+}
+
+/* Snapshots of the sealed generations as a view for the writer. */
+static int open_view(struct tsfs_node *node, struct partition *p, unsigned nsealed,
+                     struct tsfs_partition_view *view)
+{
+    struct table *t = node->table;
+    int rc = 0;
+    view->hots = calloc(nsealed + 1, sizeof(*view->hots));
+    view->snaps = calloc(nsealed + 1, sizeof(*view->snaps));
+    if (!view->hots || !view->snaps)
+        return -ENOMEM;
+    pthread_mutex_lock(&t->lock);
+    view->schema = tsfs_schema_ref(t->schema);
+    pthread_mutex_unlock(&t->lock);
+    if (p->segment) {
+        view->segments[0] = p->segment;
+        view->nsegments = 1;
+    }
+    for (unsigned i = 0; i < nsealed && rc == 0; i++) {
+        view->hots[i] = p->sealed[i]->hot;
+        rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, NULL, &view->snaps[i]);
+        view->nhots += rc == 0;
+    }
+    return rc;
+}
+
+static void close_view(struct tsfs_partition_view *view)
+{
+    for (unsigned i = 0; view->snaps && i < view->nhots; i++)
+        tsfs_hot_snap_free(view->snaps[i]);
+    free(view->snaps);
+    free(view->hots);
+    tsfs_schema_unref(view->schema);
+}
+
+/* What the new segment covers goes from memory, then from the folder. */
+static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segment *segment, uint32_t number,
+                 unsigned nsealed)
+{
+    struct table *t = node->table;
+    const struct tsfs_io *io = tsfs_io();
+    char folder[TSFS_PARTITION_NAME_MAX], path[96], kept[112];
+    int rc = 0;
+    tsfs_partition_folder(p->start, folder);
+    struct generation **gone = malloc((nsealed + 1) * sizeof(*gone));
+    if (!gone)
+        return -ENOMEM;
+    memcpy(gone, p->sealed, nsealed * sizeof(*gone));
+    pthread_mutex_lock(&t->lock);
+    struct tsfs_segment *old = p->segment;
+    uint32_t old_number = p->segment_number;
+    p->segment = segment;
+    p->segment_number = number;
+    p->nsealed -= nsealed;
+    memmove(p->sealed, p->sealed + nsealed, p->nsealed * sizeof(*p->sealed));
+    pthread_mutex_unlock(&t->lock);
+    if (old) {
+        partition_segment_name(&(struct partition){.start = p->start}, old_number, path);
+        segment_pin(old);
+        rc = io->unlinkat(node->dirfd, path, 0);
+        tsfs_segment_unref(old);
+    }
+    for (unsigned i = 0; i < nsealed; i++) {
+        snprintf(path, sizeof(path), "%s/wal-%06u", folder, gone[i]->number);
+        snprintf(kept, sizeof(kept), "%s.damaged", path);
+        int one = gone[i]->damaged ? io->renameat(node->dirfd, path, node->dirfd, kept)
+                                   : io->unlinkat(node->dirfd, path, 0);
+        if (rc == 0)
+            rc = one;
+        generation_unref(gone[i]);
+    }
+    free(gone);
+    node->mtime = tsfs_time_now();
+    return rc;
+}
+
+static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    struct tsfs_partition_view view = {0};
+    struct tsfs_segment_facts facts;
+    struct tsfs_segment *segment = NULL;
+    char folder[TSFS_PARTITION_NAME_MAX], tmp[112], path[96];
+    unsigned nsealed = p->nsealed; /* only job_lock's holder changes it */
+    if (p->broken)
+        return tsfs_error_set(err, -EIO, "its segment cannot be read: %s", p->broken);
+    uint32_t number = p->sealed[nsealed - 1]->number;
+    tsfs_partition_folder(p->start, folder);
+    partition_segment_name(p, number, path);
+    snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+    int rc = open_view(node, p, nsealed, &view);
+    if (rc == 0)
+        rc = tsfs_segment_write(node->dirfd, tmp, &view, node->engine->pool, &t->job.progress, &facts, err);
+    if (rc == 0)
+        rc = tsfs_segment_commit(node->dirfd, tmp, path, folder);
+    if (rc == 0)
+        rc = tsfs_segment_open(node->dirfd, path, &segment, err);
+    close_view(&view);
+    if (rc == 0)
+        rc = adopt(node, p, segment, number, nsealed);
+    return rc;
+}
+
+int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    char folder[TSFS_PARTITION_NAME_MAX];
+    int rc = seal_active(node, p);
+    if (rc < 0)
+        return tsfs_error_set(err, rc, "%s", strerror(-rc));
+    if (p->nsealed == 0)
+        return 0;
+    pthread_mutex_lock(&t->lock);
+    t->job.running = true;
+    t->job.partition = p->start;
+    t->job.started = tsfs_time_now();
+    t->job.progress.rows_done = 0;
+    t->job.progress.rows_total = 0;
+    pthread_mutex_unlock(&t->lock);
+    rc = migrate(node, p, err);
+    pthread_mutex_lock(&t->lock);
+    t->job.running = false;
+    if (rc < 0)
+        p->retry_after = tsfs_time_monotonic() + RETRY_NS;
+    pthread_mutex_unlock(&t->lock);
+    if (rc == 0) {
+        atomic_fetch_add(&node->engine->migrations, 1);
+        return 0;
+    }
+    if (rc == -ECANCELED)
+        return rc;
+    tsfs_partition_folder(p->start, folder);
+    tsfs_error_set(err, rc, "%s", strerror(-rc));
+    tsfs_error_prefix(err, "partition %s stays in memory: ", folder);
+    atomic_fetch_add(&node->engine->migrations_failed, 1);
+    node_report(node, "migrate", err, (struct tsfs_str){NULL, 0});
+    return rc;
+}
+
+/* ---- what is to be done
+ * -------------------------------------------------------------------------------------- */
+
+enum why { NOT_NOW, DUE, EXPIRED };
+
+static int64_t saturating_sub(int64_t a, int64_t b)
+{
+    int64_t r;
+    return __builtin_sub_overflow(a, b, &r) ? INT64_MIN : r;
+}
+
+/* Under lock. */
+static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_t now, int64_t ticks)
+{
+    struct tsfs_hot_facts hot = {0};
+    int64_t cold_from = saturating_sub(now, s->memory_retention);
+    if (p->end <= saturating_sub(cold_from, s->cold_retention))
+        return EXPIRED;
+    if (p->broken || ticks < p->retry_after)
+        return NOT_NOW;
+    if (p->nsealed)
+        return DUE; /* recovered ones, or the rest of a failed try */
+    if (p->active)
+        tsfs_hot_facts(p->active->hot, &hot);
+    if (hot.rows == 0 || p->end > cold_from)
+        return NOT_NOW;
+    int64_t age = now - hot.first_written;
+    if (!p->segment)
+        return ticks - p->last_write > QUIET_NS || age > HOT_AT_MOST_NS ? DUE : NOT_NOW;
+    struct tsfs_segment_facts cold;
+    tsfs_segment_facts(p->segment, &cold);
+    return age > LATE_AT_MOST_NS || (hot.rows > cold.rows / LATE_SHARE && ticks - p->last_write > QUIET_NS)
+               ? DUE
+               : NOT_NOW;
+}
+
+/* Does what one table's partitions need.  all: everything hot moves, whatever its age. */
+static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    struct tsfs_engine *engine = node->engine;
+    struct tsfs_settings settings = node_settings(node);
+    int result = 0;
+    int64_t from = INT64_MIN;
+    bool first = true;
+    while (!engine->stopping && !node->dead) {
+        /* job_lock is given back between partitions, so that rm and truncate get their turn */
+        pthread_mutex_lock(&t->job_lock);
+        pthread_mutex_lock(&t->lock);
+        struct partition *p = NULL;
+        enum why why = NOT_NOW;
+        for (unsigned i = 0; i < t->npartitions && !p; i++) {
+            struct partition *c = t->partitions[i];
+            if (!first && c->start <= from)
+                continue;
+            why = judge(c, &settings, tsfs_time_now(), tsfs_time_monotonic());
+            if (all && why != EXPIRED && partition_has_hot(c))
+                why = DUE;
+            if (why != NOT_NOW)
+                p = c;
+        }
+        pthread_mutex_unlock(&t->lock);
+        int rc = 0;
+        struct tsfs_error one = {0};
+        if (p) {
+            from = p->start;
+            first = false;
+            rc = why == EXPIRED ? table_drop(node, p) : partition_migrate(node, p, &one);
+            if (why == EXPIRED && rc == 0)
+                atomic_fetch_add(&engine->partitions_dropped, 1);
+        }
+        pthread_mutex_unlock(&t->job_lock);
+        if (!p)
+            break;
+        if (rc < 0 && result == 0) {
+            result = rc;
+            if (err)
+                *err = one;
+        }
+    }
+    return result;
+}
+
+/* Gives back descriptors of logs and segments that nobody uses. */
+static void rest(struct tsfs_node *node)
+{
+    struct table *t = node->table;
+    int64_t ticks = tsfs_time_monotonic();
+    if (pthread_mutex_trylock(&t->job_lock) != 0)
+        return;
+    pthread_mutex_lock(&t->write_lock);
+    for (unsigned i = 0; i < t->npartitions; i++) {
+        struct partition *p = t->partitions[i];
+        if (ticks - p->last_write < 10 * TSFS_NS_PER_S)
+            continue;
+        if (p->active && p->active->wal)
+            tsfs_wal_close_idle(p->active->wal);
+        for (unsigned j = 0; j < p->nsealed; j++)
+            if (p->sealed[j]->wal)
+                tsfs_wal_close_idle(p->sealed[j]->wal);
+    }
+    pthread_mutex_unlock(&t->write_lock);
+    pthread_mutex_unlock(&t->job_lock);
+}
+
+/* ---- memory
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Writers are held back at the budget; migration starts early at four fifths of it. */
+static bool over_budget(struct tsfs_engine *engine)
+{
+    return engine->hot_budget.used >= engine->hot_budget.limit;
+}
+
+static bool near_budget(struct tsfs_engine *engine)
+{
+    return engine->hot_budget.used >= engine->hot_budget.limit / 5 * 4;
+}
+
+/* Migrates the oldest hot partition of all tables: 1, 0 if there is none, -errno. */
+static int free_memory(struct tsfs_engine *engine)
+{
+    struct tsfs_node **tables, *oldest = NULL;
+    unsigned n;
+    int64_t start = 0, ticks = tsfs_time_monotonic();
+    int rc = engine_tables(engine, &tables, &n);
+    if (rc < 0)
+        return rc;
+    bool failed = false;
+    for (unsigned i = 0; i < n; i++) {
+        struct table *t = tables[i]->table;
+        pthread_mutex_lock(&t->lock);
+        for (unsigned j = 0; j < t->npartitions; j++) {
+            struct partition *p = t->partitions[j];
+            if (p->broken || !partition_has_hot(p))
+                continue;
+            if (ticks < p->retry_after) {
+                failed = true;
+                continue;
+            }
+            if (!oldest || p->start < start) {
+                oldest = tables[i];
+                start = p->start;
+            }
+            break;
+        }
+        pthread_mutex_unlock(&t->lock);
+    }
+    rc = failed ? -ENOSPC : 0;
+    if (oldest) {
+        struct table *t = oldest->table;
+        pthread_mutex_lock(&t->job_lock);
+        struct partition *p = NULL;
+        pthread_mutex_lock(&t->lock);
+        for (unsigned j = 0; j < t->npartitions && !p; j++)
+            if (t->partitions[j]->start == start)
+                p = t->partitions[j];
+        pthread_mutex_unlock(&t->lock);
+        rc = p ? partition_migrate(oldest, p, NULL) : 0;
+        rc = rc < 0 ? rc : 1;
+        pthread_mutex_unlock(&t->job_lock);
+    }
+    for (unsigned i = 0; i < n; i++)
+        tsfs_node_unref(tables[i]);
+    free(tables);
+    return rc;
+}
+
+static void relieve(struct tsfs_engine *engine)
+{
+    int rc = 1;
+    while (near_budget(engine) && rc == 1 && !engine->stopping) {
+        rc = free_memory(engine);
+        pthread_mutex_lock(&engine->jobs_lock);
+        engine->passes++;
+        engine->pressure_result = rc < 0 ? rc : 0;
+        if (rc <= 0 || !over_budget(engine))
+            engine->pressure = false;
+        pthread_cond_broadcast(&engine->jobs_done);
+        pthread_mutex_unlock(&engine->jobs_lock);
+    }
+}
+
+static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns)
+{
+    int64_t at = tsfs_time_monotonic() + ns;
+    struct timespec ts = {(time_t)(at / TSFS_NS_PER_S), (long)(at % TSFS_NS_PER_S)};
+    pthread_cond_timedwait(cond, lock, &ts);
+}
+
+int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
+{
+    if (!near_budget(engine))
+        return 0;
+    int rc = 0;
+    unsigned idle = 0;
+    pthread_mutex_lock(&engine->jobs_lock);
+    engine->pressure = true;
+    pthread_cond_signal(&engine->jobs_wake);
+    while (over_budget(engine) && !engine->stopping) {
+        uint64_t seen = engine->passes;
+        engine->pressure = true;
+        pthread_cond_signal(&engine->jobs_wake);
+        wait_until(&engine->jobs_done, &engine->jobs_lock, TSFS_NS_PER_S);
+        if (engine->passes == seen)
+            continue; /* a migration takes as long as it takes */
+        if (engine->pressure_result < 0 || (engine->pressure_result == 0 && ++idle > 1000)) {
+            rc = tsfs_error_set(err, -ENOSPC, "the hot tier is full and cannot be migrated: %s",
+                                strerror(engine->pressure_result < 0 ? -engine->pressure_result : ENOSPC));
+            break;
+        }
+    }
+    pthread_mutex_unlock(&engine->jobs_lock);
+    return rc;
+}
+
+/* ---- the threads
+ * -------------------------------------------------------------------------------------------------- */
+
+int table_migrate_now(struct tsfs_node *node, bool (*interrupted)(void *), void *ctx, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    struct tsfs_engine *engine = node->engine;
+    int rc = 0;
+    pthread_mutex_lock(&engine->jobs_lock);
+    uint64_t mine = ++t->migrate_asked;
+    engine->requests++;
+    pthread_cond_signal(&engine->jobs_wake);
+    while (t->migrate_done < mine && rc == 0) {
+        wait_until(&engine->jobs_done, &engine->jobs_lock, 50 * TSFS_NS_PER_MS);
+        if (engine->stopping || node->dead || (interrupted && interrupted(ctx)))
+            rc = -EINTR;
+    }
+    if (rc == 0 && t->migrate_result < 0)
+        rc = tsfs_error_set(err, t->migrate_result, "%s", t->migrate_message);
+    pthread_mutex_unlock(&engine->jobs_lock);
+    return rc;
+}
+
+static void serve_requests(struct tsfs_node *node)
+{
+    struct table *t = node->table;
+    struct tsfs_engine *engine = node->engine;
+    struct tsfs_error err = {0};
+    pthread_mutex_lock(&engine->jobs_lock);
+    uint64_t asked = t->migrate_asked;
+    bool wanted = asked > t->migrate_done;
+    pthread_mutex_unlock(&engine->jobs_lock);
+    if (!wanted)
+        return;
+    int rc = work_on(node, true, &err);
+    pthread_mutex_lock(&engine->jobs_lock);
+    t->migrate_done = asked;
+    t->migrate_result = rc;
+    memcpy(t->migrate_message, err.message, sizeof(t->migrate_message));
+    pthread_cond_broadcast(&engine->jobs_done);
+    pthread_mutex_unlock(&engine->jobs_lock);
+}
+
+static void *jobs_main(void *arg)
+{
+    struct tsfs_engine *engine = arg;
+    int64_t next_round = 0;
+    while (!engine->stopping) {
+        struct tsfs_node **tables;
+        unsigned n;
+        pthread_mutex_lock(&engine->jobs_lock);
+        uint64_t seen = engine->requests;
+        pthread_mutex_unlock(&engine->jobs_lock);
+        relieve(engine);
+        bool round = tsfs_time_monotonic() >= next_round;
+        if (engine_tables(engine, &tables, &n) == 0) {
+            for (unsigned i = 0; i < n; i++) {
+                if (!engine->stopping)
+                    serve_requests(tables[i]);
+                if (round && !engine->stopping) {
+                    int rc = work_on(tables[i], false, NULL); /* reported where it happens */
+                    (void)rc;
+                    rest(tables[i]);
+                }
+                tsfs_node_unref(tables[i]);
+            }
+            free(tables);
+        }
+        if (round)
+            next_round = tsfs_time_monotonic() + ROUND_NS;
+        pthread_mutex_lock(&engine->jobs_lock);
+        if (!engine->pressure && engine->requests == seen && !engine->stopping)
+            wait_until(&engine->jobs_wake, &engine->jobs_lock, ROUND_NS);
+        engine->pressure = false;
+        pthread_mutex_unlock(&engine->jobs_lock);
+    }
+    return NULL;
+}
+
+/* Syncs each table's logs when its sync_interval has passed since the last time. */
+static void *sync_main(void *arg)
+{
+    struct tsfs_engine *engine = arg;
+    while (!engine->stopping) {
+        struct tsfs_node **tables;
+        unsigned n;
+        if (engine_tables(engine, &tables, &n) == 0) {
+            for (unsigned i = 0; i < n; i++) {
+                struct table *t = tables[i]->table;
+                int64_t now = tsfs_time_monotonic();
+                if (t->dirty && now - t->last_sync >= node_settings(tables[i]).sync_interval) {
+                    int rc = table_sync(tables[i]);
+                    t->last_sync = now;
+                    if (rc < 0) {
+                        struct tsfs_error err = {0};
+                        tsfs_error_set(&err, rc, "the log could not be written to disk: %s", strerror(-rc));
+                        node_report(tables[i], "sync", &err, (struct tsfs_str){NULL, 0});
+                        tsfs_log(TSFS_LOG_ERROR, "%s", err.message);
+                        t->last_sync = now + 10 * TSFS_NS_PER_S;
+                    }
+                }
+                tsfs_node_unref(tables[i]);
+            }
+            free(tables);
+        }
+        struct timespec tick = {0, SYNC_TICK_NS};
+        nanosleep(&tick, NULL);
+    }
+    return NULL;
+}
+
+int jobs_start(struct tsfs_engine *engine)
+{
+    if (engine->options.read_only)
+        return 0;
+    int rc = pthread_create(&engine->jobs_thread, NULL, jobs_main, engine);
+    if (rc)
+        return -rc;
+    rc = pthread_create(&engine->sync_thread, NULL, sync_main, engine);
+    if (rc) {
+        engine->stopping = true;
+        pthread_join(engine->jobs_thread, NULL);
+        return -rc;
+    }
+    engine->threads_running = true;
+    return 0;
+}
+
+void jobs_stop(struct tsfs_engine *engine)
+{
+    struct tsfs_node **tables;
+    unsigned n;
+    engine->stopping = true;
+    if (!engine->threads_running)
+        return;
+    if (engine_tables(engine, &tables, &n) == 0) {
+        for (unsigned i = 0; i < n; i++) {
+            tables[i]->table->job.progress.cancel = true;
+            tsfs_node_unref(tables[i]);
+        }
+        free(tables);
+    }
+    pthread_mutex_lock(&engine->jobs_lock);
+    pthread_cond_broadcast(&engine->jobs_wake);
+    pthread_cond_broadcast(&engine->jobs_done);
+    pthread_mutex_unlock(&engine->jobs_lock);
+    pthread_join(engine->jobs_thread, NULL);
+    pthread_join(engine->sync_thread, NULL);
+    engine->threads_running = false;
+}

@@ -1,0 +1,216 @@
+/* A table as a source of rows for queries: one snapshot, cut into units.
+ *
+ * The snapshot is taken when the scan is opened, under the table's lock: the partitions' segments and
+ * generations are counted references, the hot rows a tsfs_hot_snap each.  Whatever is written, migrated or
+ * dropped afterwards, the scan goes on over what it holds. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/engine_priv.h"
+
+/* A partition with many rows is cut into parts, so that every core has work. */
+enum { ROWS_PER_PART = 128 * 1024, PARTS_MOST = 64 };
+
+struct source {
+    struct tsfs_source base;
+    struct tsfs_node *node; /* counted */
+};
+
+struct scanned {
+    struct tsfs_partition_view view;
+    struct generation **generations; /* counted, behind view.hots */
+    unsigned nparts, first_unit;
+    int64_t start, end;
+};
+
+struct scan {
+    struct tsfs_scan base;
+    const struct tsfs_scan_spec *spec;
+    struct tsfs_schema *schema; /* counted */
+    struct scanned *partitions;
+    unsigned npartitions;
+    uint32_t *unit_partition; /* of each unit */
+};
+
+static void release_partition(struct scanned *s)
+{
+    for (unsigned i = 0; i < s->view.nhots; i++) {
+        tsfs_hot_snap_free(s->view.snaps[i]);
+        generation_unref(s->generations[i]);
+    }
+    free(s->view.snaps);
+    free(s->view.hots);
+    free(s->generations);
+    if (s->view.nsegments)
+        tsfs_segment_unref(s->view.segments[0]);
+}
+
+static void scan_close(struct tsfs_scan *base)
+{
+    struct scan *scan = (struct scan *)base;
+    for (unsigned i = 0; i < scan->npartitions; i++)
+        release_partition(&scan->partitions[i]);
+    free(scan->partitions);
+    free(scan->unit_partition);
+    free(scan->base.units);
+    tsfs_schema_unref(scan->schema);
+    free(scan);
+}
+
+static int scan_open_unit(struct tsfs_scan *base, uint32_t unit, struct tsfs_cursor **out,
+                          struct tsfs_error *err)
+{
+    struct scan *scan = (struct scan *)base;
+    struct scanned *s = &scan->partitions[scan->unit_partition[unit]];
+    return tsfs_cold_cursor(&s->view, scan->spec, unit - s->first_unit, s->nparts, false, out, err);
+}
+
+static const struct tsfs_scan_ops scan_ops = {scan_open_unit, scan_close};
+
+/* References to what partition p holds.  Under the table's lock. */
+static int hold(struct scan *scan, struct partition *p, struct scanned *s)
+{
+    unsigned most = p->nsealed + 1;
+    s->start = p->start;
+    s->end = p->end;
+    s->view.schema = scan->schema;
+    s->view.hots = calloc(most, sizeof(*s->view.hots));
+    s->view.snaps = calloc(most, sizeof(*s->view.snaps));
+    s->generations = calloc(most, sizeof(*s->generations));
+    if (!s->view.hots || !s->view.snaps || !s->generations)
+        return -ENOMEM;
+    if (p->segment) {
+        s->view.segments[0] = tsfs_segment_ref(p->segment);
+        s->view.nsegments = 1;
+    }
+    for (unsigned i = 0; i <= p->nsealed; i++) {
+        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
+        unsigned at = s->view.nhots;
+        if (!g)
+            continue;
+        int rc = tsfs_hot_snapshot(g->hot, scan->schema, scan->spec, &s->view.snaps[at]);
+        if (rc < 0)
+            return rc;
+        s->view.hots[at] = g->hot;
+        s->generations[at] = generation_ref(g);
+        s->view.nhots++;
+    }
+    return 0;
+}
+
+static int take_snapshot(struct scan *scan, struct tsfs_node *node, struct tsfs_error *err)
+{
+    struct table *t = node->table;
+    const struct tsfs_scan_spec *spec = scan->spec;
+    int rc = 0;
+    pthread_mutex_lock(&t->lock);
+    scan->base.partitions_total = t->npartitions;
+    scan->partitions = calloc(t->npartitions + 1, sizeof(*scan->partitions));
+    if (!scan->partitions)
+        rc = -ENOMEM;
+    for (unsigned i = 0; i < t->npartitions && rc == 0; i++) {
+        struct partition *p = t->partitions[spec->newest_first ? t->npartitions - 1 - i : i];
+        if (p->start > spec->time_max || p->end - 1 < spec->time_min) {
+            scan->base.partitions_pruned++;
+            continue;
+        }
+        if (p->broken) {
+            char folder[TSFS_PARTITION_NAME_MAX];
+            tsfs_partition_folder(p->start, folder);
+            rc = tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder, p->broken);
+            break;
+        }
+        rc = hold(scan, p, &scan->partitions[scan->npartitions++]);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return rc;
+}
+
+/* Drops partitions that cannot match and cuts the rest into units. */
+static int make_units(struct scan *scan)
+{
+    unsigned kept = 0, units = 0;
+    for (unsigned i = 0; i < scan->npartitions; i++) {
+        struct scanned s = scan->partitions[i];
+        if (s.view.nsegments && !tsfs_segment_may_match(s.view.segments[0], scan->spec)) {
+            tsfs_segment_unref(s.view.segments[0]);
+            s.view.nsegments = 0;
+        }
+        uint64_t rows = tsfs_cold_estimate(&s.view, scan->spec);
+        if (rows == 0) {
+            release_partition(&s);
+            scan->base.partitions_pruned++;
+            continue;
+        }
+        uint64_t parts = rows / ROWS_PER_PART + 1;
+        s.nparts = parts < PARTS_MOST ? (unsigned)parts : PARTS_MOST;
+        s.first_unit = units;
+        units += s.nparts;
+        scan->partitions[kept++] = s;
+    }
+    scan->npartitions = kept;
+    scan->base.units = calloc(units + 1, sizeof(*scan->base.units));
+    scan->unit_partition = calloc(units + 1, sizeof(*scan->unit_partition));
+    if (!scan->base.units || !scan->unit_partition)
+        return -ENOMEM;
+    for (unsigned i = 0; i < kept; i++) {
+        struct scanned *s = &scan->partitions[i];
+        uint64_t rows = tsfs_cold_estimate(&s->view, scan->spec) / s->nparts + 1;
+        int64_t last = s->end == INT64_MAX ? INT64_MAX : s->end - 1;
+        for (unsigned j = 0; j < s->nparts; j++) {
+            struct tsfs_scan_unit *u = &scan->base.units[s->first_unit + j];
+            u->time_min = s->start > scan->spec->time_min ? s->start : scan->spec->time_min;
+            u->time_max = last < scan->spec->time_max ? last : scan->spec->time_max;
+            u->rows_estimate = rows;
+            scan->unit_partition[s->first_unit + j] = i;
+        }
+    }
+    scan->base.n_units = units;
+    return 0;
+}
+
+static int source_scan(struct tsfs_source *base, const struct tsfs_scan_spec *spec, struct tsfs_scan **out,
+                       struct tsfs_error *err)
+{
+    struct source *source = (struct source *)base;
+    struct scan *scan = calloc(1, sizeof(*scan));
+    if (!scan)
+        return -ENOMEM;
+    scan->base.ops = &scan_ops;
+    scan->spec = spec;
+    scan->schema = tsfs_schema_ref(base->schema);
+    int rc = take_snapshot(scan, source->node, err);
+    if (rc == 0)
+        rc = make_units(scan);
+    if (rc < 0) {
+        scan_close(&scan->base);
+        return rc;
+    }
+    *out = &scan->base;
+    return 0;
+}
+
+static void source_free(struct tsfs_source *base)
+{
+    struct source *source = (struct source *)base;
+    tsfs_schema_unref(source->base.schema);
+    tsfs_node_unref(source->node);
+    free(source);
+}
+
+static const struct tsfs_source_ops source_ops = {source_scan, source_free};
+
+int table_source(struct tsfs_node *node, struct tsfs_source **out)
+{
+    struct table *t = node->table;
+    struct source *source = calloc(1, sizeof(*source));
+    if (!source)
+        return -ENOMEM;
+    source->base.ops = &source_ops;
+    source->node = tsfs_node_ref(node);
+    pthread_mutex_lock(&t->lock);
+    source->base.schema = tsfs_schema_ref(t->schema);
+    pthread_mutex_unlock(&t->lock);
+    *out = &source->base;
+    return 0;
+}
