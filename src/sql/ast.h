@@ -1,0 +1,148 @@
+/* The syntax tree: what was written, names unresolved.  Lives in the query's arena; strings may point into
+ * the text. */
+#ifndef TSFS_SQL_AST_H
+#define TSFS_SQL_AST_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "col/type.h"
+
+enum sql_ast_kind {
+    SQL_AST_NULL,
+    SQL_AST_BOOLEAN,  /* boolean */
+    SQL_AST_INTEGER,  /* integer */
+    SQL_AST_DOUBLE,   /* number */
+    SQL_AST_STRING,   /* string */
+    SQL_AST_INTERVAL, /* integer: ns or months, of type `type` */
+    SQL_AST_TYPED,    /* DATE '2024-01-01': type, string */
+    SQL_AST_NAME,     /* parts */
+    SQL_AST_STAR,     /* * or parts.*: in a select list and count(*) only */
+    SQL_AST_CALL,     /* call, args */
+    SQL_AST_UNARY,    /* op: "-" "+" */
+    SQL_AST_BINARY,   /* op: arithmetic, comparison, "||" */
+    SQL_AST_NOT,
+    SQL_AST_AND, /* two and more args */
+    SQL_AST_OR,
+    SQL_AST_IS_NULL,     /* negated */
+    SQL_AST_IS_DISTINCT, /* a IS [NOT] DISTINCT FROM b; negated for NOT */
+    SQL_AST_BETWEEN,     /* a, lo, hi; negated */
+    SQL_AST_IN,          /* a, items; negated */
+    SQL_AST_LIKE,        /* a, pattern[, escape]; negated */
+    SQL_AST_CASE,        /* [operand,] when, then, ..., [else] */
+    SQL_AST_CAST,        /* a, type; try */
+    SQL_AST_EXTRACT,     /* string: field; a */
+    SQL_AST_ROW          /* (a, b, ...) */
+};
+
+struct sql_ast_call {
+    struct tsfs_str name;
+    bool bare;                   /* written without parentheses: current_date */
+    bool star;                   /* f(*) */
+    bool distinct;               /* f(DISTINCT x) */
+    struct sql_ast_expr *filter; /* FILTER (WHERE ..), NULL = none */
+};
+
+struct sql_ast_expr {
+    enum sql_ast_kind kind;
+    uint32_t line, column;
+    uint16_t depth; /* of the tree below, 1 for a leaf */
+    bool negated;
+    bool try_cast;
+    bool has_operand, has_else; /* CASE */
+    uint8_t nparts;
+    enum tsfs_type type;
+    const char *op;
+    uint32_t nargs;
+    struct sql_ast_expr **args;
+    union {
+        bool boolean;
+        int64_t integer;
+        double number;
+        struct tsfs_str string;
+        struct tsfs_str *parts; /* nparts of them */
+        struct sql_ast_call *call;
+    };
+};
+
+struct sql_ast_query;
+
+enum sql_ast_from_kind { SQL_AST_TABLE, SQL_AST_SUBQUERY };
+
+struct sql_ast_from {
+    enum sql_ast_from_kind kind;
+    uint32_t line, column;
+    struct tsfs_str database, name; /* TABLE; database.ptr NULL = not given */
+    struct sql_ast_query *query;    /* SUBQUERY */
+    struct tsfs_str alias;          /* ptr NULL = none */
+    struct tsfs_str *columns;       /* alias (c, ...) */
+    uint32_t ncolumns;
+};
+
+struct sql_ast_item {
+    struct sql_ast_expr *expr;
+    struct tsfs_str alias; /* ptr NULL = none */
+};
+
+struct sql_ast_key {
+    struct sql_ast_expr *expr;
+    bool descending, nulls_first;
+};
+
+struct sql_ast_select {
+    uint32_t line, column;
+    bool distinct;
+    struct sql_ast_item *items;
+    uint32_t nitems;
+    struct sql_ast_from *from; /* NULL = none */
+    struct sql_ast_expr *where;
+    bool grouped; /* GROUP BY was written, be it GROUP BY () */
+    struct sql_ast_expr **groups;
+    uint32_t ngroups;
+    struct sql_ast_expr *having;
+};
+
+struct sql_ast_cte {
+    struct tsfs_str name;
+    uint32_t line, column;
+    struct tsfs_str *columns;
+    uint32_t ncolumns;
+    struct sql_ast_query *query;
+};
+
+struct sql_ast_query {
+    struct sql_ast_cte *ctes;
+    uint32_t nctes;
+    struct sql_ast_select *select;
+    struct sql_ast_key *keys;
+    uint32_t nkeys;
+    uint64_t limit; /* UINT64_MAX = all */
+    uint64_t offset;
+};
+
+enum sql_ast_statement_kind {
+    SQL_AST_QUERY,
+    SQL_AST_EXPLAIN, /* query */
+    SQL_AST_SHOW_DATABASES,
+    SQL_AST_SHOW_TABLES,   /* database */
+    SQL_AST_SHOW_MEASURES, /* database, name */
+    SQL_AST_DESCRIBE       /* database, name */
+};
+
+struct sql_ast_statement {
+    enum sql_ast_statement_kind kind;
+    struct sql_ast_query *query;
+    struct tsfs_str database, name; /* database.ptr NULL = not given */
+    uint32_t line, column;          /* of the name */
+    struct tsfs_str like;           /* ptr NULL = none */
+    uint32_t like_line, like_column;
+    bool terminated; /* ended by ; */
+};
+
+/* One statement.  *cut_short (may be NULL) tells on failure whether more text could make it right.  -EINVAL,
+ * -E2BIG, -ENOMEM. */
+TSFS_MUST_CHECK int sql_parse(struct tsfs_str text, struct tsfs_arena *arena, struct sql_ast_statement **out,
+                              bool *cut_short, struct tsfs_error *err);
+
+#endif

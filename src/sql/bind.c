@@ -1,0 +1,54 @@
+/* The binder's entry, and its errors. */
+#include "sql/bind.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "sql/bind_priv.h"
+
+bool bind_fail(struct binder *b, uint32_t line, uint32_t column, const char *fmt, ...)
+{
+    char text[TSFS_ERROR_MESSAGE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    b->rc = tsfs_error_set_at(b->err, -EINVAL, line, column, "%s", text);
+    return false;
+}
+
+bool bind_fail_memory(struct binder *b)
+{
+    b->rc = tsfs_error_set(b->err, -ENOMEM, "out of memory for the statement");
+    return false;
+}
+
+bool bind_fail_outside(struct binder *b, int rc, const struct tsfs_error *err, uint32_t line, uint32_t column)
+{
+    if (err->line != 0) {
+        line = err->line;
+        column = err->column;
+    }
+    b->rc = tsfs_error_set_at(b->err, rc, line, column, "%s",
+                              err->message[0] != '\0' ? err->message : strerror(-rc));
+    return false;
+}
+
+int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolver *resolver,
+                  const struct tsfs_function_set *functions, struct tsfs_arena *arena,
+                  struct tsfs_bound **out, bool *explain, struct tsfs_error *err)
+{
+    struct binder b = {.arena = arena, .err = err, .resolver = resolver, .functions = functions};
+    struct sql_ast_statement *st;
+    int rc = sql_parse(text, arena, &st, NULL, err);
+    if (rc != 0)
+        return rc;
+    struct tsfs_bound *rel = NULL;
+    if (bind_functions_init(&b))
+        rel = st->query != NULL ? bind_query(&b, st->query) : bind_show(&b, st);
+    if (rel == NULL)
+        return b.rc;
+    *explain = st->kind == SQL_AST_EXPLAIN;
+    *out = rel;
+    return 0;
+}

@@ -1,0 +1,553 @@
+/* Function calls: which entry of the registry a call means, and the forms that are no entries.
+ *
+ * Among the entries of a name that take as many arguments, the one wins whose coercions cost least
+ * (tsfs_coercion_cost), the first among equals. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/time.h"
+#include "sql/bind_priv.h"
+#include "sql/lexer.h"
+
+/* Calls that this file turns into something else than a call of their name. */
+static const char *const special[] = {"coalesce", "if", "nullif", "try", "now", "ago", "current_timezone"};
+
+bool bind_functions_init(struct binder *b)
+{
+    const struct tsfs_function_set *set = b->functions;
+    if (!bind_index_init(b, &b->function_index, set->n))
+        return false;
+    for (uint32_t i = 0; i < set->n; i++) {
+        struct tsfs_str name = tsfs_str_from(set->items[i].name);
+        if (i > 0 && sql_same_word(name, tsfs_str_from(set->items[i - 1].name)))
+            continue;
+        bind_index_add(&b->function_index, bind_name_hash(name), i);
+    }
+    return true;
+}
+
+const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_str name, uint32_t *n)
+{
+    const struct tsfs_function_set *set = b->functions;
+    uint64_t hash = bind_name_hash(name);
+    uint32_t at = 0, i;
+    while ((i = bind_index_next(&b->function_index, hash, &at)) != UINT32_MAX) {
+        if (!sql_same_word(name, tsfs_str_from(set->items[i].name)))
+            continue;
+        uint32_t end = i + 1;
+        while (end < set->n && sql_same_word(name, tsfs_str_from(set->items[end].name)))
+            end++;
+        *n = end - i;
+        return &set->items[i];
+    }
+    *n = 0;
+    return NULL;
+}
+
+static bool arity_fits(const struct tsfs_function *fn, uint32_t nargs)
+{
+    return fn->variadic ? nargs >= fn->nargs : nargs == fn->nargs;
+}
+
+static enum tsfs_type wanted(const struct tsfs_function *fn, uint32_t i)
+{
+    return fn->args[i < fn->nargs ? i : fn->nargs - 1u];
+}
+
+/* What the coercions of a call cost, -1 if it does not fit; *any is what TSFS_ANY stands for. */
+static int call_cost(const struct tsfs_function *fn, struct tsfs_expr *const *args, uint32_t nargs,
+                     enum tsfs_type *any)
+{
+    *any = TSFS_UNKNOWN;
+    for (uint32_t i = 0; i < nargs; i++)
+        if (wanted(fn, i) == TSFS_ANY && !bind_unify(*any, args[i]->type, any))
+            return -1;
+    int total = 0;
+    for (uint32_t i = 0; i < nargs; i++) {
+        bool generic = wanted(fn, i) == TSFS_ANY;
+        int cost = tsfs_coercion_cost(args[i]->type, generic ? *any : wanted(fn, i));
+        if (cost < 0)
+            return -1;
+        if (total < (1 << 24))
+            total += cost * 2 + generic;
+    }
+    return total;
+}
+
+static const struct tsfs_function *choose(const struct tsfs_function *fns, uint32_t n,
+                                          struct tsfs_expr *const *args, uint32_t nargs, enum tsfs_type *any)
+{
+    const struct tsfs_function *best = NULL;
+    int least = -1;
+    for (uint32_t i = 0; i < n; i++) {
+        enum tsfs_type this_any;
+        int cost = arity_fits(&fns[i], nargs) ? call_cost(&fns[i], args, nargs, &this_any) : -1;
+        if (cost >= 0 && (least < 0 || cost < least)) {
+            best = &fns[i];
+            least = cost;
+            *any = this_any;
+        }
+    }
+    return best;
+}
+
+static bool comparison(struct tsfs_str name)
+{
+    static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+        if (tsfs_str_eq(name, tsfs_str_from(ops[i])))
+            return true;
+    return false;
+}
+
+static void type_list(struct tsfs_expr *const *args, uint32_t nargs, char *out, size_t size)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < nargs && at + 40 < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i > 0 ? ", " : "", tsfs_type_name(args[i]->type));
+}
+
+/* "abs(bigint), abs(double)", as far as there is room. */
+static void signature_list(const struct tsfs_function *fns, uint32_t n, char *out, size_t size)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < n; i++) {
+        if (at + 24u * TSFS_FUNCTION_ARGS_MAX + 80 > size) {
+            snprintf(out + at, size - at, ", ...");
+            return;
+        }
+        at += (size_t)snprintf(out + at, size - at, "%s%s(", i > 0 ? ", " : "", fns[i].name);
+        for (uint32_t k = 0; k < fns[i].nargs; k++) {
+            enum tsfs_type t = fns[i].args[k];
+            at += (size_t)snprintf(out + at, size - at, "%s%s", k > 0 ? ", " : "",
+                                   t == TSFS_ANY ? "any" : tsfs_type_name(t));
+        }
+        at += (size_t)snprintf(out + at, size - at, "%s)", fns[i].variadic ? ", ..." : "");
+    }
+}
+
+static bool fail_types(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name,
+                       const struct tsfs_function *fns, uint32_t n, struct tsfs_expr *const *args,
+                       uint32_t nargs)
+{
+    char have[160], list[400];
+    unsigned char c = name.len > 0 ? (unsigned char)name.ptr[0] : 0;
+    bool symbol = c != '_' && c < 0x80 && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    if (nargs == 2 && comparison(name))
+        return bind_fail(b, at->line, at->column, "cannot compare %s with %s", tsfs_type_name(args[0]->type),
+                         tsfs_type_name(args[1]->type));
+    if (nargs == 2 && symbol)
+        return bind_fail(b, at->line, at->column, "cannot apply \"%.*s\" to %s and %s", BIND_NAME(name),
+                         tsfs_type_name(args[0]->type), tsfs_type_name(args[1]->type));
+    if (tsfs_str_eq(name, TSFS_STR("neg")) && at->kind == SQL_AST_UNARY)
+        return bind_fail(b, at->line, at->column, "cannot apply \"-\" to %s", tsfs_type_name(args[0]->type));
+    type_list(args, nargs, have, sizeof(have));
+    if (at->kind == SQL_AST_LIKE)
+        return bind_fail(b, at->line, at->column, "LIKE takes varchar, not (%s)", have);
+    if (at->kind == SQL_AST_EXTRACT)
+        return bind_fail(b, at->line, at->column, "cannot extract %.*s from %s", BIND_NAME(name), have);
+    signature_list(fns, n, list, sizeof(list));
+    return bind_fail(b, at->line, at->column, "%s does not take (%s); there is %s", fns->name, have, list);
+}
+
+static bool fail_arity(struct binder *b, const struct sql_ast_expr *at, const struct tsfs_function *fns,
+                       uint32_t n, uint32_t nargs)
+{
+    unsigned least = UINT32_MAX, most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (fns[i].nargs < least)
+            least = fns[i].nargs;
+        unsigned upto = fns[i].variadic ? UINT32_MAX : fns[i].nargs;
+        if (upto > most)
+            most = upto;
+    }
+    char text[64];
+    if (most == UINT32_MAX)
+        snprintf(text, sizeof(text), "%u or more arguments", least);
+    else if (least == most)
+        snprintf(text, sizeof(text), "%u argument%s", least, least == 1 ? "" : "s");
+    else
+        snprintf(text, sizeof(text), "%u to %u arguments", least, most);
+    return bind_fail(b, at->line, at->column, "%s takes %s, not %u", fns->name, text, nargs);
+}
+
+static bool fail_no_function(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name)
+{
+    struct sql_nearest near = {.wanted = name};
+    char hint[SQL_HINT_MAX];
+    for (uint32_t i = 0; i < b->functions->n; i++)
+        if (b->functions->items[i].name[0] >= 'a')
+            sql_nearest_try(&near, tsfs_str_from(b->functions->items[i].name));
+    for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+        sql_nearest_try(&near, tsfs_str_from(special[i]));
+    return bind_fail(b, at->line, at->column, "no function \"%.*s\"%s", BIND_NAME(name),
+                     sql_nearest_hint(&near, hint));
+}
+
+/* The entry that the call means, its arguments coerced. */
+static const struct tsfs_function *resolve(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                                           const struct sql_ast_expr *at, struct tsfs_expr **args,
+                                           uint32_t nargs, enum tsfs_type *result)
+{
+    uint32_t n;
+    enum tsfs_type any = TSFS_UNKNOWN;
+    const struct tsfs_function *fns = bind_function(b, name, &n);
+    if (fns == NULL) {
+        fail_no_function(b, at, name);
+        return NULL;
+    }
+    const struct tsfs_function *fn = choose(fns, n, args, nargs, &any);
+    if (fn == NULL) {
+        bool fits = false;
+        for (uint32_t i = 0; i < n; i++)
+            fits |= arity_fits(&fns[i], nargs);
+        if (fits)
+            fail_types(b, at, name, fns, n, args, nargs);
+        else
+            fail_arity(b, at, fns, n, nargs);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < nargs; i++) {
+        enum tsfs_type t = wanted(fn, i) == TSFS_ANY ? any : wanted(fn, i);
+        if ((args[i] = bind_coerce(b, s, args[i], t)) == NULL)
+            return NULL;
+    }
+    *result = fn->result == TSFS_ANY ? any : fn->result;
+    return fn;
+}
+
+struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                             const struct sql_ast_expr *at, struct tsfs_expr **args, uint32_t nargs)
+{
+    enum tsfs_type type;
+    const struct tsfs_function *fn = resolve(b, s, name, at, args, nargs, &type);
+    struct tsfs_expr *e = fn == NULL ? NULL : bind_new(b, TSFS_EXPR_CALL, type, at, 0);
+    if (e == NULL)
+        return NULL;
+    e->fn = fn;
+    e->args = args;
+    e->nargs = nargs;
+    for (uint32_t i = 0; i < nargs && !fn->nulls; i++) {
+        if (args[i]->kind == TSFS_EXPR_LITERAL && (args[i]->value.null || args[i]->type == TSFS_UNKNOWN)) {
+            e = tsfs_expr_literal(b->arena, (struct tsfs_value){.type = type, .null = true}, e);
+            if (e == NULL)
+                bind_fail_memory(b);
+            return e;
+        }
+    }
+    return bind_fold(b, s, e);
+}
+
+static bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                      struct tsfs_expr ***out)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
+    if (args == NULL)
+        return bind_fail_memory(b);
+    for (uint32_t i = 0; i < ast->nargs; i++)
+        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return false;
+    *out = args;
+    return true;
+}
+
+static bool same_aggregate(const struct tsfs_bound_aggregate *a, const struct tsfs_bound_aggregate *c)
+{
+    if (a->fn != c->fn || a->nargs != c->nargs || a->distinct != c->distinct || !a->filter != !c->filter)
+        return false;
+    for (uint32_t i = 0; i < a->nargs; i++)
+        if (!tsfs_expr_equal(a->args[i], c->args[i]))
+            return false;
+    return a->filter == NULL || tsfs_expr_equal(a->filter, c->filter);
+}
+
+static uint64_t aggregate_hash(const struct tsfs_bound_aggregate *a)
+{
+    uint64_t h = (uint64_t)(uintptr_t)a->fn;
+    for (uint32_t i = 0; i < a->nargs; i++)
+        h = h * 31 + tsfs_expr_hash(a->args[i]);
+    return a->filter == NULL ? h : h * 31 + tsfs_expr_hash(a->filter);
+}
+
+/* The number of an aggregate among the select's, which it joins unless an equal one is there. */
+static bool intern_aggregate(struct binder *b, struct bind_select *s, const struct tsfs_bound_aggregate *agg,
+                             uint32_t *number)
+{
+    uint64_t hash = aggregate_hash(agg);
+    uint32_t at = 0, i;
+    while ((i = bind_index_next(&s->agg_index, hash, &at)) != UINT32_MAX)
+        if (same_aggregate(&s->aggs[i], agg)) {
+            *number = i;
+            return true;
+        }
+    if (s->naggs == s->aggs_cap) {
+        uint32_t cap = s->aggs_cap == 0 ? 8 : s->aggs_cap * 2;
+        struct tsfs_bound_aggregate *aggs = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_aggregate, cap);
+        if (aggs == NULL)
+            return bind_fail_memory(b);
+        if (s->naggs > 0)
+            memcpy(aggs, s->aggs, s->naggs * sizeof(*aggs));
+        s->aggs = aggs;
+        s->aggs_cap = cap;
+        if (!bind_index_init(b, &s->agg_index, cap))
+            return false;
+        for (i = 0; i < s->naggs; i++)
+            bind_index_add(&s->agg_index, aggregate_hash(&s->aggs[i]), i);
+    }
+    s->aggs[s->naggs] = *agg;
+    bind_index_add(&s->agg_index, hash, s->naggs);
+    *number = s->naggs++;
+    return true;
+}
+
+static struct tsfs_expr *bind_aggregate(struct binder *b, struct bind_select *s,
+                                        const struct sql_ast_expr *ast, const struct tsfs_function *fns)
+{
+    const struct sql_ast_call *call = ast->call;
+    if (s->aggregate.ptr != NULL) {
+        bind_fail(b, ast->line, ast->column, "the aggregate %s() cannot stand inside %.*s()", fns->name,
+                  BIND_NAME(s->aggregate));
+        return NULL;
+    }
+    if (!s->aggregates) {
+        bind_fail(b, ast->line, ast->column, "%s cannot contain the aggregate %s()%s", s->clause, fns->name,
+                  strcmp(s->clause, "WHERE") == 0 ? ": use HAVING" : "");
+        return NULL;
+    }
+    if (call->star && fns->op != TSFS_OP_COUNT && fns->op != TSFS_OP_COUNT_ALL) {
+        bind_fail(b, ast->line, ast->column, "%s(*) is not possible: only count takes *", fns->name);
+        return NULL;
+    }
+    struct tsfs_bound_aggregate agg = {
+        .nargs = ast->nargs, .distinct = call->distinct, .line = ast->line, .column = ast->column};
+    enum tsfs_type type;
+    unsigned lazy = s->lazy;
+    s->lazy = 0; /* aggregates are computed whatever branch they stand in */
+    s->aggregate = tsfs_str_from(fns->name);
+    bool ok = bind_args(b, s, ast, &agg.args);
+    if (ok && call->filter != NULL)
+        ok = (agg.filter = bind_condition(b, s, call->filter, "FILTER")) != NULL;
+    if (ok)
+        ok = (agg.fn = resolve(b, s, call->name, ast, agg.args, agg.nargs, &type)) != NULL;
+    s->aggregate = (struct tsfs_str){0};
+    s->lazy = lazy;
+    uint32_t number = 0;
+    if (!ok || !intern_aggregate(b, s, &agg, &number))
+        return NULL;
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_COLUMN, type, ast, 0);
+    if (e != NULL)
+        e->index = number | BIND_AGGREGATE_BIT;
+    return e;
+}
+
+static bool takes(struct binder *b, const struct sql_ast_expr *ast, const char *name, uint32_t least,
+                  uint32_t most)
+{
+    if (ast->nargs >= least && ast->nargs <= most)
+        return true;
+    const char *count = most == 0                 ? "no arguments"
+                        : least == 1 && most == 1 ? "1 argument"
+                        : least == 2 && most == 2 ? "2 arguments"
+                        : least == 2 && most == 3 ? "2 or 3 arguments"
+                                                  : "at least 1 argument";
+    return bind_fail(b, ast->line, ast->column, "%s takes %s, not %u", name, count, ast->nargs);
+}
+
+/* now() and its relatives, from the query's one instant. */
+static struct tsfs_expr *instant(struct binder *b, const struct sql_ast_expr *ast, enum tsfs_type type)
+{
+    int64_t day = b->resolver->now / TSFS_NS_PER_DAY - (b->resolver->now % TSFS_NS_PER_DAY < 0);
+    struct tsfs_expr pos = {.line = ast->line, .column = ast->column};
+    struct tsfs_value v = {.type = type};
+    if (type == TSFS_VARCHAR)
+        v.s = TSFS_STR("UTC");
+    else if (type == TSFS_DATE)
+        v.i = day;
+    else if (type == TSFS_TIME)
+        v.i = b->resolver->now % TSFS_NS_PER_DAY +
+              (b->resolver->now % TSFS_NS_PER_DAY < 0 ? TSFS_NS_PER_DAY : 0);
+    else
+        v.i = b->resolver->now;
+    struct tsfs_expr *e = tsfs_expr_literal(b->arena, v, &pos);
+    if (e == NULL)
+        bind_fail_memory(b);
+    return e;
+}
+
+static struct tsfs_expr *bind_coalesce(struct binder *b, struct bind_select *s,
+                                       const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_COALESCE, TSFS_UNKNOWN, ast, ast->nargs);
+    unsigned lazy = s->lazy;
+    if (e == NULL)
+        return NULL;
+    e->nargs = 0;
+    bool done = false;
+    for (uint32_t i = 0; i < ast->nargs; i++) {
+        struct tsfs_expr *arg = bind_expr(b, s, ast->args[i]);
+        if (arg == NULL)
+            return NULL;
+        if (!bind_unify(e->type, arg->type, &e->type)) {
+            bind_fail(b, ast->args[i]->line, ast->args[i]->column,
+                      "the arguments of coalesce are of types %s and %s", tsfs_type_name(e->type),
+                      tsfs_type_name(arg->type));
+            return NULL;
+        }
+        s->lazy++;
+        bool literal = arg->kind == TSFS_EXPR_LITERAL;
+        bool null = literal && (arg->value.null || arg->type == TSFS_UNKNOWN);
+        if (!done && !(null && i + 1 < ast->nargs))
+            e->args[e->nargs++] = arg;
+        done |= literal && !null;
+    }
+    s->lazy = lazy;
+    if (e->nargs == 0) {
+        struct tsfs_expr *null =
+            tsfs_expr_literal(b->arena, (struct tsfs_value){.type = e->type, .null = true}, e);
+        if (null == NULL)
+            bind_fail_memory(b);
+        return null;
+    }
+    s->lazy++;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if ((e->args[i] = bind_coerce(b, s, e->args[i], e->type)) == NULL)
+            return NULL;
+    s->lazy = lazy;
+    return e->nargs == 1 ? e->args[0] : e;
+}
+
+/* if(c, a[, b]) and nullif(a, b) are CASEs. */
+static struct tsfs_expr *bind_if(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct sql_ast_expr as_case = *ast;
+    as_case.kind = SQL_AST_CASE;
+    as_case.has_operand = false;
+    as_case.has_else = ast->nargs == 3;
+    return bind_expr(b, s, &as_case);
+}
+
+static struct tsfs_expr *bind_nullif(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr *a = bind_expr(b, s, ast->args[0]);
+    struct tsfs_expr *c = a == NULL ? NULL : bind_expr(b, s, ast->args[1]);
+    struct tsfs_expr **args = c == NULL ? NULL : TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+    if (args == NULL)
+        return c == NULL ? NULL : (bind_fail_memory(b), NULL);
+    args[0] = a;
+    args[1] = c;
+    struct tsfs_expr *equal = bind_apply(b, s, TSFS_STR("="), ast, args, 2);
+    struct tsfs_expr *null =
+        equal == NULL ? NULL
+                      : tsfs_expr_literal(b->arena, (struct tsfs_value){.type = a->type, .null = true}, a);
+    if (null == NULL)
+        return equal == NULL ? NULL : (bind_fail_memory(b), NULL);
+    if (equal->kind == TSFS_EXPR_LITERAL)
+        return !equal->value.null && equal->value.b ? null : a;
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_CASE, a->type, ast, 3);
+    if (e == NULL)
+        return NULL;
+    e->args[0] = equal;
+    e->args[1] = null;
+    e->args[2] = a;
+    return e;
+}
+
+static struct tsfs_expr *bind_try(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    s->lazy++;
+    struct tsfs_expr *arg = bind_expr(b, s, ast->args[0]);
+    s->lazy--;
+    if (arg == NULL || !tsfs_expr_can_fail(arg))
+        return arg;
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_TRY, arg->type, ast, 1);
+    if (e == NULL)
+        return NULL;
+    e->args[0] = arg;
+    return e;
+}
+
+/* ago(x) is now() - x. */
+static struct tsfs_expr *bind_ago(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    args[0] = instant(b, ast, TSFS_TIMESTAMP);
+    args[1] = args[0] == NULL ? NULL : bind_expr(b, s, ast->args[0]);
+    if (args[1] == NULL)
+        return NULL;
+    if (args[1]->type != TSFS_INTERVAL_DS && args[1]->type != TSFS_INTERVAL_YM &&
+        args[1]->type != TSFS_UNKNOWN) {
+        bind_fail(b, ast->line, ast->column, "ago takes an interval such as 15m, not %s",
+                  tsfs_type_name(args[1]->type));
+        return NULL;
+    }
+    return bind_apply(b, s, TSFS_STR("-"), ast, args, 2);
+}
+
+static bool is_named(struct tsfs_str name, const char *what)
+{
+    return sql_same_word(name, tsfs_str_from(what));
+}
+
+/* The forms that are no entries of the registry; *found tells whether it was one. */
+static struct tsfs_expr *bind_special(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                      bool *found)
+{
+    struct tsfs_str name = ast->call->name;
+    *found = true;
+    if (is_named(name, "coalesce"))
+        return takes(b, ast, "coalesce", 1, UINT32_MAX) ? bind_coalesce(b, s, ast) : NULL;
+    if (is_named(name, "if"))
+        return takes(b, ast, "if", 2, 3) ? bind_if(b, s, ast) : NULL;
+    if (is_named(name, "nullif"))
+        return takes(b, ast, "nullif", 2, 2) ? bind_nullif(b, s, ast) : NULL;
+    if (is_named(name, "try"))
+        return takes(b, ast, "try", 1, 1) ? bind_try(b, s, ast) : NULL;
+    if (is_named(name, "ago"))
+        return takes(b, ast, "ago", 1, 1) ? bind_ago(b, s, ast) : NULL;
+    if (is_named(name, "now"))
+        return takes(b, ast, "now", 0, 0) ? instant(b, ast, TSFS_TIMESTAMP) : NULL;
+    if (is_named(name, "current_timezone"))
+        return takes(b, ast, "current_timezone", 0, 0) ? instant(b, ast, TSFS_VARCHAR) : NULL;
+    *found = false;
+    return NULL;
+}
+
+struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    const struct sql_ast_call *call = ast->call;
+    if (call->bare) {
+        enum tsfs_type type = is_named(call->name, "current_date") ? TSFS_DATE
+                              : is_named(call->name, "current_time") || is_named(call->name, "localtime")
+                                  ? TSFS_TIME
+                                  : TSFS_TIMESTAMP;
+        return instant(b, ast, type);
+    }
+    uint32_t n;
+    const struct tsfs_function *fns = bind_function(b, call->name, &n);
+    if (fns != NULL && fns->kind == TSFS_FUNCTION_AGGREGATE)
+        return bind_aggregate(b, s, ast, fns);
+    if (call->star || call->distinct || call->filter != NULL) {
+        if (fns == NULL)
+            fail_no_function(b, ast, call->name);
+        else
+            bind_fail(b, ast->line, ast->column, "%s is no aggregate: it cannot take %s", fns->name,
+                      call->star       ? "*"
+                      : call->distinct ? "DISTINCT"
+                                       : "FILTER");
+        return NULL;
+    }
+    bool found;
+    struct tsfs_expr *e = bind_special(b, s, ast, &found);
+    if (found)
+        return e;
+    struct tsfs_expr **args;
+    if (!bind_args(b, s, ast, &args))
+        return NULL;
+    return bind_apply(b, s, call->name, ast, args, ast->nargs);
+}

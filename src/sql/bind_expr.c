@@ -1,0 +1,522 @@
+/* Binding of expressions, all kinds but calls. */
+#include <errno.h>
+
+#include "sql/bind_priv.h"
+#include "sql/lexer.h"
+
+struct tsfs_expr *bind_new(struct binder *b, enum tsfs_expr_kind kind, enum tsfs_type type,
+                           const struct sql_ast_expr *at, uint32_t nargs)
+{
+    struct tsfs_expr *e = TSFS_NEW(b->arena, struct tsfs_expr);
+    if (e != NULL)
+        e->args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, nargs);
+    if (e == NULL || e->args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    e->kind = kind;
+    e->type = type;
+    e->line = at->line;
+    e->column = at->column;
+    e->nargs = nargs;
+    return e;
+}
+
+static struct tsfs_expr *literal(struct binder *b, struct tsfs_value v, const struct sql_ast_expr *at)
+{
+    struct tsfs_expr pos = {.line = at->line, .column = at->column};
+    struct tsfs_expr *e = tsfs_expr_literal(b->arena, v, &pos);
+    if (e == NULL)
+        bind_fail_memory(b);
+    return e;
+}
+
+static struct tsfs_expr *boolean(struct binder *b, bool value, const struct sql_ast_expr *at)
+{
+    return literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .b = value}, at);
+}
+
+static bool is_null(const struct tsfs_expr *e)
+{
+    return e->kind == TSFS_EXPR_LITERAL && (e->value.null || e->type == TSFS_UNKNOWN);
+}
+
+/* A boolean literal that is not NULL. */
+static bool is_known(const struct tsfs_expr *e, bool value)
+{
+    return e->kind == TSFS_EXPR_LITERAL && e->type == TSFS_BOOLEAN && !e->value.null && e->value.b == value;
+}
+
+struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                 const char *what)
+{
+    struct tsfs_expr *e = bind_expr(b, s, ast);
+    if (e == NULL)
+        return NULL;
+    if (e->type != TSFS_BOOLEAN && e->type != TSFS_UNKNOWN) {
+        bind_fail(b, ast->line, ast->column, "%s takes boolean, not %s", what, tsfs_type_name(e->type));
+        return NULL;
+    }
+    return bind_coerce(b, s, e, TSFS_BOOLEAN);
+}
+
+static struct tsfs_expr *find_alias(struct binder *b, const struct bind_select *s,
+                                    const struct sql_ast_expr *name, bool any_case)
+{
+    struct tsfs_expr *found = NULL;
+    if (name->nparts != 1)
+        return NULL;
+    for (uint32_t i = 0; i < s->nitems; i++) {
+        const struct bind_item *item = &s->items[i];
+        if (item->alias.ptr == NULL || !(any_case ? sql_same_word(item->alias, name->parts[0])
+                                                  : tsfs_str_eq(item->alias, name->parts[0])))
+            continue;
+        if (found != NULL && found != item->expr && !tsfs_expr_equal(found, item->expr)) {
+            bind_fail(b, name->line, name->column, "\"%.*s\" is ambiguous: several columns of SELECT have it",
+                      BIND_NAME(name->parts[0]));
+            return NULL;
+        }
+        found = item->expr;
+    }
+    return found;
+}
+
+static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    enum bind_aliases aliases = s->aggregate.ptr != NULL ? BIND_ALIASES_NONE : s->aliases;
+    for (int any_case = 0; any_case < 2; any_case++) {
+        struct tsfs_expr *e = NULL;
+        if (aliases == BIND_ALIASES_FIRST)
+            e = find_alias(b, s, ast, any_case);
+        if (e != NULL || b->rc != 0)
+            return e;
+        uint32_t i = bind_scope_find(b, s->scope, ast, any_case);
+        if (b->rc != 0)
+            return NULL;
+        if (i != UINT32_MAX) {
+            e = bind_new(b, TSFS_EXPR_COLUMN, s->scope->cols[i].type, ast, 0);
+            if (e != NULL)
+                e->index = i;
+            return e;
+        }
+        if (aliases == BIND_ALIASES_LAST)
+            e = find_alias(b, s, ast, any_case);
+        if (e != NULL || b->rc != 0)
+            return e;
+    }
+    bind_fail_no_column(b, s, ast);
+    return NULL;
+}
+
+static bool add_logic(struct tsfs_expr *e, struct tsfs_expr *arg, enum tsfs_expr_kind kind)
+{
+    if (is_known(arg, kind == TSFS_EXPR_AND))
+        return false;
+    if (is_known(arg, kind != TSFS_EXPR_AND))
+        return true;
+    e->args[e->nargs++] = arg;
+    return false;
+}
+
+/* AND and OR: nested ones of the same kind become one, constants that decide or do not matter go. */
+static struct tsfs_expr *bind_logic(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    bool is_and = ast->kind == SQL_AST_AND;
+    enum tsfs_expr_kind kind = is_and ? TSFS_EXPR_AND : TSFS_EXPR_OR;
+    struct tsfs_expr **bound = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
+    if (bound == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < ast->nargs; i++) {
+        bound[i] = bind_condition(b, s, ast->args[i], is_and ? "AND" : "OR");
+        if (bound[i] == NULL)
+            return NULL;
+        total += bound[i]->kind == kind ? bound[i]->nargs : 1;
+    }
+    struct tsfs_expr *e = bind_new(b, kind, TSFS_BOOLEAN, ast, total);
+    if (e == NULL)
+        return NULL;
+    e->nargs = 0;
+    bool decided = false;
+    for (uint32_t i = 0; i < ast->nargs; i++) {
+        if (bound[i]->kind == kind)
+            for (uint32_t k = 0; k < bound[i]->nargs; k++)
+                decided |= add_logic(e, bound[i]->args[k], kind);
+        else
+            decided |= add_logic(e, bound[i], kind);
+    }
+    if (decided)
+        return boolean(b, !is_and, ast);
+    if (e->nargs <= 1)
+        return e->nargs == 0 ? boolean(b, is_and, ast) : e->args[0];
+    return e;
+}
+
+static struct tsfs_expr *negate(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *arg)
+{
+    if (arg == NULL)
+        return NULL;
+    if (arg->kind == TSFS_EXPR_LITERAL) {
+        struct tsfs_value v = arg->value;
+        v.b = !v.b;
+        return literal(b, v, ast);
+    }
+    if (arg->kind == TSFS_EXPR_NOT)
+        return arg->args[0];
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_NOT, TSFS_BOOLEAN, ast, 1);
+    if (e != NULL)
+        e->args[0] = arg;
+    return e;
+}
+
+static struct tsfs_expr *negate_if(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *e)
+{
+    return ast->negated ? negate(b, ast, e) : e;
+}
+
+static struct tsfs_expr *test_null(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *arg)
+{
+    if (arg == NULL)
+        return NULL;
+    if (arg->kind == TSFS_EXPR_LITERAL)
+        return boolean(b, is_null(arg), ast);
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_IS_NULL, TSFS_BOOLEAN, ast, 1);
+    if (e != NULL)
+        e->args[0] = arg;
+    return e;
+}
+
+/* a op b over bound operands. */
+static struct tsfs_expr *compare(struct binder *b, struct bind_select *s, const char *op,
+                                 const struct sql_ast_expr *ast, struct tsfs_expr *left,
+                                 struct tsfs_expr *right)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    args[0] = left;
+    args[1] = right;
+    return bind_apply(b, s, tsfs_str_from(op), ast, args, 2);
+}
+
+/* a BETWEEN lo AND hi is a >= lo AND a <= hi. */
+static struct tsfs_expr *bind_between(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr *a[3];
+    for (int i = 0; i < 3; i++)
+        if ((a[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return NULL;
+    struct tsfs_expr *lo = compare(b, s, ">=", ast, a[0], a[1]);
+    struct tsfs_expr *hi = lo == NULL ? NULL : compare(b, s, "<=", ast, a[0], a[2]);
+    if (hi == NULL)
+        return NULL;
+    if (is_known(lo, false) || is_known(hi, false))
+        return negate_if(b, ast, boolean(b, false, ast));
+    if (is_known(lo, true))
+        return negate_if(b, ast, hi);
+    if (is_known(hi, true))
+        return negate_if(b, ast, lo);
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_AND, TSFS_BOOLEAN, ast, 2);
+    if (e == NULL)
+        return NULL;
+    e->args[0] = lo;
+    e->args[1] = hi;
+    return negate_if(b, ast, e);
+}
+
+/* a IS NOT DISTINCT FROM b: a = b, or where that is NULL, both are. */
+static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
+                                       const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr *left = bind_expr(b, s, ast->args[0]);
+    struct tsfs_expr *right = left == NULL ? NULL : bind_expr(b, s, ast->args[1]);
+    if (right == NULL)
+        return NULL;
+    struct tsfs_expr *same;
+    if (is_null(right) || is_null(left)) {
+        same = test_null(b, ast, is_null(right) ? left : right);
+    } else {
+        struct tsfs_expr *equal = compare(b, s, "=", ast, left, right);
+        struct tsfs_expr *a = equal == NULL ? NULL : test_null(b, ast, left);
+        struct tsfs_expr *c = a == NULL ? NULL : test_null(b, ast, right);
+        if (c == NULL)
+            return NULL;
+        if (equal->kind == TSFS_EXPR_LITERAL) {
+            same = equal;
+        } else {
+            struct tsfs_expr *both = bind_new(b, TSFS_EXPR_AND, TSFS_BOOLEAN, ast, 2);
+            same = both == NULL ? NULL : bind_new(b, TSFS_EXPR_COALESCE, TSFS_BOOLEAN, ast, 2);
+            if (same == NULL)
+                return NULL;
+            both->args[0] = a;
+            both->args[1] = c;
+            if (is_known(a, false) || is_known(c, false)) {
+                both = boolean(b, false, ast);
+                if (both == NULL)
+                    return NULL;
+            }
+            same->args[0] = equal;
+            same->args[1] = both;
+        }
+    }
+    return ast->negated ? same : negate(b, ast, same);
+}
+
+static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_IN, TSFS_BOOLEAN, ast, ast->nargs);
+    if (e == NULL)
+        return NULL;
+    enum tsfs_type type = TSFS_UNKNOWN;
+    for (uint32_t i = 0; i < ast->nargs; i++) {
+        e->args[i] = bind_expr(b, s, ast->args[i]);
+        if (e->args[i] == NULL)
+            return NULL;
+        if (!bind_unify(type, e->args[i]->type, &type)) {
+            bind_fail(b, ast->args[i]->line, ast->args[i]->column, "cannot compare %s with %s",
+                      tsfs_type_name(type), tsfs_type_name(e->args[i]->type));
+            return NULL;
+        }
+    }
+    if (is_null(e->args[0]))
+        return negate_if(b, ast, literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .null = true}, ast));
+    for (uint32_t i = 0; i < ast->nargs; i++)
+        if ((e->args[i] = bind_coerce(b, s, e->args[i], type)) == NULL)
+            return NULL;
+    e = bind_fold(b, s, e);
+    return e == NULL ? NULL : negate_if(b, ast, e);
+}
+
+/* A literal pattern is tried once here, so that a bad one is an error at its place in the text and a good one
+ * is known not to fail. */
+static struct tsfs_expr *bind_like(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 3);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < ast->nargs; i++)
+        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return NULL;
+    struct tsfs_expr *e = bind_apply(b, s, TSFS_STR("like"), ast, args, ast->nargs);
+    if (e == NULL)
+        return NULL;
+    if (e->kind == TSFS_EXPR_CALL && e->nargs == 3 && tsfs_expr_is_literal(e->args[1]) &&
+        tsfs_expr_is_literal(e->args[2])) {
+        struct tsfs_expr *trial = bind_new(b, TSFS_EXPR_CALL, TSFS_BOOLEAN, ast->args[1], 3);
+        struct tsfs_expr *empty =
+            literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = {"", 0}}, ast->args[0]);
+        if (trial == NULL || empty == NULL)
+            return NULL;
+        trial->fn = e->fn;
+        trial->args[0] = empty;
+        trial->args[1] = e->args[1];
+        trial->args[2] = e->args[2];
+        if (bind_fold(b, s, trial) == NULL)
+            return NULL;
+    }
+    return negate_if(b, ast, e);
+}
+
+/* Branch i of a CASE: condition or value. */
+static struct tsfs_expr *bind_branch(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                     struct tsfs_expr *operand, uint32_t i, bool condition)
+{
+    if (!condition)
+        return bind_expr(b, s, ast->args[i]);
+    if (operand == NULL)
+        return bind_condition(b, s, ast->args[i], "WHEN");
+    struct tsfs_expr *value = bind_expr(b, s, ast->args[i]);
+    return value == NULL ? NULL : compare(b, s, "=", ast->args[i], operand, value);
+}
+
+/* Both forms.  Conditions that are known while binding drop their branch, or end the list. */
+static struct tsfs_expr *bind_case(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    uint32_t first = ast->has_operand ? 1 : 0, nwhen = (ast->nargs - first - ast->has_else) / 2;
+    struct tsfs_expr *operand = NULL;
+    if (ast->has_operand && (operand = bind_expr(b, s, ast->args[0])) == NULL)
+        return NULL;
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_CASE, TSFS_UNKNOWN, ast, nwhen * 2 + 1);
+    if (e == NULL)
+        return NULL;
+    enum tsfs_type type = TSFS_UNKNOWN;
+    struct tsfs_expr *otherwise = NULL;
+    e->nargs = 0;
+    unsigned lazy = s->lazy;
+    for (uint32_t i = 0; i <= nwhen; i++) {
+        bool last = i == nwhen;
+        struct tsfs_expr *when = NULL, *then;
+        const struct sql_ast_expr *at = ast;
+        if (!last) {
+            when = bind_branch(b, s, ast, operand, first + 2 * i, true);
+            if (when == NULL)
+                return NULL;
+            s->lazy++; /* whatever follows the first condition may not be evaluated */
+        }
+        if (last && !ast->has_else) {
+            then = literal(b, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, ast);
+        } else {
+            at = ast->args[last ? ast->nargs - 1 : first + 2 * i + 1];
+            then = bind_branch(b, s, ast, NULL, last ? ast->nargs - 1 : first + 2 * i + 1, false);
+        }
+        if (then == NULL)
+            return NULL;
+        enum tsfs_type before = type;
+        if (!bind_unify(type, then->type, &type)) {
+            bind_fail(b, at->line, at->column, "the branches of CASE are of types %s and %s",
+                      tsfs_type_name(before), tsfs_type_name(then->type));
+            return NULL;
+        }
+        if (last) {
+            if (otherwise == NULL)
+                otherwise = then;
+        } else if (otherwise == NULL) {
+            if (is_known(when, true)) {
+                otherwise = then;
+            } else if (!is_null(when) && !is_known(when, false)) {
+                e->args[e->nargs++] = when;
+                e->args[e->nargs++] = then;
+            }
+        }
+    }
+    e->args[e->nargs++] = otherwise;
+    e->type = type;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if ((i % 2 == 1 || i + 1 == e->nargs) && (e->args[i] = bind_coerce(b, s, e->args[i], type)) == NULL)
+            return NULL;
+    s->lazy = lazy;
+    return e->nargs == 1 ? e->args[0] : e;
+}
+
+static struct tsfs_expr *cast_to(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                 struct tsfs_expr *arg, bool is_try)
+{
+    if (!bind_castable(arg->type, ast->type)) {
+        bind_fail(b, ast->line, ast->column, "cannot cast %s to %s", tsfs_type_name(arg->type),
+                  tsfs_type_name(ast->type));
+        return NULL;
+    }
+    if (arg->type == ast->type)
+        return arg;
+    if (is_null(arg))
+        return literal(b, (struct tsfs_value){.type = ast->type, .null = true}, ast);
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_CAST, ast->type, ast, 1);
+    if (e == NULL)
+        return NULL;
+    e->is_try = is_try;
+    e->args[0] = arg;
+    return bind_fold(b, s, e);
+}
+
+static struct tsfs_expr *bind_extract(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    static const char *const fields[] = {"year",         "quarter",     "month", "week",        "day",
+                                         "day_of_month", "day_of_week", "dow",   "day_of_year", "doy",
+                                         "year_of_week", "yow",         "hour",  "minute",      "second",
+                                         "millisecond",  "nanosecond"};
+    struct sql_nearest near = {.wanted = ast->string};
+    const char *field = NULL;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (sql_same_word(ast->string, tsfs_str_from(fields[i])))
+            field = fields[i];
+        sql_nearest_try(&near, tsfs_str_from(fields[i]));
+    }
+    if (field == NULL) {
+        char hint[SQL_HINT_MAX];
+        bind_fail(b, ast->line, ast->column, "EXTRACT has no field \"%.*s\"%s", BIND_NAME(ast->string),
+                  sql_nearest_hint(&near, hint));
+        return NULL;
+    }
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 1);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    args[0] = bind_expr(b, s, ast->args[0]);
+    return args[0] == NULL ? NULL : bind_apply(b, s, tsfs_str_from(field), ast, args, 1);
+}
+
+static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
+                                       const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < ast->nargs; i++)
+        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return NULL;
+    if (ast->kind == SQL_AST_BINARY)
+        return bind_apply(b, s, tsfs_str_from(ast->op), ast, args, 2);
+    if (ast->op[0] == '-')
+        return bind_apply(b, s, TSFS_STR("neg"), ast, args, 1);
+    switch (args[0]->type) {
+    case TSFS_UNKNOWN:
+    case TSFS_INTEGER:
+    case TSFS_BIGINT:
+    case TSFS_DOUBLE:
+    case TSFS_INTERVAL_DS:
+    case TSFS_INTERVAL_YM: return args[0];
+    default:
+        bind_fail(b, ast->line, ast->column, "cannot apply \"+\" to %s", tsfs_type_name(args[0]->type));
+        return NULL;
+    }
+}
+
+static struct tsfs_expr *bind_integer(struct binder *b, const struct sql_ast_expr *ast)
+{
+    bool small = ast->integer >= INT32_MIN && ast->integer <= INT32_MAX;
+    return literal(b, (struct tsfs_value){.type = small ? TSFS_INTEGER : TSFS_BIGINT, .i = ast->integer},
+                   ast);
+}
+
+struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr *e;
+    switch (ast->kind) {
+    case SQL_AST_NULL: return literal(b, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, ast);
+    case SQL_AST_BOOLEAN: return boolean(b, ast->boolean, ast);
+    case SQL_AST_INTEGER: return bind_integer(b, ast);
+    case SQL_AST_DOUBLE: return literal(b, (struct tsfs_value){.type = TSFS_DOUBLE, .d = ast->number}, ast);
+    case SQL_AST_STRING: return literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = ast->string}, ast);
+    case SQL_AST_INTERVAL: return literal(b, (struct tsfs_value){.type = ast->type, .i = ast->integer}, ast);
+    case SQL_AST_TYPED:
+        e = literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = ast->string}, ast);
+        return e == NULL ? NULL : cast_to(b, s, ast, e, false);
+    case SQL_AST_NAME: return bind_name(b, s, ast);
+    case SQL_AST_STAR:
+        bind_fail(b, ast->line, ast->column, "* can stand only in a SELECT list and in count(*)");
+        return NULL;
+    case SQL_AST_CALL: return bind_call(b, s, ast);
+    case SQL_AST_UNARY:
+    case SQL_AST_BINARY: return bind_operator(b, s, ast);
+    case SQL_AST_NOT: return negate(b, ast, bind_condition(b, s, ast->args[0], "NOT"));
+    case SQL_AST_AND:
+    case SQL_AST_OR: return bind_logic(b, s, ast);
+    case SQL_AST_IS_NULL:
+        e = bind_expr(b, s, ast->args[0]);
+        return e == NULL ? NULL : negate_if(b, ast, test_null(b, ast, e));
+    case SQL_AST_IS_DISTINCT: return bind_distinct(b, s, ast);
+    case SQL_AST_BETWEEN: return bind_between(b, s, ast);
+    case SQL_AST_IN: return bind_in(b, s, ast);
+    case SQL_AST_LIKE: return bind_like(b, s, ast);
+    case SQL_AST_CASE: return bind_case(b, s, ast);
+    case SQL_AST_CAST:
+        s->lazy += ast->try_cast;
+        e = bind_expr(b, s, ast->args[0]);
+        s->lazy -= ast->try_cast;
+        return e == NULL ? NULL : cast_to(b, s, ast, e, ast->try_cast);
+    case SQL_AST_EXTRACT: return bind_extract(b, s, ast);
+    case SQL_AST_ROW:
+        bind_fail(b, ast->line, ast->column, "tsfs does not support row values: (a, b)");
+        return NULL;
+    }
+    return NULL;
+}

@@ -1,0 +1,128 @@
+/* What the parts of the binder share. */
+#ifndef TSFS_SQL_BIND_PRIV_H
+#define TSFS_SQL_BIND_PRIV_H
+
+#include "sql/ast.h"
+#include "sql/bind.h"
+#include "sql/expr_tree.h"
+#include "sql/names.h"
+
+struct bind_cte {
+    struct tsfs_str name;
+    const struct tsfs_bound *rel;
+    const struct bind_cte *next; /* older and outer ones */
+};
+
+/* From names, ASCII case aside, to numbers: built once, looked up often. */
+struct bind_index {
+    uint32_t *slots; /* number + 1, 0 = free */
+    uint32_t mask;
+};
+
+struct binder {
+    struct tsfs_arena *arena;
+    struct tsfs_error *err;
+    const struct tsfs_resolver *resolver;
+    const struct tsfs_function_set *functions;
+    struct bind_index function_index; /* the first entry of every name */
+    const struct bind_cte *ctes;
+    int rc; /* the failure that ended it all */
+};
+
+struct bind_scope_column {
+    struct tsfs_str database, table; /* ptr NULL where there is none */
+    struct tsfs_str name;
+    enum tsfs_type type;
+};
+
+/* The columns that names can mean. */
+struct bind_scope {
+    struct bind_scope_column *cols;
+    uint32_t ncols;
+    struct tsfs_str what; /* FROM's item, for messages; ptr NULL = no FROM */
+    struct bind_index index;
+};
+
+enum bind_aliases { BIND_ALIASES_NONE, BIND_ALIASES_FIRST, BIND_ALIASES_LAST };
+
+struct bind_item {
+    struct tsfs_str alias; /* ptr NULL = none */
+    struct tsfs_expr *expr;
+};
+
+/* An aggregate's place in an expression before it is known where its result will be: a column reference with
+ * this bit. */
+#define BIND_AGGREGATE_BIT 0x80000000u
+
+/* One SELECT while its expressions are bound. */
+struct bind_select {
+    struct bind_scope *scope;
+    const char *clause;        /* the clause in hand, for messages */
+    bool aggregates;           /* may stand in it */
+    struct tsfs_str aggregate; /* the one whose arguments are in hand; ptr NULL = none */
+    enum bind_aliases aliases;
+    struct bind_item *items;
+    uint32_t nitems;
+    struct tsfs_bound_aggregate *aggs;
+    uint32_t naggs, aggs_cap;
+    struct bind_index agg_index; /* rebuilt as aggs grows */
+    unsigned lazy;               /* inside a branch that may not be evaluated */
+};
+
+/* Everything here returns NULL or false on failure, with b->rc set and an error recorded. */
+bool bind_fail(struct binder *b, uint32_t line, uint32_t column, const char *fmt, ...) TSFS_PRINTF(4, 5);
+bool bind_fail_memory(struct binder *b);
+/* Records a failure of the world outside at a position, keeping its words. */
+bool bind_fail_outside(struct binder *b, int rc, const struct tsfs_error *err, uint32_t line,
+                       uint32_t column);
+/* Up to 64 bytes of a name, for "%.*s". */
+#define BIND_NAME(s) ((s).len > 64 ? 64 : (int)(s).len), (s).ptr
+
+/* scope.c */
+bool bind_index_init(struct binder *b, struct bind_index *index, uint32_t n);
+void bind_index_add(struct bind_index *index, uint64_t hash, uint32_t number);
+/* Numbers that may be under hash, one a call; *at starts at 0.  UINT32_MAX = no more. */
+uint32_t bind_index_next(const struct bind_index *index, uint64_t hash, uint32_t *at);
+uint64_t bind_name_hash(struct tsfs_str name); /* ASCII case aside */
+bool bind_scope_init(struct binder *b, struct bind_scope *scope, const struct tsfs_bound *rel,
+                     const struct sql_ast_from *from);
+/* The column's number, or UINT32_MAX: not there (nothing recorded) or ambiguous (b->rc set). */
+uint32_t bind_scope_find(struct binder *b, const struct bind_scope *scope, const struct sql_ast_expr *name,
+                         bool any_case);
+bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const struct sql_ast_expr *name);
+
+/* bind_expr.c */
+struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* The same, which must be boolean. */
+struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                 const char *what);
+struct tsfs_expr *bind_new(struct binder *b, enum tsfs_expr_kind kind, enum tsfs_type type,
+                           const struct sql_ast_expr *at, uint32_t nargs);
+
+/* bind_call.c */
+struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* A scalar function or operator over bound arguments (args is changed by coercion). */
+struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                             const struct sql_ast_expr *at, struct tsfs_expr **args, uint32_t nargs);
+bool bind_functions_init(struct binder *b);
+/* The first entry of a name and how many there are. */
+const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_str name, uint32_t *n);
+
+/* coerce.c */
+/* The type that both can be; false if there is none. */
+bool bind_unify(enum tsfs_type a, enum tsfs_type b, enum tsfs_type *out);
+bool bind_castable(enum tsfs_type from, enum tsfs_type to);
+struct tsfs_expr *bind_coerce(struct binder *b, struct bind_select *s, struct tsfs_expr *e,
+                              enum tsfs_type to);
+/* e, or the literal that it comes to when nothing in it varies. */
+struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs_expr *e);
+
+/* bind_select.c */
+struct tsfs_bound *bind_query(struct binder *b, const struct sql_ast_query *q);
+bool bind_table(struct binder *b, struct tsfs_str database, struct tsfs_str name, uint32_t line,
+                uint32_t column, struct tsfs_table_ref *out);
+
+/* bind_show.c */
+struct tsfs_bound *bind_show(struct binder *b, const struct sql_ast_statement *st);
+
+#endif

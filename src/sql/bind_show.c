@@ -1,0 +1,155 @@
+/* SHOW and DESCRIBE: answered while binding, as literal rows. */
+#include <errno.h>
+
+#include "sql/bind_priv.h"
+#include "sql/lexer.h"
+
+static struct tsfs_bound *new_values(struct binder *b, const char *const *names, uint32_t ncols,
+                                     uint64_t room)
+{
+    struct tsfs_bound *rel = TSFS_NEW(b->arena, struct tsfs_bound);
+    if (rel != NULL) {
+        rel->kind = TSFS_BOUND_VALUES;
+        rel->ncols = ncols;
+        rel->depth = 1;
+        rel->cols = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_column, ncols);
+        rel->values.rows = TSFS_NEW_ARRAY(b->arena, struct tsfs_value, room * ncols);
+    }
+    if (rel == NULL || rel->cols == NULL || rel->values.rows == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < ncols; i++)
+        rel->cols[i] = (struct tsfs_bound_column){tsfs_str_from(names[i]), TSFS_VARCHAR};
+    return rel;
+}
+
+static void add_row(struct tsfs_bound *rel, const struct tsfs_str *cells)
+{
+    struct tsfs_value *row = rel->values.rows + rel->values.nrows++ * rel->ncols;
+    for (uint32_t i = 0; i < rel->ncols; i++)
+        row[i] = (struct tsfs_value){.type = TSFS_VARCHAR, .null = cells[i].ptr == NULL, .s = cells[i]};
+}
+
+/* Whether a name is LIKE the statement's pattern; the answer comes from the operator itself. */
+static bool matches(struct binder *b, const struct sql_ast_statement *st, struct tsfs_str name, bool *out)
+{
+    *out = true;
+    if (st->like.ptr == NULL)
+        return true;
+    struct bind_select s = {0};
+    struct sql_ast_expr at = {.kind = SQL_AST_LIKE, .line = st->like_line, .column = st->like_column};
+    struct tsfs_expr pos = {.line = at.line, .column = at.column};
+    struct tsfs_expr *args[2] = {
+        tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_VARCHAR, .s = name}, &pos),
+        tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_VARCHAR, .s = st->like}, &pos)};
+    if (args[0] == NULL || args[1] == NULL)
+        return bind_fail_memory(b);
+    struct tsfs_expr *e = bind_apply(b, &s, TSFS_STR("like"), &at, args, 2);
+    if (e == NULL)
+        return false;
+    *out = tsfs_expr_is_literal(e) && !e->value.null && e->value.b;
+    return true;
+}
+
+static struct tsfs_bound *show_names(struct binder *b, const struct sql_ast_statement *st)
+{
+    static const char *const database_column[] = {"Database"}, *const table_column[] = {"Table"};
+    bool tables = st->kind == SQL_AST_SHOW_TABLES;
+    struct tsfs_str *names = NULL;
+    uint32_t n = 0;
+    struct tsfs_error err = {0};
+    int rc;
+    if (tables && st->database.ptr == NULL && b->resolver->default_database.ptr == NULL) {
+        bind_fail(b, st->line, st->column, "SHOW TABLES needs a database here: SHOW TABLES FROM name");
+        return NULL;
+    }
+    if (tables)
+        rc = b->resolver->tables(b->resolver->ctx, st->database, b->arena, &names, &n, &err);
+    else
+        rc = b->resolver->databases(b->resolver->ctx, b->arena, &names, &n, &err);
+    if (rc != 0) {
+        bind_fail_outside(b, rc, &err, st->line, st->column);
+        return NULL;
+    }
+    struct tsfs_bound *rel = new_values(b, tables ? table_column : database_column, 1, n);
+    for (uint32_t i = 0; rel != NULL && i < n; i++) {
+        bool show;
+        if (!matches(b, st, names[i], &show))
+            return NULL;
+        if (show)
+            add_row(rel, &names[i]);
+    }
+    return rel;
+}
+
+static struct tsfs_bound *show_measures(struct binder *b, const struct sql_ast_statement *st)
+{
+    static const char *const columns[] = {"measure_name", "data_type", "dimensions"};
+    struct tsfs_table_ref ref = {0};
+    struct tsfs_measure_info *infos = NULL;
+    uint32_t n = 0;
+    struct tsfs_error err = {0};
+    if (!bind_table(b, st->database, st->name, st->line, st->column, &ref))
+        return NULL;
+    int rc = b->resolver->measures(b->resolver->ctx, &ref, b->arena, &infos, &n, &err);
+    if (rc != 0) {
+        bind_fail_outside(b, rc, &err, st->line, st->column);
+        return NULL;
+    }
+    struct tsfs_bound *rel = new_values(b, columns, 3, n);
+    for (uint32_t i = 0; rel != NULL && i < n; i++) {
+        bool show;
+        struct tsfs_str cells[3] = {infos[i].measure_name, infos[i].data_type, infos[i].dimensions};
+        if (!matches(b, st, cells[0], &show))
+            return NULL;
+        if (show)
+            add_row(rel, cells);
+    }
+    return rel;
+}
+
+static const char *attribute(const struct tsfs_column *col)
+{
+    static const char prefix[] = "measure_value::";
+    switch (col->role) {
+    case TSFS_ROLE_TIME: return "TIMESTAMP";
+    case TSFS_ROLE_MEASURE_NAME: return "MEASURE_NAME";
+    case TSFS_ROLE_DIMENSION: return "DIMENSION";
+    case TSFS_ROLE_MEASURE: break;
+    }
+    bool single =
+        col->name.len >= sizeof(prefix) - 1 && memcmp(col->name.ptr, prefix, sizeof(prefix) - 1) == 0;
+    return single ? "MEASURE_VALUE" : "MULTI";
+}
+
+static struct tsfs_bound *describe(struct binder *b, const struct sql_ast_statement *st)
+{
+    static const char *const columns[] = {"Column", "Type", "Timestream attribute type"};
+    struct tsfs_table_ref ref = {0};
+    if (!bind_table(b, st->database, st->name, st->line, st->column, &ref))
+        return NULL;
+    const struct tsfs_schema *schema = ref.schema;
+    struct tsfs_bound *rel = new_values(b, columns, 3, schema->ncols);
+    for (uint32_t i = 0; rel != NULL && i < schema->ncols; i++) {
+        uint32_t ordinal = i < schema->ndims         ? schema->dims[i]
+                           : i == schema->ndims      ? TSFS_ORDINAL_MEASURE_NAME
+                           : i == schema->ndims + 1u ? TSFS_ORDINAL_TIME
+                                                     : schema->measures[i - schema->ndims - 2];
+        const struct tsfs_column *col = &schema->cols[ordinal];
+        struct tsfs_str cells[3] = {col->name, tsfs_str_from(tsfs_type_name(col->type)),
+                                    tsfs_str_from(attribute(col))};
+        add_row(rel, cells);
+    }
+    return rel;
+}
+
+struct tsfs_bound *bind_show(struct binder *b, const struct sql_ast_statement *st)
+{
+    switch (st->kind) {
+    case SQL_AST_SHOW_DATABASES:
+    case SQL_AST_SHOW_TABLES: return show_names(b, st);
+    case SQL_AST_SHOW_MEASURES: return show_measures(b, st);
+    default: return describe(b, st);
+    }
+}

@@ -1,0 +1,109 @@
+/* Which types turn into which, and constant folding. */
+#include <errno.h>
+
+#include "sql/bind_priv.h"
+
+int tsfs_coercion_cost(enum tsfs_type from, enum tsfs_type to)
+{
+    if (from == to)
+        return 0;
+    if (from == TSFS_UNKNOWN)
+        return 1;
+    switch (from) {
+    case TSFS_INTEGER: return to == TSFS_BIGINT ? 1 : to == TSFS_DOUBLE ? 3 : -1;
+    case TSFS_BIGINT: return to == TSFS_DOUBLE ? 2 : -1;
+    case TSFS_DATE: return to == TSFS_TIMESTAMP ? 2 : -1;
+    case TSFS_VARCHAR: return to == TSFS_TIMESTAMP ? 10 : to == TSFS_DATE ? 11 : to == TSFS_TIME ? 12 : -1;
+    default: return -1;
+    }
+}
+
+bool bind_unify(enum tsfs_type a, enum tsfs_type b, enum tsfs_type *out)
+{
+    if (tsfs_coercion_cost(a, b) >= 0)
+        *out = b;
+    else if (tsfs_coercion_cost(b, a) >= 0)
+        *out = a;
+    else
+        return false;
+    return true;
+}
+
+static bool numeric(enum tsfs_type t)
+{
+    return t == TSFS_INTEGER || t == TSFS_BIGINT || t == TSFS_DOUBLE;
+}
+
+bool bind_castable(enum tsfs_type from, enum tsfs_type to)
+{
+    if (from == to || from == TSFS_UNKNOWN || to == TSFS_VARCHAR)
+        return true;
+    switch (from) {
+    case TSFS_BOOLEAN: return numeric(to);
+    case TSFS_INTEGER:
+    case TSFS_BIGINT:
+    case TSFS_DOUBLE: return numeric(to) || to == TSFS_BOOLEAN;
+    case TSFS_VARCHAR: return to != TSFS_INTERVAL_DS && to != TSFS_INTERVAL_YM;
+    case TSFS_TIMESTAMP: return to == TSFS_DATE || to == TSFS_TIME;
+    case TSFS_DATE: return to == TSFS_TIMESTAMP;
+    default: return false;
+    }
+}
+
+static bool all_literal(const struct tsfs_expr *e)
+{
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (e->args[i]->kind != TSFS_EXPR_LITERAL)
+            return false;
+    return true;
+}
+
+struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs_expr *e)
+{
+    if (e->kind == TSFS_EXPR_LITERAL || e->kind == TSFS_EXPR_COLUMN || !all_literal(e) ||
+        tsfs_expr_unstable(e))
+        return e;
+    struct tsfs_value value;
+    struct tsfs_error err = {0};
+    int rc = b->resolver->fold(b->resolver->ctx, e, b->arena, &value, &err);
+    if (rc != 0) {
+        /* A branch that is never taken must not fail the query; what is taken fails when it runs. */
+        if (s->lazy > 0 && rc != -ENOMEM)
+            return e;
+        bind_fail_outside(b, rc, &err, e->line, e->column);
+        return NULL;
+    }
+    value.type = e->type;
+    struct tsfs_expr *literal = tsfs_expr_literal(b->arena, value, e);
+    if (literal == NULL)
+        bind_fail_memory(b);
+    return literal;
+}
+
+struct tsfs_expr *bind_coerce(struct binder *b, struct bind_select *s, struct tsfs_expr *e, enum tsfs_type to)
+{
+    if (e->type == to)
+        return e;
+    struct tsfs_expr *cast;
+    if (e->kind == TSFS_EXPR_LITERAL && (e->value.null || e->type == TSFS_UNKNOWN || numeric(e->type))) {
+        struct tsfs_value v = {.type = to, .null = e->value.null || e->type == TSFS_UNKNOWN};
+        if (!v.null && to == TSFS_DOUBLE)
+            v.d = (double)e->value.i;
+        else if (!v.null)
+            v.i = e->value.i;
+        cast = tsfs_expr_literal(b->arena, v, e);
+        if (cast == NULL)
+            bind_fail_memory(b);
+        return cast;
+    }
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 1);
+    cast = TSFS_NEW(b->arena, struct tsfs_expr);
+    if (args == NULL || cast == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    args[0] = e;
+    *cast = (struct tsfs_expr){
+        .kind = TSFS_EXPR_CAST, .type = to, .line = e->line, .column = e->column, .nargs = 1, .args = args};
+    return bind_fold(b, s, cast);
+}

@@ -1,0 +1,722 @@
+/* Statements: what surrounds the expressions of parser_expr.c.
+ *
+ * Recursive descent with one token in hand and one ahead.  Each clause of the dialect that tsfs does not have
+ * is recognised where it may stand, so that the error names it; anything else that does not fit is "expected
+ * X, found Y" at the first token that cannot be right.  That errors come at the first wrong token is also
+ * what tsfs_sql_check relies upon: a statement whose error is at the end of the text may still become right.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/num.h"
+#include "sql/names.h"
+#include "sql/parser_priv.h"
+
+bool sql_fail_memory(struct sql_parser *p)
+{
+    p->rc = tsfs_error_set(p->err, -ENOMEM, "out of memory for the statement");
+    return false;
+}
+
+bool sql_fail_at(struct sql_parser *p, uint32_t line, uint32_t column, const char *fmt, ...)
+{
+    char text[TSFS_ERROR_MESSAGE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    p->rc = tsfs_error_set_at(p->err, -EINVAL, line, column, "%s", text);
+    return false;
+}
+
+/* Whether more text could turn the token into another one. */
+static bool open_ended(const struct sql_parser *p, const struct sql_token *tok)
+{
+    if (tok->kind == SQL_TOK_END)
+        return true;
+    if (tok->to != p->lx.text.len)
+        return false;
+    switch (tok->kind) {
+    case SQL_TOK_WORD:
+    case SQL_TOK_QUOTED:
+    case SQL_TOK_STRING:
+    case SQL_TOK_INTEGER:
+    case SQL_TOK_DOUBLE:
+    case SQL_TOK_DURATION:
+    case SQL_TOK_DOT:
+    case SQL_TOK_LT:
+    case SQL_TOK_GT:
+    case SQL_TOK_MINUS:
+    case SQL_TOK_SLASH: return true;
+    default: return false;
+    }
+}
+
+bool sql_fail_expected(struct sql_parser *p, const char *expected)
+{
+    const struct sql_token *tok = &p->tok;
+    p->cut_short = open_ended(p, tok);
+    if (tok->kind == SQL_TOK_END)
+        return sql_fail_at(p, tok->line, tok->column, "expected %s, found the end of the statement",
+                           expected);
+    size_t len = tok->to - tok->from;
+    const char *text = p->lx.text.ptr + tok->from;
+    const char *quote = tok->kind == SQL_TOK_QUOTED ? "" : "\"", *dots = "";
+    if (len > 40) {
+        for (len = 40; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+            len--;
+        dots = "...";
+    }
+    return sql_fail_at(p, tok->line, tok->column, "expected %s, found %s%.*s%s%s", expected, quote, (int)len,
+                       text, dots, quote);
+}
+
+bool sql_fail_unsupported(struct sql_parser *p, const struct sql_token *where, const char *what)
+{
+    p->cut_short = false;
+    return sql_fail_at(p, where->line, where->column, "tsfs does not support %s", what);
+}
+
+bool sql_peek(struct sql_parser *p)
+{
+    if (p->has_ahead)
+        return true;
+    p->rc = sql_lexer_next(&p->lx, &p->ahead);
+    if (p->rc != 0) {
+        p->cut_short = p->lx.cut_short;
+        return false;
+    }
+    p->has_ahead = true;
+    return true;
+}
+
+bool sql_advance(struct sql_parser *p)
+{
+    if (!sql_peek(p))
+        return false;
+    p->tok = p->ahead;
+    p->has_ahead = false;
+    return true;
+}
+
+bool sql_is(const struct sql_parser *p, enum sql_keyword keyword)
+{
+    return p->tok.kind == SQL_TOK_WORD && p->tok.keyword == keyword;
+}
+
+bool sql_accept(struct sql_parser *p, enum sql_keyword keyword, bool *found)
+{
+    *found = sql_is(p, keyword);
+    return *found ? sql_advance(p) : true;
+}
+
+bool sql_expect(struct sql_parser *p, enum sql_keyword keyword, const char *expected)
+{
+    return sql_is(p, keyword) ? sql_advance(p) : sql_fail_expected(p, expected);
+}
+
+bool sql_accept_token(struct sql_parser *p, enum sql_token_kind kind, bool *found)
+{
+    *found = p->tok.kind == kind;
+    return *found ? sql_advance(p) : true;
+}
+
+bool sql_expect_token(struct sql_parser *p, enum sql_token_kind kind, const char *expected)
+{
+    return p->tok.kind == kind ? sql_advance(p) : sql_fail_expected(p, expected);
+}
+
+bool sql_is_name(const struct sql_token *tok)
+{
+    return tok->kind == SQL_TOK_QUOTED || (tok->kind == SQL_TOK_WORD && !sql_keyword_reserved(tok->keyword));
+}
+
+bool sql_name(struct sql_parser *p, struct tsfs_str *out, const char *expected)
+{
+    if (!sql_is_name(&p->tok))
+        return sql_fail_expected(p, expected);
+    *out = p->tok.text;
+    return sql_advance(p);
+}
+
+bool sql_enter(struct sql_parser *p)
+{
+    if (p->depth >= TSFS_SQL_DEPTH_MAX)
+        return sql_fail_at(p, p->tok.line, p->tok.column, "the statement nests deeper than %d levels here",
+                           TSFS_SQL_DEPTH_MAX);
+    p->depth++;
+    return true;
+}
+
+void sql_leave(struct sql_parser *p)
+{
+    p->depth--;
+}
+
+void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size)
+{
+    if (list->n == list->cap) {
+        uint32_t cap = list->cap == 0 ? 4 : list->cap * 2;
+        void *items = tsfs_arena_calloc(p->arena, cap, size);
+        if (items == NULL) {
+            sql_fail_memory(p);
+            return NULL;
+        }
+        if (list->n > 0)
+            memcpy(items, list->items, list->n * size);
+        list->items = items;
+        list->cap = cap;
+    }
+    return (char *)list->items + size * list->n++;
+}
+
+static struct sql_ast_query *parse_query(struct sql_parser *p);
+
+/* (a, b, c) */
+static bool parse_columns(struct sql_parser *p, struct tsfs_str **out, uint32_t *n)
+{
+    struct sql_list list = {0};
+    bool more = true;
+    if (!sql_advance(p))
+        return false;
+    while (more) {
+        struct tsfs_str *slot = sql_list_add(p, &list, sizeof(*slot));
+        if (slot == NULL || !sql_name(p, slot, "a column name") || !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    }
+    *out = list.items;
+    *n = list.n;
+    return sql_expect_token(p, SQL_TOK_RPAREN, ", or )");
+}
+
+/* database.table or table */
+static bool parse_table_name(struct sql_parser *p, struct tsfs_str *database, struct tsfs_str *name)
+{
+    bool dot;
+    if (!sql_name(p, name, "a table name") || !sql_accept_token(p, SQL_TOK_DOT, &dot))
+        return false;
+    if (!dot)
+        return true;
+    *database = *name;
+    if (!sql_name(p, name, "a table name"))
+        return false;
+    if (p->tok.kind == SQL_TOK_DOT)
+        return sql_fail_at(p, p->tok.line, p->tok.column, "a table's name is database.table");
+    return true;
+}
+
+/* Words that begin the next clause although they are not reserved. */
+static bool ends_from(const struct sql_parser *p)
+{
+    switch (p->tok.kind == SQL_TOK_WORD ? p->tok.keyword : SQL_KW_NONE) {
+    case SQL_KW_LIMIT:
+    case SQL_KW_OFFSET:
+    case SQL_KW_FETCH:
+    case SQL_KW_TABLESAMPLE:
+    case SQL_KW_WINDOW: return true;
+    default: return false;
+    }
+}
+
+static bool parse_alias(struct sql_parser *p, struct tsfs_str *out)
+{
+    bool as;
+    if (!sql_accept(p, SQL_KW_AS, &as))
+        return false;
+    if (as || (sql_is_name(&p->tok) && !ends_from(p)))
+        return sql_name(p, out, "a name after AS");
+    return true;
+}
+
+/* What may stand between a table and WHERE in the dialect, but not here. */
+static bool refuse_joins(struct sql_parser *p)
+{
+    struct sql_token tok = p->tok;
+    if (tok.kind == SQL_TOK_COMMA)
+        return sql_fail_unsupported(p, &tok, "more than one table in FROM (a join)");
+    switch (tok.kind == SQL_TOK_WORD ? tok.keyword : SQL_KW_NONE) {
+    case SQL_KW_JOIN:
+    case SQL_KW_INNER:
+    case SQL_KW_LEFT:
+    case SQL_KW_RIGHT:
+    case SQL_KW_FULL:
+    case SQL_KW_CROSS:
+    case SQL_KW_NATURAL: return sql_fail_unsupported(p, &tok, "JOIN");
+    case SQL_KW_TABLESAMPLE: return sql_fail_unsupported(p, &tok, "TABLESAMPLE");
+    default: return true;
+    }
+}
+
+static bool parse_from(struct sql_parser *p, struct sql_ast_from *from)
+{
+    struct sql_token start = p->tok;
+    from->line = start.line;
+    from->column = start.column;
+    if (start.kind == SQL_TOK_LPAREN) {
+        if (!sql_advance(p))
+            return false;
+        if (sql_is(p, SQL_KW_VALUES))
+            return sql_fail_unsupported(p, &p->tok, "VALUES");
+        if (p->tok.kind != SQL_TOK_LPAREN && !sql_is(p, SQL_KW_SELECT) && !sql_is(p, SQL_KW_WITH))
+            return sql_fail_expected(p, "SELECT or WITH");
+        from->kind = SQL_AST_SUBQUERY;
+        from->query = parse_query(p);
+        if (from->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+            return false;
+    } else {
+        if (sql_is(p, SQL_KW_UNNEST))
+            return sql_fail_unsupported(p, &start, "UNNEST");
+        if (sql_is(p, SQL_KW_TABLE))
+            return sql_fail_unsupported(p, &start, "TABLE functions");
+        if (sql_is(p, SQL_KW_LATERAL)) {
+            if (!sql_peek(p))
+                return false;
+            if (p->ahead.kind == SQL_TOK_LPAREN)
+                return sql_fail_unsupported(p, &start, "LATERAL");
+        }
+        from->kind = SQL_AST_TABLE;
+        if (!sql_is_name(&p->tok))
+            return sql_fail_expected(p, "a table or a subquery");
+        if (!parse_table_name(p, &from->database, &from->name))
+            return false;
+    }
+    if (!parse_alias(p, &from->alias))
+        return false;
+    if (from->alias.ptr != NULL && p->tok.kind == SQL_TOK_LPAREN &&
+        !parse_columns(p, &from->columns, &from->ncolumns))
+        return false;
+    return refuse_joins(p);
+}
+
+static bool parse_items(struct sql_parser *p, struct sql_ast_select *s)
+{
+    struct sql_list list = {0};
+    for (bool more = true; more;) {
+        struct sql_ast_item *item = sql_list_add(p, &list, sizeof(*item));
+        if (item == NULL)
+            return false;
+        if (p->tok.kind == SQL_TOK_STAR) {
+            item->expr = TSFS_NEW(p->arena, struct sql_ast_expr);
+            if (item->expr == NULL)
+                return sql_fail_memory(p);
+            *item->expr = (struct sql_ast_expr){
+                .kind = SQL_AST_STAR, .line = p->tok.line, .column = p->tok.column, .depth = 1};
+            if (!sql_advance(p))
+                return false;
+        } else {
+            item->expr = sql_parse_expr(p);
+            if (item->expr == NULL)
+                return false;
+            if (item->expr->kind != SQL_AST_STAR && !parse_alias(p, &item->alias))
+                return false;
+        }
+        if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    }
+    s->items = list.items;
+    s->nitems = list.n;
+    return true;
+}
+
+static bool add_group(struct sql_parser *p, struct sql_list *list, struct sql_ast_expr *e)
+{
+    struct sql_ast_expr **slot = sql_list_add(p, list, sizeof(struct sql_ast_expr *));
+    if (slot == NULL)
+        return false;
+    *slot = e;
+    return true;
+}
+
+static bool parse_group_by(struct sql_parser *p, struct sql_ast_select *s)
+{
+    struct sql_list list = {0};
+    bool more;
+    s->grouped = true;
+    if (!sql_accept(p, SQL_KW_ALL, &more))
+        return false;
+    if (sql_is(p, SQL_KW_DISTINCT))
+        return sql_fail_unsupported(p, &p->tok, "GROUP BY DISTINCT");
+    do {
+        if (sql_is(p, SQL_KW_GROUPING))
+            return sql_fail_unsupported(p, &p->tok, "GROUPING SETS");
+        if (sql_is(p, SQL_KW_CUBE))
+            return sql_fail_unsupported(p, &p->tok, "CUBE");
+        if (sql_is(p, SQL_KW_ROLLUP))
+            return sql_fail_unsupported(p, &p->tok, "ROLLUP");
+        p->rows = true;
+        struct sql_ast_expr *e = sql_parse_expr(p);
+        p->rows = false;
+        if (e == NULL)
+            return false;
+        if (e->kind != SQL_AST_ROW) {
+            if (!add_group(p, &list, e))
+                return false;
+        } else {
+            for (uint32_t i = 0; i < e->nargs; i++)
+                if (!add_group(p, &list, e->args[i]))
+                    return false;
+        }
+        if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    } while (more);
+    s->groups = list.items;
+    s->ngroups = list.n;
+    return true;
+}
+
+static struct sql_ast_select *parse_select(struct sql_parser *p)
+{
+    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
+    if (s == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    s->line = p->tok.line;
+    s->column = p->tok.column;
+    bool found;
+    if (!sql_expect(p, SQL_KW_SELECT, "SELECT") || !sql_accept(p, SQL_KW_DISTINCT, &s->distinct))
+        return NULL;
+    if (!s->distinct && !sql_accept(p, SQL_KW_ALL, &found))
+        return NULL;
+    if (!parse_items(p, s) || !sql_accept(p, SQL_KW_FROM, &found))
+        return NULL;
+    if (found) {
+        s->from = TSFS_NEW(p->arena, struct sql_ast_from);
+        if (s->from == NULL) {
+            sql_fail_memory(p);
+            return NULL;
+        }
+        if (!parse_from(p, s->from))
+            return NULL;
+    }
+    if (!sql_accept(p, SQL_KW_WHERE, &found))
+        return NULL;
+    if (found && (s->where = sql_parse_expr(p)) == NULL)
+        return NULL;
+    if (!sql_accept(p, SQL_KW_GROUP, &found))
+        return NULL;
+    if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !parse_group_by(p, s)))
+        return NULL;
+    if (!sql_accept(p, SQL_KW_HAVING, &found))
+        return NULL;
+    if (found && (s->having = sql_parse_expr(p)) == NULL)
+        return NULL;
+    if (sql_is(p, SQL_KW_WINDOW)) {
+        sql_fail_unsupported(p, &p->tok, "WINDOW");
+        return NULL;
+    }
+    return s;
+}
+
+static bool parse_order_by(struct sql_parser *p, struct sql_ast_query *q)
+{
+    struct sql_list list = {0};
+    for (bool more = true; more;) {
+        struct sql_ast_key *key = sql_list_add(p, &list, sizeof(*key));
+        bool found;
+        if (key == NULL || (key->expr = sql_parse_expr(p)) == NULL || !sql_accept(p, SQL_KW_ASC, &found))
+            return false;
+        if (!found && !sql_accept(p, SQL_KW_DESC, &key->descending))
+            return false;
+        if (!sql_accept(p, SQL_KW_NULLS, &found))
+            return false;
+        if (found) {
+            if (!sql_accept(p, SQL_KW_FIRST, &key->nulls_first))
+                return false;
+            if (!key->nulls_first && !sql_expect(p, SQL_KW_LAST, "FIRST or LAST"))
+                return false;
+        }
+        if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    }
+    q->keys = list.items;
+    q->nkeys = list.n;
+    return true;
+}
+
+static bool parse_count(struct sql_parser *p, uint64_t *out, const char *expected)
+{
+    if (p->tok.kind != SQL_TOK_INTEGER)
+        return sql_fail_expected(p, expected);
+    int64_t n;
+    if (tsfs_num_parse_i64(p->tok.text, &n) != 0)
+        return sql_fail_at(p, p->tok.line, p->tok.column, "this integer does not fit into 64 bits");
+    *out = (uint64_t)n;
+    return sql_advance(p);
+}
+
+static bool parse_rows_word(struct sql_parser *p, bool required)
+{
+    bool found;
+    if (!sql_accept(p, SQL_KW_ROW, &found) || (!found && !sql_accept(p, SQL_KW_ROWS, &found)))
+        return false;
+    return found || !required || sql_fail_expected(p, "ROW or ROWS");
+}
+
+/* LIMIT, OFFSET and FETCH in any order, each once. */
+static bool parse_limits(struct sql_parser *p, struct sql_ast_query *q)
+{
+    bool limited = false, skipped = false, found;
+    q->limit = UINT64_MAX;
+    for (;;) {
+        if (!skipped && sql_is(p, SQL_KW_OFFSET)) {
+            skipped = true;
+            if (!sql_advance(p) || !parse_count(p, &q->offset, "a number of rows") ||
+                !parse_rows_word(p, false))
+                return false;
+        } else if (!limited && sql_is(p, SQL_KW_LIMIT)) {
+            limited = true;
+            if (!sql_advance(p) || !sql_accept(p, SQL_KW_ALL, &found))
+                return false;
+            if (!found && !parse_count(p, &q->limit, "a number of rows or ALL"))
+                return false;
+        } else if (!limited && sql_is(p, SQL_KW_FETCH)) {
+            limited = true;
+            if (!sql_advance(p) || !sql_accept(p, SQL_KW_FIRST, &found))
+                return false;
+            if (!found && !sql_expect(p, SQL_KW_NEXT, "FIRST or NEXT"))
+                return false;
+            q->limit = 1;
+            if (p->tok.kind == SQL_TOK_INTEGER && !parse_count(p, &q->limit, "a number of rows"))
+                return false;
+            if (!parse_rows_word(p, true))
+                return false;
+            if (sql_is(p, SQL_KW_WITH))
+                return sql_fail_unsupported(p, &p->tok, "FETCH .. WITH TIES");
+            if (!sql_is(p, SQL_KW_NONE) || !sql_same_word(p->tok.text, TSFS_STR("only")))
+                return sql_fail_expected(p, "ONLY");
+            if (!sql_advance(p))
+                return false;
+        } else {
+            return true;
+        }
+    }
+}
+
+/* (query): SELECT * FROM (query). */
+static struct sql_ast_select *parse_nested(struct sql_parser *p)
+{
+    struct sql_token open = p->tok;
+    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
+    struct sql_ast_expr *star = TSFS_NEW(p->arena, struct sql_ast_expr);
+    struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
+    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
+    if (s == NULL || star == NULL || item == NULL || from == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    if (!sql_advance(p))
+        return NULL;
+    *from = (struct sql_ast_from){
+        .kind = SQL_AST_SUBQUERY, .line = open.line, .column = open.column, .query = parse_query(p)};
+    if (from->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    *star = (struct sql_ast_expr){.kind = SQL_AST_STAR, .line = open.line, .column = open.column, .depth = 1};
+    *item = (struct sql_ast_item){.expr = star};
+    *s = (struct sql_ast_select){
+        .line = open.line, .column = open.column, .items = item, .nitems = 1, .from = from};
+    return s;
+}
+
+static bool parse_with(struct sql_parser *p, struct sql_ast_query *q)
+{
+    struct sql_list list = {0};
+    if (sql_is(p, SQL_KW_RECURSIVE))
+        return sql_fail_unsupported(p, &p->tok, "WITH RECURSIVE");
+    for (bool more = true; more;) {
+        struct sql_ast_cte *cte = sql_list_add(p, &list, sizeof(*cte));
+        if (cte == NULL)
+            return false;
+        cte->line = p->tok.line;
+        cte->column = p->tok.column;
+        if (!sql_name(p, &cte->name, "a name after WITH"))
+            return false;
+        if (p->tok.kind == SQL_TOK_LPAREN && !parse_columns(p, &cte->columns, &cte->ncolumns))
+            return false;
+        if (!sql_expect(p, SQL_KW_AS, "AS") || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
+            return false;
+        cte->query = parse_query(p);
+        if (cte->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")") ||
+            !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    }
+    q->ctes = list.items;
+    q->nctes = list.n;
+    return true;
+}
+
+static bool parse_query_body(struct sql_parser *p, struct sql_ast_query *q)
+{
+    bool found;
+    if (!sql_accept(p, SQL_KW_WITH, &found) || (found && !parse_with(p, q)))
+        return false;
+    if (sql_is(p, SQL_KW_VALUES))
+        return sql_fail_unsupported(p, &p->tok, "VALUES");
+    if (p->tok.kind == SQL_TOK_LPAREN)
+        q->select = parse_nested(p);
+    else
+        q->select = parse_select(p);
+    if (q->select == NULL)
+        return false;
+    if (sql_is(p, SQL_KW_UNION))
+        return sql_fail_unsupported(p, &p->tok, "UNION");
+    if (sql_is(p, SQL_KW_INTERSECT))
+        return sql_fail_unsupported(p, &p->tok, "INTERSECT");
+    if (sql_is(p, SQL_KW_EXCEPT))
+        return sql_fail_unsupported(p, &p->tok, "EXCEPT");
+    if (!sql_accept(p, SQL_KW_ORDER, &found))
+        return false;
+    if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !parse_order_by(p, q)))
+        return false;
+    return parse_limits(p, q);
+}
+
+static struct sql_ast_query *parse_query(struct sql_parser *p)
+{
+    struct sql_ast_query *q = TSFS_NEW(p->arena, struct sql_ast_query);
+    if (q == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    if (!sql_enter(p))
+        return NULL;
+    bool ok = parse_query_body(p, q);
+    sql_leave(p);
+    return ok ? q : NULL;
+}
+
+static bool parse_like(struct sql_parser *p, struct sql_ast_statement *s)
+{
+    bool found;
+    if (!sql_accept(p, SQL_KW_LIKE, &found) || !found)
+        return p->rc == 0;
+    if (p->tok.kind != SQL_TOK_STRING)
+        return sql_fail_expected(p, "a pattern such as 'cpu%'");
+    s->like = p->tok.text;
+    s->like_line = p->tok.line;
+    s->like_column = p->tok.column;
+    if (!sql_advance(p))
+        return false;
+    if (sql_is(p, SQL_KW_ESCAPE))
+        return sql_fail_unsupported(p, &p->tok, "ESCAPE in SHOW");
+    return true;
+}
+
+static bool parse_show(struct sql_parser *p, struct sql_ast_statement *s)
+{
+    bool from;
+    if (!sql_advance(p))
+        return false;
+    if (sql_is(p, SQL_KW_DATABASES)) {
+        s->kind = SQL_AST_SHOW_DATABASES;
+        return sql_advance(p) && parse_like(p, s);
+    }
+    if (!sql_is(p, SQL_KW_TABLES) && !sql_is(p, SQL_KW_MEASURES))
+        return sql_fail_expected(p, "DATABASES, TABLES or MEASURES");
+    s->kind = sql_is(p, SQL_KW_TABLES) ? SQL_AST_SHOW_TABLES : SQL_AST_SHOW_MEASURES;
+    if (!sql_advance(p) || !sql_accept(p, SQL_KW_FROM, &from) || (!from && !sql_accept(p, SQL_KW_IN, &from)))
+        return false;
+    s->line = p->tok.line;
+    s->column = p->tok.column;
+    if (s->kind == SQL_AST_SHOW_TABLES) {
+        if (from && !sql_name(p, &s->database, "a database name"))
+            return false;
+    } else if (!from) {
+        return sql_fail_expected(p, "FROM and a table");
+    } else if (!parse_table_name(p, &s->database, &s->name)) {
+        return false;
+    }
+    return parse_like(p, s);
+}
+
+/* A statement's first word that is none of ours. */
+static bool refuse_statement(struct sql_parser *p)
+{
+    static const enum sql_keyword others[] = {
+        SQL_KW_ALTER,   SQL_KW_CREATE,   SQL_KW_DEALLOCATE, SQL_KW_DELETE, SQL_KW_DROP,
+        SQL_KW_EXECUTE, SQL_KW_GRANT,    SQL_KW_INSERT,     SQL_KW_MERGE,  SQL_KW_PREPARE,
+        SQL_KW_TABLE,   SQL_KW_TRUNCATE, SQL_KW_UNLOAD,     SQL_KW_UPDATE, SQL_KW_VALUES};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (sql_is(p, others[i])) {
+            char word[32];
+            size_t n = p->tok.text.len;
+            for (size_t k = 0; k < n; k++)
+                word[k] = (char)(p->tok.text.ptr[k] & ~0x20);
+            word[n] = '\0';
+            return sql_fail_unsupported(p, &p->tok, word);
+        }
+    }
+    char hint[SQL_HINT_MAX] = "", expected[SQL_HINT_MAX + 64];
+    if (p->tok.kind == SQL_TOK_WORD) {
+        struct sql_nearest near = {.wanted = p->tok.text};
+        static const char *const ours[] = {"SELECT", "WITH", "SHOW", "DESCRIBE", "EXPLAIN"};
+        for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+            sql_nearest_try(&near, tsfs_str_from(ours[i]));
+        sql_nearest_hint(&near, hint);
+    }
+    snprintf(expected, sizeof(expected), "SELECT, WITH, SHOW, DESCRIBE or EXPLAIN%s", hint);
+    return sql_fail_expected(p, expected);
+}
+
+static bool parse_explain(struct sql_parser *p, struct sql_ast_statement *s)
+{
+    s->kind = SQL_AST_EXPLAIN;
+    if (!sql_advance(p))
+        return false;
+    if (sql_is(p, SQL_KW_ANALYZE))
+        return sql_fail_unsupported(p, &p->tok, "EXPLAIN ANALYZE");
+    if (!sql_is(p, SQL_KW_SELECT) && !sql_is(p, SQL_KW_WITH) && p->tok.kind != SQL_TOK_LPAREN)
+        return sql_fail_expected(p, "SELECT or WITH");
+    s->query = parse_query(p);
+    return s->query != NULL;
+}
+
+static bool parse_statement(struct sql_parser *p, struct sql_ast_statement *s)
+{
+    if (sql_is(p, SQL_KW_SELECT) || sql_is(p, SQL_KW_WITH) || p->tok.kind == SQL_TOK_LPAREN) {
+        s->kind = SQL_AST_QUERY;
+        s->query = parse_query(p);
+        return s->query != NULL;
+    }
+    if (sql_is(p, SQL_KW_SHOW))
+        return parse_show(p, s);
+    if (sql_is(p, SQL_KW_EXPLAIN))
+        return parse_explain(p, s);
+    if (sql_is(p, SQL_KW_DESCRIBE) || sql_is(p, SQL_KW_DESC)) {
+        s->kind = SQL_AST_DESCRIBE;
+        if (!sql_advance(p))
+            return false;
+        s->line = p->tok.line;
+        s->column = p->tok.column;
+        return parse_table_name(p, &s->database, &s->name);
+    }
+    return refuse_statement(p);
+}
+
+int sql_parse(struct tsfs_str text, struct tsfs_arena *arena, struct sql_ast_statement **out, bool *cut_short,
+              struct tsfs_error *err)
+{
+    struct sql_parser p = {.arena = arena, .err = err};
+    struct sql_ast_statement *s = NULL;
+    p.rc = sql_lexer_init(&p.lx, text, arena, err);
+    if (p.rc == 0)
+        s = TSFS_NEW(arena, struct sql_ast_statement);
+    if (p.rc == 0 && s == NULL)
+        sql_fail_memory(&p);
+    if (p.rc != 0 || !sql_advance(&p) || !parse_statement(&p, s) ||
+        !sql_accept_token(&p, SQL_TOK_SEMICOLON, &s->terminated))
+        goto out;
+    if (p.tok.kind != SQL_TOK_END) {
+        if (s->terminated)
+            sql_fail_at(&p, p.tok.line, p.tok.column, "only one statement at a time: this is the second");
+        else
+            sql_fail_expected(&p, "the end of the statement");
+    }
+out:
+    if (cut_short != NULL)
+        *cut_short = p.rc != 0 && p.cut_short;
+    if (p.rc == 0)
+        *out = s;
+    return p.rc;
+}

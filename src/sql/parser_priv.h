@@ -1,0 +1,49 @@
+/* What the two halves of the parser share: statements in parser.c, expressions in parser_expr.c. */
+#ifndef TSFS_SQL_PARSER_PRIV_H
+#define TSFS_SQL_PARSER_PRIV_H
+
+#include "sql/ast.h"
+#include "sql/lexer.h"
+
+struct sql_parser {
+    struct sql_lexer lx;
+    struct tsfs_arena *arena;
+    struct tsfs_error *err;
+    struct sql_token tok, ahead; /* current, and the one after it when has_ahead */
+    bool has_ahead;
+    bool rows; /* (a, b) may stand here: a GROUP BY element */
+    unsigned depth;
+    int rc;         /* the failure that ended it all */
+    bool cut_short; /* more text could make the failure go away */
+};
+
+/* A list that grows in the arena. */
+struct sql_list {
+    void *items;
+    uint32_t n, cap;
+};
+
+/* Everything here returns false or NULL on failure, with p->rc set and an error recorded. */
+bool sql_advance(struct sql_parser *p);
+bool sql_peek(struct sql_parser *p); /* fills p->ahead */
+bool sql_fail_memory(struct sql_parser *p);
+/* "expected X, found Y" at the current token. */
+bool sql_fail_expected(struct sql_parser *p, const char *expected);
+/* "tsfs does not support X" at a position. */
+bool sql_fail_unsupported(struct sql_parser *p, const struct sql_token *where, const char *what);
+bool sql_fail_at(struct sql_parser *p, uint32_t line, uint32_t column, const char *fmt, ...)
+    TSFS_PRINTF(4, 5);
+bool sql_is(const struct sql_parser *p, enum sql_keyword keyword);
+bool sql_accept(struct sql_parser *p, enum sql_keyword keyword, bool *found);
+bool sql_expect(struct sql_parser *p, enum sql_keyword keyword, const char *expected);
+bool sql_accept_token(struct sql_parser *p, enum sql_token_kind kind, bool *found);
+bool sql_expect_token(struct sql_parser *p, enum sql_token_kind kind, const char *expected);
+bool sql_is_name(const struct sql_token *tok); /* can be an identifier */
+bool sql_name(struct sql_parser *p, struct tsfs_str *out, const char *expected);
+bool sql_enter(struct sql_parser *p); /* one level deeper; sql_leave when done */
+void sql_leave(struct sql_parser *p);
+void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size);
+
+struct sql_ast_expr *sql_parse_expr(struct sql_parser *p);
+
+#endif
