@@ -181,7 +181,7 @@ static __attribute__((noinline)) int read_string(struct parser *ps, const char *
         if (p < ps->end && *p == '"')
             break;
         if (ps->end - p < 2) {
-            if (ps->limit - start > 2 * (ptrdiff_t)TSFS_VARCHAR_MAX + 1)
+            if (ps->limit - start > LP_STRING_MAX)
                 return fail(ps, start - 1, -E2BIG, "the string of field \"%s\" is longer than %u bytes",
                             lp_quote(f->name, text), TSFS_VARCHAR_MAX);
             if (!ps->at_end)
@@ -191,6 +191,7 @@ static __attribute__((noinline)) int read_string(struct parser *ps, const char *
         }
         escaped = true;
         seen.newline |= p[1] == '\n';
+        seen.high |= (unsigned char)p[1] >= 128;
         p += 2;
     }
     *pp = p + 1;
@@ -580,17 +581,21 @@ fail:
     return rc;
 }
 
-/* Notes the extent of the bad line at ps->line. */
-static void note_bad(struct parser *ps)
+/* Notes the extent of the bad line at ps->line; INCOMPLETE if that cannot be told yet. */
+static int note_bad(struct parser *ps)
 {
     struct tsfs_lp_batch *batch = ps->batch;
-    const char *stop = lp_line_end(ps->line, ps->limit);
+    bool enough = ps->at_end || ps->limit - ps->line > (ptrdiff_t)TSFS_LINE_MAX;
+    const char *stop = lp_line_end(ps->line, ps->limit, enough);
+    if (stop == NULL)
+        return INCOMPLETE;
     batch->bad_offset = (size_t)(ps->line - ps->data);
     batch->bad_length = (size_t)(stop - ps->line);
     batch->bad_unfinished = stop == ps->line || stop[-1] != '\n';
     batch->bad_lines = 0;
     for (const char *p = ps->line; (p = memchr(p, '\n', (size_t)(stop - p))) != NULL; p++)
         batch->bad_lines++;
+    return 0;
 }
 
 /* What lies behind the last newline, or a line whose string does not close before it. */
@@ -612,6 +617,8 @@ static int read_rest(struct parser *ps)
 int tsfs_lp_parse(struct tsfs_lp_batch *batch, const char *data, size_t len, size_t max_points, bool at_end,
                   size_t *consumed, struct tsfs_error *err)
 {
+    struct tsfs_error found; /* the bad line's, which may have to wait for its end */
+    found.code = 0;
     const char *last = len > 0 ? memrchr(data, '\n', len) : NULL;
     struct parser ps = {
         .batch = batch,
@@ -621,7 +628,7 @@ int tsfs_lp_parse(struct tsfs_lp_batch *batch, const char *data, size_t len, siz
         .line = data,
         .line_number = 1,
         .at_end = at_end,
-        .err = err,
+        .err = &found,
     };
     batch->npoints = batch->nfields = batch->lines = 0;
     batch->bad_offset = batch->bad_length = batch->bad_lines = 0;
@@ -661,7 +668,9 @@ int tsfs_lp_parse(struct tsfs_lp_batch *batch, const char *data, size_t len, siz
 out:
     *consumed = (size_t)(ps.line - data);
     batch->lines = ps.line_number - 1;
-    if (rc != 0 && rc != -ENOMEM)
-        note_bad(&ps);
+    if (rc != 0 && rc != -ENOMEM && note_bad(&ps) == INCOMPLETE)
+        return 0;
+    if (rc != 0 && err != NULL && err->code == 0)
+        *err = found;
     return rc;
 }

@@ -79,7 +79,8 @@ void tsfs_lp_batch_free(struct tsfs_lp_batch *batch);
 
 /* Empties the batch, then parses whole lines from data, up to max_points points (0 = no bound).  data is
  * borrowed until the batch is parsed into again or freed.  *consumed = the bytes of whole lines taken,
- * comments and blank lines included; the rest is an incomplete line, or (max_points reached) more lines:
+ * comments and blank lines included; the rest is an incomplete line (also a bad one with a string
+ * that goes on), or (max_points reached) more lines:
  * call again from there, and with more data behind an incomplete line.  at_end: there will be no more data;
  * an incomplete line is an error (and an unclosed string does not hide the lines that it swallowed).
  *

@@ -92,23 +92,27 @@ size_t lp_name_valid(struct tsfs_str raw)
     return i;
 }
 
-/* The closing quote of the string whose inside begins at p, or NULL. */
+/* The closing quote of the string whose inside begins at p, or limit. */
 static const char *closing_quote(const char *p, const char *limit)
 {
     struct lp_text seen = {0};
     for (;;) {
         p = lp_scan_text(p, limit, limit, &seen);
         if (p == limit || *p == '"')
-            return p == limit ? NULL : p;
-        p += limit - p >= 2 ? 2 : 1;
+            return p;
+        if (limit - p < 2)
+            return limit;
+        p += 2;
     }
 }
 
-const char *lp_line_end(const char *p, const char *limit)
+const char *lp_line_end(const char *p, const char *limit, bool at_end)
 {
     const char *start = p;
     for (;;) {
         const char *newline = memchr(p, '\n', (size_t)(limit - p));
+        if (newline == NULL && !at_end)
+            return NULL;
         const char *end = newline == NULL ? limit : newline + 1;
         const char *quote = memchr(p, '"', (size_t)(end - p));
         if (quote == NULL)
@@ -116,10 +120,13 @@ const char *lp_line_end(const char *p, const char *limit)
         p = quote + 1;
         if (quote == start || quote[-1] != '=')
             continue;
-        const char *close = closing_quote(p, limit);
-        bool whole =
-            close != NULL && close + 1 < limit && strchr(", \n\r", close[1]) != NULL && close[1] != '\0';
-        if (!whole)
+        bool short_rest = limit - p <= LP_STRING_MAX;
+        const char *far = short_rest ? limit : p + LP_STRING_MAX;
+        const char *close = closing_quote(p, far);
+        if (limit - close < 2 && short_rest && !at_end)
+            return NULL;
+        if (close == far || close + 1 == limit ||
+            (close[1] != ',' && close[1] != ' ' && close[1] != '\n' && close[1] != '\r'))
             return end;
         p = close + 1;
     }

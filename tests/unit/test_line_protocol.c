@@ -300,6 +300,7 @@ static void bad_lines(void **state)
         {"m f=1 99999999999999999999999\n",
          "! 1:7 the timestamp 99999999999999999999999 is beyond the range of a 64-bit integer"},
         {"m f=\"\xff\"\n", "! 1:5 invalid UTF-8 in the string of field \"f\""},
+        {"m f=\"\\\xff\"\n", "! 1:5 invalid UTF-8 in the string of field \"f\""}, /* behind a backslash */
         {"m f=\"a\nb\nc\"x\n", "! 3:3 ',' or a blank is missing after the value of field \"f\"\n"
                                "! 2:2 the fields are missing: measurement,tag=value field=value time\n"
                                "! 3:4 the fields are missing: measurement,tag=value field=value time"},
@@ -345,6 +346,10 @@ static void incomplete_lines(void **state)
         {"m f=\"a\\", "left 7"},
         {"m f=\"a\\\n", "left 8"},
         {"\r", "left 1"},
+        /* A bad line whose string may go on, or whose end is not there, waits as well. */
+        {"m f=x,g=\"a\nm h=1\n", "left 17"},
+        {"m f=x,g=\"a\nm h=1\"\n", "! 1:5 field \"f\": \"x\" is not a number (text needs quotes)"},
+        {"m f=x,g=\"a\nb\",h=1", "left 17"},
     };
     CHECK(waiting, false);
     static const struct sample ended[] = {
