@@ -345,7 +345,6 @@ static int next_series(struct merge *m, struct tsfs_error *err)
             return rc;
         m->natoms = m->at = 0;
         tsfs_arena_reset(&m->series_arena);
-        uint32_t first_end = 0;
         bool overlap = false;
         for (uint32_t i = 0; i < m->nentries; i++) {
             struct merge_entry e = m->entries[i];
@@ -357,9 +356,7 @@ static int next_series(struct merge *m, struct tsfs_error *err)
             /* sources that follow one another in time, the usual case, are in order already */
             if (from > 0 && m->natoms > from)
                 overlap |= m->atoms[from].t_first <= m->atoms[from - 1].t_last;
-            first_end = from;
         }
-        (void)first_end;
         if (overlap) {
             rc = cut_hot(m, err);
             if (rc)
@@ -726,9 +723,21 @@ int tsfs_cold_cursor(const struct tsfs_partition_view *view, const struct tsfs_s
             goto out;
         }
     }
-    for (unsigned i = 0; i < view->nhots; i++)
-        if (tsfs_hot_snap_count(view->snaps[i]) > 0)
-            m->sources[m->nsources++].snap = view->snaps[i];
+    for (unsigned i = 0; i < view->nhots; i++) {
+        if (tsfs_hot_snap_count(view->snaps[i]) == 0)
+            continue;
+        m->sources[m->nsources++].snap = view->snaps[i];
+        if (sorted) { /* the parts of one scan share the snapshots; whoever comes first sorts */
+            static pthread_mutex_t sorting = PTHREAD_MUTEX_INITIALIZER;
+            pthread_mutex_lock(&sorting);
+            rc = tsfs_hot_snap_sort(view->snaps[i]);
+            pthread_mutex_unlock(&sorting);
+            if (rc) {
+                oom(err);
+                goto out;
+            }
+        }
+    }
     rc = split(m, part, nparts, lo, err);
     if (rc == 0)
         rc = split(m, part + 1, nparts, hi, err);
