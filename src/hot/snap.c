@@ -10,7 +10,7 @@
 
 #include "hot/snap_priv.h"
 
-#define SELECT_FROM 256u /* lanes: with fewer, looking at each is cheaper than any index */
+#define SELECT_FROM 32u /* lanes: with fewer, looking at each is cheaper than any index */
 #define TEXTS_BLOCK 64u
 
 /* The lanes to look at, and their counts. */
