@@ -33,6 +33,9 @@
 /* sql */
 #define TSFS_SQL_MAX       (1u << 20) /* bytes of a statement */
 #define TSFS_SQL_DEPTH_MAX 200        /* nesting of expressions and subqueries */
+#define TSFS_SQL_COLUMNS_MAX 8192     /* columns of a result, expressions of GROUP BY, aggregates */
+#define TSFS_SQL_KEYS_MAX  256        /* expressions of ORDER BY */
+#define TSFS_SQL_CTES_MAX  1024       /* queries of one WITH */
 #define TSFS_BATCH_ROWS    2048u      /* rows in a batch */
 #define TSFS_RESULT_VARCHAR_MAX (16u << 20) /* bytes of one string that a function makes */
 
