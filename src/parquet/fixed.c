@@ -28,7 +28,7 @@ static inline void transpose(uint64_t x[8])
 
 int pq_split_encode(const uint64_t *v, size_t n, struct tsfs_buf *out)
 {
-    int r = tsfs_buf_reserve(out, n * 8);
+    int r = tsfs_buf_reserve(out, n * 8 + 1);
     if (r)
         return r;
     uint8_t *dst = (uint8_t *)out->data + out->len;
@@ -75,7 +75,7 @@ void pq_split_decode32(const uint8_t *p, uint32_t *dst, size_t n)
 
 int pq_narrow_encode(const int64_t *v, size_t n, struct tsfs_buf *out)
 {
-    int r = tsfs_buf_reserve(out, n * 4);
+    int r = tsfs_buf_reserve(out, n * 4 + 1);
     if (r)
         return r;
     uint8_t *dst = (uint8_t *)out->data + out->len;

@@ -91,10 +91,11 @@ static void read_element(struct thrift_reader *t, struct element *e)
         case 7: e->scale = thrift_get_i32(t, &f); break;
         case 8: e->precision = thrift_get_i32(t, &f); break;
         case 10:
-            if (f.type == THRIFT_STRUCT) {
+            if (f.type == THRIFT_STRUCT)
                 read_logical(t, e);
-                break;
-            } /* fallthrough */
+            else
+                t->bad = true;
+            break;
         default: thrift_skip(t, f.type);
         }
     }
