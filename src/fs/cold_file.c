@@ -43,7 +43,7 @@ static int spool_create(struct fs *fs, struct fs_node *parent, const char *name,
     int fd = tsfs_engine_tmpfile(fs->engine);
     if (fd < 0)
         return fd;
-    struct fs_node *node = fs_node_get(fs, &fs_row_spool, parent->object, &file);
+    struct fs_node *node = fs_node_get(fs, &fs_row_spool, parent->object, &file, 0);
     struct fs_handle *handle = node ? fs_handle_new(fs, node, flags) : NULL;
     if (!handle) {
         close(fd);

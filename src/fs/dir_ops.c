@@ -137,7 +137,7 @@ static size_t emit(fuse_req_t req, struct fs_dir_handle *dir, size_t i, char *bu
 
     struct fs_node *node = NULL;
     if (entry->object && !tsfs_node_dead(entry->object))
-        node = fs_node_get(fs, entry->row, entry->object, NULL);
+        node = fs_node_get(fs, entry->row, entry->object, NULL, 0);
     if (node && fs_entry_fill(node, &e) < 0) {
         fs_node_forget(fs, node, 1);
         node = NULL;

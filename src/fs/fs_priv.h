@@ -84,7 +84,8 @@ struct fs_node {
     uint64_t lookups; /* the kernel's; under the table's lock */
     unsigned holds;   /* ours; under the table's lock */
     bool indexed;
-    atomic_uint opens;             /* FS_SHARED_IDLE: open handles */
+    pid_t thread;                  /* FS_OWN: whose lookup it was */
+    atomic_uint opens;             /* open handles */
     _Atomic int64_t open_size;     /* size of the newest open snapshot, -1 = none */
     struct tsfs_cold_file segment; /* FS_SEGMENT; of FS_SPOOL only the name counts */
     _Atomic int64_t spool_size;    /* FS_SPOOL */
@@ -195,10 +196,10 @@ static inline struct fs_handle *fs_handle_of(const struct fuse_file_info *fi)
 TSFS_MUST_CHECK int fs_nodes_init(struct fs *fs);
 void fs_nodes_free(struct fs *fs);
 struct fs_node *fs_node_of(struct fs *fs, fuse_ino_t ino);
-/* The node of a row of object, one lookup more.  segment: FS_SEGMENT and FS_SPOOL.  Returns it or NULL (out
- * of memory). */
+/* The node of a row of object, one lookup more.  segment: of FS_SEGMENT and FS_SPOOL.  thread: who looks
+ * it up, 0 = unknown.  Returns it or NULL (out of memory). */
 struct fs_node *fs_node_get(struct fs *fs, const struct fs_row *row, struct tsfs_node *object,
-                            const struct tsfs_cold_file *segment);
+                            const struct tsfs_cold_file *segment, pid_t thread);
 void fs_node_forget(struct fs *fs, struct fs_node *node, uint64_t lookups);
 void fs_node_hold(struct fs *fs, struct fs_node *node);
 void fs_node_release(struct fs *fs, struct fs_node *node);

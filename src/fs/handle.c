@@ -80,8 +80,7 @@ struct fs_handle *fs_handle_new(struct fs *fs, struct fs_node *node, int flags)
     handle->flags = flags;
     if (node->row->kind == FS_SEGMENT || node->row->kind == FS_SPOOL)
         handle->fd = -1;
-    if (node->row->kind == FS_TEXT || node->row->kind == FS_STORE)
-        atomic_fetch_add(&node->opens, 1);
+    atomic_fetch_add(&node->opens, 1);
     pthread_mutex_lock(&fs->handles_lock);
     handle->prev = fs->handles.prev;
     handle->next = &fs->handles;
@@ -96,11 +95,7 @@ static void close_content(struct fs_handle *handle)
     case FS_WRITE: tsfs_writer_close(handle->writer); break;
     case FS_QUERY: fs_query_close(handle); break;
     case FS_TEXT:
-    case FS_STORE:
-        if (atomic_fetch_sub(&handle->node->opens, 1) == 1)
-            atomic_store(&handle->node->open_size, -1);
-        tsfs_buf_free(&handle->text);
-        break;
+    case FS_STORE: tsfs_buf_free(&handle->text); break;
     case FS_SEGMENT:
     case FS_SPOOL: fs_cold_close(handle); break;
     default: fs_dir_free(handle->dir); break;
@@ -112,6 +107,8 @@ void fs_handle_free(struct fs *fs, struct fs_handle *handle)
     if (!handle)
         return;
     close_content(handle);
+    if (atomic_fetch_sub(&handle->node->opens, 1) == 1)
+        atomic_store(&handle->node->open_size, -1);
     pthread_mutex_lock(&fs->handles_lock);
     handle->prev->next = handle->next;
     handle->next->prev = handle->prev;

@@ -116,7 +116,7 @@ int fs_create(struct tsfs_engine *engine, bool sync, struct fs **out)
     struct tsfs_node *root = tsfs_engine_root(engine);
     int r = fs_nodes_init(fs);
     /* The first node of all, never forgotten: the kernel calls it 1. */
-    if (r == 0 && !fs_node_get(fs, fs_row_of_object(TSFS_NODE_ROOT), root, NULL))
+    if (r == 0 && !fs_node_get(fs, fs_row_of_object(TSFS_NODE_ROOT), root, NULL, 0))
         r = -ENOMEM;
     tsfs_node_unref(root);
     if (r < 0) {

@@ -13,8 +13,8 @@
 /* ---- lookup ----------------------------------------------------------------------------------------------
  */
 
-/* The node of a name, one lookup more. */
-static int lookup(struct fs *fs, struct fs_node *parent, const char *name, struct fs_node **out)
+/* The node of a name for that thread, one lookup more. */
+static int lookup(struct fs *fs, struct fs_node *parent, const char *name, pid_t thread, struct fs_node **out)
 {
     const struct fs_layout *layout = fs_layout_of(parent->row->kind);
     if (!layout)
@@ -29,12 +29,12 @@ static int lookup(struct fs *fs, struct fs_node *parent, const char *name, struc
     struct tsfs_cold_file segment;
     int r = 0;
     if (row) {
-        *out = fs_node_get(fs, row, parent->object, NULL);
+        *out = fs_node_get(fs, row, parent->object, NULL, thread);
     } else if (layout->holds_objects) {
         r = tsfs_node_lookup(parent->object, name, &object);
         if (r < 0)
             return r;
-        *out = fs_node_get(fs, fs_row_of_object(tsfs_node_kind(object)), object, NULL);
+        *out = fs_node_get(fs, fs_row_of_object(tsfs_node_kind(object)), object, NULL, 0);
     } else if (layout->holds_segments) {
         r = tsfs_node_cold_stat(parent->object, name, &segment);
         if (r == -ENOENT) {
@@ -43,7 +43,7 @@ static int lookup(struct fs *fs, struct fs_node *parent, const char *name, struc
         }
         if (r < 0)
             return r;
-        *out = fs_node_get(fs, &fs_row_segment, parent->object, &segment);
+        *out = fs_node_get(fs, &fs_row_segment, parent->object, &segment, 0);
     } else {
         return -ENOENT;
     }
@@ -81,7 +81,7 @@ void fs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct fs *fs = fs_of(req);
     struct fs_node *node;
-    int r = lookup(fs, fs_node_of(fs, parent), name, &node);
+    int r = lookup(fs, fs_node_of(fs, parent), name, fuse_req_ctx(req)->pid, &node);
     if (r < 0)
         fuse_reply_err(req, -r);
     else
@@ -203,7 +203,7 @@ void fs_op_mkdir(fuse_req_t req, fuse_ino_t parent_ino, const char *name, mode_t
     r = tsfs_node_create(parent->object, name, &caller.creds, mode & 0777, &object);
     if (r < 0)
         goto out;
-    node = fs_node_get(fs, fs_row_of_object(tsfs_node_kind(object)), object, NULL);
+    node = fs_node_get(fs, fs_row_of_object(tsfs_node_kind(object)), object, NULL, 0);
     if (!node)
         r = -ENOMEM;
 out:
