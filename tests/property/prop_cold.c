@@ -131,6 +131,7 @@ static void random_scan(struct table *t, struct tsfs_segment **segments, unsigne
 static void fill_hot(struct table *t, struct tsfs_hot *hot, uint64_t *seed)
 {
     uint32_t stretch = below(seed, 3) ? t->ntimes : 1 + below(seed, t->ntimes);
+    t->shift = below(seed, 6);
     uint32_t start = below(seed, t->ntimes - stretch + 1), step = 1 + below(seed, 4);
     for (uint32_t s = 0; s < t->nseries; s++) {
         if (below(seed, 4) == 0)

@@ -60,6 +60,7 @@ struct table {
     struct key *keys;
     uint32_t *ids;
     struct row *rows; /* [series][time] */
+    uint32_t shift;   /* of the next rows' counts: each generation has its own range of values */
 };
 
 static const enum tsfs_type measure_types[NMEASURES] = {TSFS_BIGINT, TSFS_DOUBLE, TSFS_DOUBLE, TSFS_VARCHAR,
@@ -156,7 +157,8 @@ static inline void put_row(struct table *t, struct tsfs_hot *hot, uint32_t s, ui
         cells[n] = (struct tsfs_cell){.slot = m, .type = (uint8_t)measure_types[m]};
         switch (m) {
         case 0:
-            c->i = below(seed, 500) == 0 ? (int64_t)rnd(seed) : (int64_t)(s * 1000 + below(seed, 100));
+            c->i = below(seed, 500) == 0 ? (int64_t)rnd(seed)
+                                         : (int64_t)((s + t->shift) % 6 * 1000 + below(seed, 100));
             cells[n].i = c->i;
             break;
         case 1: cells[n].d = c->d = (double)(int)(time % 500 + below(seed, 100)) / 100; break;
