@@ -17,7 +17,7 @@
 
 #define HOT_SHAPES_MAX      65536u     /* distinct lists of measures remembered */
 #define HOT_SHAPE_CELLS_MAX (1u << 20) /* and their lengths together */
-#define HOT_CHUNK_FIRST     16u        /* rows in a lane's first chunk */
+#define HOT_CHUNK_FIRST     8u         /* rows in a lane's first chunk */
 #define HOT_CHUNK_ROWS      TSFS_BLOCK_ROWS
 
 /* One measure in one chunk.  Rows at and after `next` have no value; before it all have one if valid is

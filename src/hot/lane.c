@@ -10,7 +10,7 @@
  * lanes before its own already had that time or a later one, and their last times only grow.
  *
  * A lane is a list of chunks.  A chunk never moves and never grows, but columns may be added to it.  The
- * first is small and each is four times the last up to HOT_CHUNK_ROWS; a chunk that came out mostly empty
+ * first is small and each is twice the last up to HOT_CHUNK_ROWS; a chunk that came out mostly empty
  * (rows that each fill few of many measures) is followed by a small one again, which bounds the waste.
  *
  * Arrays of large chunks are set apart by one more cache line each: with power-of-two strides, all columns of
@@ -138,7 +138,7 @@ static uint32_t next_cap(const struct hot_chunk *last)
     uint64_t room = (uint64_t)last->cap * atomic_load_explicit(&set->n, memory_order_relaxed);
     if ((uint64_t)last->cells * 4 < room)
         return HOT_CHUNK_FIRST;
-    return last->cap * 4u < HOT_CHUNK_ROWS ? last->cap * 4u : HOT_CHUNK_ROWS;
+    return last->cap * 2u < HOT_CHUNK_ROWS ? last->cap * 2u : HOT_CHUNK_ROWS;
 }
 
 static int new_chunk(struct tsfs_hot *hot, const struct hot_chunk *last, const struct hot_shape *shape,

@@ -223,6 +223,8 @@ static int take_values(struct parser *in, struct tsfs_cell *cells, uint32_t n)
     if ((numbers + 1) / 2 > (size_t)(in->end - in->p))
         return bad(in, "a row is cut short");
     in->p += (numbers + 1) / 2;
+    if (numbers % 2 && widths[numbers / 2] >> 4)
+        return bad(in, "a width without a number");
     for (uint32_t i = 0; i < n; i++) {
         uint64_t v;
         switch (cells[i].type) {
