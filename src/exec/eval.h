@@ -5,11 +5,14 @@
 #include "exec/function.h"
 #include "sql/expr.h"
 
+struct tsfs_eval_sets;
+
 struct tsfs_eval {
     struct tsfs_arena *arena; /* results live here until the caller resets it */
     int64_t now;
     struct tsfs_error *err;
-    uint64_t *row_errors; /* inside TRY, otherwise NULL */
+    uint64_t *row_errors;              /* inside TRY, otherwise NULL */
+    const struct tsfs_eval_sets *sets; /* long IN lists made ready; NULL = none */
 };
 
 /* expr over a dense batch (sel NULL) of cols/n rows: a flat or constant vector.  CASE, COALESCE, AND and OR
@@ -26,5 +29,20 @@ TSFS_MUST_CHECK int tsfs_eval_filter(struct tsfs_eval *eval, const struct tsfs_e
 /* Rows sel[0..nsel) of v as a dense vector in arena. */
 TSFS_MUST_CHECK int tsfs_vec_gather(struct tsfs_arena *arena, const struct tsfs_vec *v, const uint16_t *sel,
                                     uint32_t nsel, struct tsfs_vec *out);
+
+/* expr over rows sel[0..nsel) only: a vector of nsel rows. */
+TSFS_MUST_CHECK int tsfs_eval_subset(struct tsfs_eval *eval, const struct tsfs_expr *expr,
+                                     const struct tsfs_vec *cols, const uint16_t *sel, uint32_t nsel,
+                                     struct tsfs_vec *out);
+
+/* Narrows *bits (n rows, those wanted so far) to the rows for which the predicate is TRUE; it is evaluated
+ * for no other row, unless it cannot fail. */
+TSFS_MUST_CHECK int tsfs_eval_narrow(struct tsfs_eval *eval, const struct tsfs_expr *predicate,
+                                     const struct tsfs_vec *cols, uint32_t n, uint64_t *bits);
+
+/* Long lists of literals in IN become hash sets, made once a query and then only read.  All memory is
+ * the arena's.  *sets is NULL at first. */
+TSFS_MUST_CHECK int tsfs_eval_prepare(struct tsfs_arena *arena, const struct tsfs_expr *expr,
+                                      struct tsfs_eval_sets **sets);
 
 #endif

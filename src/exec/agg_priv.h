@@ -1,0 +1,83 @@
+/* Aggregation: the tables of groups and states that both ways of feeding them share. */
+#ifndef TSFS_EXEC_AGG_PRIV_H
+#define TSFS_EXEC_AGG_PRIV_H
+
+#include "exec/exec_priv.h"
+#include "exec/kernels/group.h"
+
+/* One aggregate of the plan, expressions over whatever feeds the table. */
+struct agg_item {
+    const struct tsfs_plan_aggregate *plan;
+    const struct tsfs_aggregate_impl *impl;
+    struct tsfs_expr *const *args;
+    const struct tsfs_expr *filter;
+    bool distinct;   /* and it makes a difference */
+    uint32_t offset; /* of its state in a group's payload */
+};
+
+struct agg_spec {
+    struct exec_ctx *ctx;
+    const char *name; /* of the operator, for errors */
+    uint32_t ngroups, nitems;
+    struct tsfs_expr *const *groups;
+    enum tsfs_type *types; /* of the groups */
+    struct agg_item *items;
+    uint32_t payload;
+};
+
+/* spec for a plan; group and argument expressions are the plan's own. */
+TSFS_MUST_CHECK int agg_spec_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg_spec *spec);
+
+struct agg_table {
+    const struct agg_spec *spec;
+    struct tsfs_arena arena; /* groups and what states hold */
+    struct group_table groups;
+    struct group_table *distinct; /* [nitems]: values seen, keyed (group, arguments) */
+    bool finished;                /* distinct values have gone into their states */
+};
+
+TSFS_MUST_CHECK int agg_table_init(struct agg_table *table, const struct agg_spec *spec);
+void agg_table_free(struct agg_table *table); /* takes one that is all zero */
+/* into, which holds nothing, becomes what from was; from is all zero then. */
+void agg_table_move(struct agg_table *into, struct agg_table *from);
+
+static inline void *agg_state(const struct agg_table *table, const struct agg_item *item, uint32_t group)
+{
+    return (char *)group_payload(&table->groups, group) + item->offset;
+}
+
+struct tsfs_kernel_ctx agg_kernel_ctx(struct agg_table *table, const struct agg_item *item,
+                                      struct tsfs_error *err);
+
+/* Rows [0, n) of cols, whatever their groups. */
+TSFS_MUST_CHECK int agg_table_rows(struct agg_table *table, struct tsfs_eval *eval,
+                                   const struct tsfs_vec *cols, uint32_t n);
+
+/* Values of a distinct aggregate for rows [0, n): group is a vector of BIGINT. */
+TSFS_MUST_CHECK int agg_table_distinct(struct agg_table *table, struct tsfs_arena *scratch, uint32_t item,
+                                       const struct tsfs_vec *group, const struct tsfs_vec *args, uint32_t n);
+
+/* Everything of `from`, which stays as it is, joins `into`. */
+TSFS_MUST_CHECK int agg_table_merge(struct agg_table *into, struct agg_table *from, struct tsfs_error *err);
+
+/* Output columns (groups, then aggregates) of groups [from, from + n) in arena. */
+TSFS_MUST_CHECK int agg_table_output(struct agg_table *table, struct tsfs_arena *arena, uint32_t from,
+                                     uint32_t n, struct tsfs_vec *cols, struct tsfs_error *err);
+
+/* ---- straight from a scan ---- */
+
+struct agg_scan;
+
+/* *out NULL: the input is not one that this can read. */
+TSFS_MUST_CHECK int agg_scan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg_scan **out,
+                                  struct tsfs_error *err);
+/* The rows above want `limit` groups, by group key `key` from one end of time. */
+void agg_scan_want(struct agg_scan *scan, uint32_t key, bool newest, uint64_t limit);
+/* Reads everything into table, which it initialises. */
+TSFS_MUST_CHECK int agg_scan_run(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err);
+void agg_scan_close(struct agg_scan *scan); /* takes NULL */
+
+/* Tells an opened aggregation below (through projections) what a sort with a limit will keep. */
+void exec_aggregate_want(struct exec_op *op, const struct tsfs_plan_key *key, uint64_t limit);
+
+#endif

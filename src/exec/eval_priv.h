@@ -1,0 +1,44 @@
+/* Between the files of the evaluator. */
+#ifndef TSFS_EXEC_EVAL_PRIV_H
+#define TSFS_EXEC_EVAL_PRIV_H
+
+#include "exec/eval.h"
+
+/* A boolean expression as two bitmaps of n rows: where it is TRUE and where it is FALSE; neither = NULL. */
+TSFS_MUST_CHECK int eval_tri(struct tsfs_eval *eval, const struct tsfs_expr *expr,
+                             const struct tsfs_vec *cols, uint32_t n, uint64_t *t, uint64_t *f);
+
+/* The same where only the na rows of `active` matter; the other bits of t and f mean nothing. */
+TSFS_MUST_CHECK int eval_tri_active(struct tsfs_eval *eval, const struct tsfs_expr *expr,
+                                    const struct tsfs_vec *cols, uint32_t n, const uint64_t *active,
+                                    uint32_t na, uint64_t *t, uint64_t *f);
+
+/* Two bitmaps as a boolean vector in the arena. */
+TSFS_MUST_CHECK int eval_tri_vec(struct tsfs_eval *eval, const uint64_t *t, const uint64_t *f, uint32_t n,
+                                 struct tsfs_vec *out);
+
+/* A boolean vector as two bitmaps. */
+void eval_vec_tri(const struct tsfs_vec *v, uint32_t n, uint64_t *t, uint64_t *f);
+
+/* The columns that expr names, gathered; an array that can be indexed as cols. */
+TSFS_MUST_CHECK int eval_subset_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr,
+                                        const struct tsfs_vec *cols, const uint16_t *sel, uint32_t nsel,
+                                        const struct tsfs_vec **out);
+
+/* Errors of a subset's rows to the rows they stand for. */
+void eval_errors_back(uint64_t *to, const uint64_t *from, const uint16_t *sel, uint32_t nsel);
+
+/* True when evaluating expr for a row can neither fail nor cost much. */
+bool eval_harmless(const struct tsfs_expr *expr);
+
+/* Whether this call is a comparison that kernels/compare.h does. */
+bool eval_is_comparison(const struct tsfs_expr *expr);
+
+/* The set made ready for this IN, or NULL. */
+struct eval_set;
+const struct eval_set *eval_set_find(const struct tsfs_eval_sets *sets, const struct tsfs_expr *in);
+/* Bit i = v[i] is in the set, for the rows of valid. */
+void eval_set_probe(const struct eval_set *set, const struct tsfs_vec *v, uint32_t n, const uint64_t *valid,
+                    uint64_t *bits);
+
+#endif

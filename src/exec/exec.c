@@ -1,0 +1,230 @@
+/* A query's life: the operators of a plan are opened, pulled and closed here, and every thread that works for
+ * the query asks here whether it should go on. */
+#include "exec/exec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/time.h"
+#include "exec/exec_priv.h"
+
+/* The caller's own interrupt costs a lock of someone else's: not at every poll. */
+#define POLL_INTERVAL (1 * TSFS_NS_PER_MS)
+
+struct tsfs_exec {
+    struct exec_ctx ctx;
+    struct exec_op *root;
+    int ended; /* 1 = all rows delivered, or the -errno that every further call gives */
+};
+
+/* ---- going on or not ---- */
+
+static int stop(struct exec_ctx *ctx, int code)
+{
+    int go_on = 0;
+    atomic_compare_exchange_strong(&ctx->stop, &go_on, code);
+    return code;
+}
+
+int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err)
+{
+    int code = atomic_load_explicit(&ctx->stop, memory_order_relaxed);
+    if (code == 0 && ctx->options.cancel != NULL &&
+        atomic_load_explicit(ctx->options.cancel, memory_order_relaxed))
+        code = stop(ctx, -EINTR);
+    if (code == 0 && (ctx->options.deadline != 0 || ctx->options.interrupted != NULL)) {
+        int64_t now = tsfs_time_monotonic();
+        if (ctx->options.deadline != 0 && now >= ctx->options.deadline)
+            code = stop(ctx, -ETIMEDOUT);
+        else if (ctx->options.interrupted != NULL && pthread_equal(pthread_self(), ctx->caller) &&
+                 now >= ctx->next_poll) {
+            ctx->next_poll = now + POLL_INTERVAL;
+            if (ctx->options.interrupted(ctx->options.interrupted_ctx))
+                code = stop(ctx, -EINTR);
+        }
+    }
+    if (code == -EINTR)
+        return tsfs_error_set(err, code, "the query was cancelled");
+    if (code == -ETIMEDOUT)
+        return tsfs_error_set(err, code, "the query took longer than query_timeout allows");
+    return code;
+}
+
+int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs_error * err)
+{
+    const struct tsfs_budget *budget = ctx->options.budget;
+    tsfs_error_clear(err);
+    if (budget == NULL || budget->limit == 0)
+        return tsfs_error_set(err, -ENOMEM, "out of memory in %s", operator);
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB"};
+    size_t limit = budget->limit;
+    unsigned unit = 0;
+    while (unit < 3 && limit >= 1024 && limit % 1024 == 0) {
+        limit /= 1024;
+        unit++;
+    }
+    return tsfs_error_set(err, -ENOMEM, "%s needs more than query_memory (%zu %s)", operator, limit,
+                          units[unit]);
+}
+
+int exec_fail(const struct exec_ctx *ctx, int rc, const char *operator, struct tsfs_error * err)
+{
+    return rc == -ENOMEM ? exec_no_memory(ctx, operator, err) : rc;
+}
+
+void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_scan_stats *stats)
+{
+    pthread_mutex_lock(&ctx->stats_lock);
+    struct tsfs_scan_stats *to = &ctx->stats.scan;
+    to->series += stats->series;
+    to->runs += stats->runs;
+    to->rows += stats->rows;
+    to->blocks_from_summary += stats->blocks_from_summary;
+    to->pages_read += stats->pages_read;
+    to->bytes_read += stats->bytes_read;
+    pthread_mutex_unlock(&ctx->stats_lock);
+}
+
+struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena, struct tsfs_error *err)
+{
+    return (struct tsfs_eval){.arena = arena, .now = ctx->options.now, .err = err, .sets = ctx->sets};
+}
+
+/* ---- IN lists ---- */
+
+static int prepare(struct exec_ctx *ctx, const struct tsfs_expr *expr)
+{
+    return tsfs_eval_prepare(&ctx->arena, expr, &ctx->sets);
+}
+
+static int prepare_plan(struct exec_ctx *ctx, const struct tsfs_plan *plan)
+{
+    int rc = 0;
+    for (; plan != NULL && rc == 0; plan = plan->input) {
+        switch (plan->kind) {
+        case TSFS_PLAN_SCAN:
+            rc = prepare(ctx, plan->scan.series_filter);
+            if (rc == 0)
+                rc = prepare(ctx, plan->scan.row_filter);
+            break;
+        case TSFS_PLAN_FILTER: rc = prepare(ctx, plan->filter.predicate); break;
+        case TSFS_PLAN_PROJECT:
+            for (uint32_t i = 0; i < plan->ncols && rc == 0; i++)
+                rc = prepare(ctx, plan->project.exprs[i]);
+            break;
+        case TSFS_PLAN_AGGREGATE:
+            for (uint32_t i = 0; i < plan->aggregate.ngroups && rc == 0; i++)
+                rc = prepare(ctx, plan->aggregate.groups[i]);
+            for (uint32_t i = 0; i < plan->aggregate.naggs && rc == 0; i++) {
+                const struct tsfs_plan_aggregate *agg = &plan->aggregate.aggs[i];
+                rc = prepare(ctx, agg->filter);
+                for (uint32_t k = 0; k < agg->nargs && rc == 0; k++)
+                    rc = prepare(ctx, agg->args[k]);
+            }
+            break;
+        case TSFS_PLAN_SORT:
+            for (uint32_t i = 0; i < plan->sort.nkeys && rc == 0; i++)
+                rc = prepare(ctx, plan->sort.keys[i].expr);
+            break;
+        case TSFS_PLAN_VALUES:
+        case TSFS_PLAN_LIMIT: break;
+        }
+    }
+    return rc;
+}
+
+/* ---- operators ---- */
+
+int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                 struct tsfs_error *err)
+{
+    switch (plan->kind) {
+    case TSFS_PLAN_SCAN: return exec_open_scan(ctx, plan, out, err);
+    case TSFS_PLAN_VALUES: return exec_open_values(ctx, plan, out, err);
+    case TSFS_PLAN_FILTER: return exec_open_filter(ctx, plan, out, err);
+    case TSFS_PLAN_PROJECT: return exec_open_project(ctx, plan, out, err);
+    case TSFS_PLAN_AGGREGATE: return exec_open_aggregate(ctx, plan, out, err);
+    case TSFS_PLAN_SORT: return exec_open_sort(ctx, plan, out, err);
+    case TSFS_PLAN_LIMIT: return exec_open_limit(ctx, plan, out, err);
+    }
+    return tsfs_error_set(err, -EINVAL, "a plan node of kind %d cannot be run", (int)plan->kind);
+}
+
+void exec_op_close(struct exec_op *op)
+{
+    for (; op != NULL; op = op->input)
+        if (op->ops->close != NULL)
+            op->ops->close(op);
+}
+
+/* ---- the public face ---- */
+
+int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options *options,
+                   struct tsfs_exec **out, struct tsfs_error *err)
+{
+    struct tsfs_exec *exec = calloc(1, sizeof(*exec));
+    if (exec == NULL)
+        return tsfs_error_set(err, -ENOMEM, "out of memory");
+    exec->ctx.options = *options;
+    exec->ctx.caller = pthread_self();
+    pthread_mutex_init(&exec->ctx.stats_lock, NULL);
+    tsfs_arena_init(&exec->ctx.arena, options->budget);
+    int rc = exec_fail(&exec->ctx, prepare_plan(&exec->ctx, plan), "the plan", err);
+    if (rc == 0)
+        rc = exec_op_open(&exec->ctx, plan, &exec->root, err);
+    if (rc != 0) {
+        tsfs_exec_close(exec);
+        return exec_fail(&(struct exec_ctx){.options = *options}, rc, "the plan", err);
+    }
+    *out = exec;
+    return 0;
+}
+
+int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_error *err)
+{
+    if (exec->ended != 0)
+        return exec->ended > 0 ? 0 : exec->ended;
+    exec->ctx.caller = pthread_self();
+    exec->ctx.next_poll = 0;
+    int rc = exec_poll(&exec->ctx, err);
+    if (rc == 0)
+        rc = exec->root->ops->next(exec->root, out, err);
+    if (rc > 0)
+        exec->ctx.stats.rows_out += (*out)->nrows;
+    else
+        exec->ended = rc == 0 ? 1 : rc;
+    return rc;
+}
+
+void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx)
+{
+    exec->ctx.options.interrupted_ctx = ctx;
+}
+
+void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out)
+{
+    *out = exec->ctx.stats;
+}
+
+void tsfs_exec_close(struct tsfs_exec *exec)
+{
+    if (exec == NULL)
+        return;
+    exec_op_close(exec->root);
+    tsfs_arena_free(&exec->ctx.arena);
+    pthread_mutex_destroy(&exec->ctx.stats_lock);
+    free(exec);
+}
+
+int tsfs_exec_fold(const struct tsfs_expr *expr, int64_t now, struct tsfs_arena *arena,
+                   struct tsfs_value *out, struct tsfs_error *err)
+{
+    struct tsfs_eval eval = {.arena = arena, .now = now, .err = err};
+    struct tsfs_vec v;
+    int rc = tsfs_eval_expr(&eval, expr, NULL, 1, &v);
+    if (rc != 0)
+        return rc == -ENOMEM ? tsfs_error_set(err, rc, "out of memory") : rc;
+    *out = tsfs_vec_get(&v, 0);
+    out->type = expr->type;
+    return 0;
+}

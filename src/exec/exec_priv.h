@@ -1,0 +1,72 @@
+/* Between the operators of one query.
+ *
+ * A plan becomes a tree of operators, each pulling from its input.  A batch that an operator hands up is
+ * dense and borrowed until it is asked again. */
+#ifndef TSFS_EXEC_EXEC_PRIV_H
+#define TSFS_EXEC_EXEC_PRIV_H
+
+#include <pthread.h>
+
+#include "base/limits.h"
+#include "exec/eval.h"
+#include "exec/exec.h"
+
+struct exec_ctx {
+    struct tsfs_exec_options options;
+    struct tsfs_arena arena; /* lives as long as the query */
+    struct tsfs_eval_sets *sets;
+    pthread_t caller;  /* the thread inside tsfs_exec_next */
+    _Atomic int stop;  /* -errno that ends every thread's work, 0 = go on */
+    int64_t next_poll; /* caller only */
+    struct tsfs_exec_stats stats;
+    pthread_mutex_t stats_lock;
+};
+
+/* 0, or why the query must end: cancelled (-EINTR), too late (-ETIMEDOUT), or what another thread ran into.
+ * Any thread; cheap enough for every batch and run. */
+TSFS_MUST_CHECK int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err);
+
+/* -ENOMEM with a sentence that names the operator and the limit. */
+int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs_error * err);
+/* rc as it is, but -ENOMEM through the above. */
+int exec_fail(const struct exec_ctx *ctx, int rc, const char *operator, struct tsfs_error * err);
+
+void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_scan_stats *stats);
+
+/* An evaluator whose results live in arena. */
+struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena, struct tsfs_error *err);
+
+struct exec_op {
+    const struct exec_op_ops *ops;
+    struct exec_ctx *ctx;
+    const struct tsfs_plan *plan;
+    struct exec_op *input; /* NULL for leaves */
+};
+
+struct exec_op_ops {
+    int (*next)(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err);
+    void (*close)(struct exec_op *op); /* of the operator's own; its memory is the query's */
+};
+
+/* The operator for a plan and all below it, in the query's arena. */
+TSFS_MUST_CHECK int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                                 struct tsfs_error *err);
+void exec_op_close(struct exec_op *op); /* takes NULL; inputs too */
+
+/* Each opens its operator over an opened input; *out is set as soon as close must be called. */
+int exec_open_scan(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                   struct tsfs_error *err);
+int exec_open_values(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err);
+int exec_open_filter(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err);
+int exec_open_project(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                      struct tsfs_error *err);
+int exec_open_limit(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                    struct tsfs_error *err);
+int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                   struct tsfs_error *err);
+int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                        struct tsfs_error *err);
+
+#endif

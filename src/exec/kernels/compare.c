@@ -1,0 +1,201 @@
+#include "exec/kernels/compare.h"
+
+#include <string.h>
+
+#include "exec/kernels/bits.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+bool compare_known(enum tsfs_op op, enum tsfs_type type)
+{
+    return op >= TSFS_OP_EQ && op <= TSFS_OP_GE && type != TSFS_UNKNOWN && type < TSFS_TYPE_COUNT;
+}
+
+/* One word of 64 results at a time; the inner loop has no branch. */
+#define LOOP(name, type, op)                                                                                 \
+    static void name(const type *a, const type *b, uint32_t bstep, uint32_t n, uint64_t *bits)               \
+    {                                                                                                        \
+        for (uint32_t i = 0; i < n; i += 64) {                                                               \
+            uint32_t left = n - i < 64 ? n - i : 64;                                                         \
+            uint8_t flag[64] = {0};                                                                          \
+            const type *x = a + i, *y = b + (size_t)i * bstep;                                               \
+            if (bstep == 0) {                                                                                \
+                type c = *b;                                                                                 \
+                for (uint32_t j = 0; j < left; j++)                                                          \
+                    flag[j] = x[j] op c;                                                                     \
+            } else {                                                                                         \
+                for (uint32_t j = 0; j < left; j++)                                                          \
+                    flag[j] = x[j] op y[j];                                                                  \
+            }                                                                                                \
+            bits_from_bytes(&bits[i / 64], flag, 64);                                                        \
+        }                                                                                                    \
+    }
+
+LOOP(i64_eq, int64_t, ==)
+LOOP(i64_lt, int64_t, <)
+LOOP(i64_gt, int64_t, >)
+LOOP(u8_eq, uint8_t, ==)
+LOOP(u8_lt, uint8_t, <)
+LOOP(u8_gt, uint8_t, >)
+
+#ifdef __SSE2__
+#define LOOP_DOUBLE(name, op, intrinsic)                                                                     \
+    static void name(const double *a, const double *b, uint32_t bstep, uint32_t n, uint64_t *bits)           \
+    {                                                                                                        \
+        for (uint32_t i = 0; i < n; i += 64) {                                                               \
+            uint32_t left = n - i < 64 ? n - i : 64, j = 0;                                                  \
+            const double *x = a + i, *y = b + (size_t)i * bstep;                                             \
+            uint64_t word = 0;                                                                               \
+            if (bstep == 0) {                                                                                \
+                __m128d c = _mm_set1_pd(*b);                                                                 \
+                for (; j + 2 <= left; j += 2)                                                                \
+                    word |= (uint64_t)_mm_movemask_pd(intrinsic(_mm_loadu_pd(x + j), c)) << j;               \
+            } else {                                                                                         \
+                for (; j + 2 <= left; j += 2)                                                                \
+                    word |= (uint64_t)_mm_movemask_pd(intrinsic(_mm_loadu_pd(x + j), _mm_loadu_pd(y + j)))   \
+                            << j;                                                                            \
+            }                                                                                                \
+            for (; j < left; j++)                                                                            \
+                word |= (uint64_t)(x[j] op y[j * bstep]) << j;                                               \
+            bits[i / 64] = word;                                                                             \
+        }                                                                                                    \
+    }
+LOOP_DOUBLE(f64_eq, ==, _mm_cmpeq_pd)
+LOOP_DOUBLE(f64_ne, !=, _mm_cmpneq_pd)
+LOOP_DOUBLE(f64_lt, <, _mm_cmplt_pd)
+LOOP_DOUBLE(f64_le, <=, _mm_cmple_pd)
+LOOP_DOUBLE(f64_gt, >, _mm_cmpgt_pd)
+LOOP_DOUBLE(f64_ge, >=, _mm_cmpge_pd)
+#else
+LOOP(f64_eq, double, ==)
+LOOP(f64_ne, double, !=)
+LOOP(f64_lt, double, <)
+LOOP(f64_le, double, <=)
+LOOP(f64_gt, double, >)
+LOOP(f64_ge, double, >=)
+#endif
+
+static void flip(uint64_t *bits, uint32_t n)
+{
+    for (size_t w = 0; w < tsfs_bit_words(n); w++)
+        bits[w] = ~bits[w];
+}
+
+static void compare_i64(enum tsfs_op op, const int64_t *a, const int64_t *b, uint32_t bstep, uint32_t n,
+                        uint64_t *bits)
+{
+    switch (op) {
+    case TSFS_OP_EQ:
+    case TSFS_OP_NE: i64_eq(a, b, bstep, n, bits); break;
+    case TSFS_OP_LT:
+    case TSFS_OP_GE: i64_lt(a, b, bstep, n, bits); break;
+    default: i64_gt(a, b, bstep, n, bits); break;
+    }
+    if (op == TSFS_OP_NE || op == TSFS_OP_GE || op == TSFS_OP_LE)
+        flip(bits, n);
+}
+
+static void compare_u8(enum tsfs_op op, const uint8_t *a, const uint8_t *b, uint32_t bstep, uint32_t n,
+                       uint64_t *bits)
+{
+    switch (op) {
+    case TSFS_OP_EQ:
+    case TSFS_OP_NE: u8_eq(a, b, bstep, n, bits); break;
+    case TSFS_OP_LT:
+    case TSFS_OP_GE: u8_lt(a, b, bstep, n, bits); break;
+    default: u8_gt(a, b, bstep, n, bits); break;
+    }
+    if (op == TSFS_OP_NE || op == TSFS_OP_GE || op == TSFS_OP_LE)
+        flip(bits, n);
+}
+
+static void compare_f64(enum tsfs_op op, const double *a, const double *b, uint32_t bstep, uint32_t n,
+                        uint64_t *bits)
+{
+    switch (op) {
+    case TSFS_OP_EQ: f64_eq(a, b, bstep, n, bits); break;
+    case TSFS_OP_NE: f64_ne(a, b, bstep, n, bits); break;
+    case TSFS_OP_LT: f64_lt(a, b, bstep, n, bits); break;
+    case TSFS_OP_LE: f64_le(a, b, bstep, n, bits); break;
+    case TSFS_OP_GT: f64_gt(a, b, bstep, n, bits); break;
+    default: f64_ge(a, b, bstep, n, bits); break;
+    }
+}
+
+static bool str_holds(enum tsfs_op op, struct tsfs_str a, struct tsfs_str b)
+{
+    if (op == TSFS_OP_EQ)
+        return tsfs_str_eq(a, b);
+    if (op == TSFS_OP_NE)
+        return !tsfs_str_eq(a, b);
+    int c = tsfs_str_cmp(a, b);
+    switch (op) {
+    case TSFS_OP_LT: return c < 0;
+    case TSFS_OP_LE: return c <= 0;
+    case TSFS_OP_GT: return c > 0;
+    default: return c >= 0;
+    }
+}
+
+/* Strings of rows that are not valid may be anything: only the valid ones are looked at. */
+static void compare_str(enum tsfs_op op, const struct tsfs_str *a, const struct tsfs_str *b, uint32_t bstep,
+                        uint32_t n, const uint64_t *valid, uint64_t *bits)
+{
+    for (uint32_t w = 0; w < tsfs_bit_words(n); w++) {
+        uint64_t word = 0;
+        for (uint64_t left = valid[w]; left != 0; left &= left - 1) {
+            uint32_t j = (uint32_t)__builtin_ctzll(left), i = w * 64 + j;
+            word |= (uint64_t)str_holds(op, a[i], b[(size_t)i * bstep]) << j;
+        }
+        bits[w] = word;
+    }
+}
+
+static enum tsfs_op mirrored(enum tsfs_op op)
+{
+    switch (op) {
+    case TSFS_OP_LT: return TSFS_OP_GT;
+    case TSFS_OP_LE: return TSFS_OP_GE;
+    case TSFS_OP_GT: return TSFS_OP_LT;
+    case TSFS_OP_GE: return TSFS_OP_LE;
+    default: return op;
+    }
+}
+
+void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_vec *b, uint32_t n,
+                  const uint64_t *valid, uint64_t *bits)
+{
+    if (bits_none(valid, n)) {
+        bits_zero(bits, n);
+        return;
+    }
+    bool both = a->constant && b->constant;
+    uint32_t rows = both ? 1 : n;
+    uint64_t one = 1;
+    if (a->constant && !b->constant) {
+        const struct tsfs_vec *swap = a;
+        a = b;
+        b = swap;
+        op = mirrored(op);
+    }
+    uint32_t bstep = b->constant ? 0 : 1;
+    if (a->type == TSFS_DOUBLE)
+        compare_f64(op, a->d, b->d, bstep, rows, bits);
+    else if (a->type == TSFS_VARCHAR)
+        compare_str(op, a->s, b->s, bstep, rows, both ? &one : valid, bits);
+    else if (a->type == TSFS_BOOLEAN)
+        compare_u8(op, a->b, b->b, bstep, rows, bits);
+    else
+        compare_i64(op, a->i, b->i, bstep, rows, bits);
+    if (both) {
+        if (bits[0] & 1)
+            memcpy(bits, valid, tsfs_bit_words(n) * 8);
+        else
+            bits_zero(bits, n);
+        return;
+    }
+    for (size_t w = 0; w < tsfs_bit_words(n); w++)
+        bits[w] &= valid[w];
+}

@@ -1,0 +1,185 @@
+/* SCAN as an operator: batches of rows, in the order of units and runs.
+ *
+ * A long stretch of a run goes up as it is: measures where the source has them, dimensions as constants. Many
+ * short ones (a filter that few rows pass, series of a few points) would cost more in batches than in rows:
+ * they are copied together until a batch is full, or until a reader has waited long enough. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "exec/kernels/gather.h"
+#include "exec/scan_priv.h"
+
+#define GATHER_TIME  (5 * TSFS_NS_PER_MS)
+#define GATHER_CELLS (1u << 19) /* rows times columns copied together at most */
+
+struct scan_op {
+    struct exec_op op;
+    struct scan_input input;
+    struct scan_reader reader;
+    struct tsfs_batch batch;
+    uint32_t unit;     /* next to open */
+    uint32_t row;      /* next of the run */
+    bool in_run, done; /* done: nothing more comes from the source */
+    bool pending;      /* the reader's piece is filtered but not handed on yet */
+
+    struct tsfs_arena arena; /* short pieces gathered so far */
+    struct tsfs_vec *gathered;
+    uint32_t ngathered, room; /* rows */
+    int64_t since;            /* the first of them came */
+};
+
+/* The next piece with surviving rows: 1; 0 at the end; 2 when what was gathered has waited long enough. */
+static int next_piece(struct scan_op *self, struct tsfs_error *err)
+{
+    struct scan_reader *reader = &self->reader;
+    for (unsigned k = 1;; k++) {
+        int rc;
+        if (k % 16 == 0 && self->ngathered > 0 && tsfs_time_monotonic() - self->since > GATHER_TIME)
+            return 2;
+        if (!self->in_run) {
+            if (reader->cursor == NULL) {
+                if (self->unit == self->input.scan->n_units)
+                    return 0;
+                if ((rc = scan_reader_open_unit(reader, self->unit++, err)) != 0)
+                    return rc;
+            }
+            if ((rc = scan_reader_next_run(reader, err)) < 0)
+                return rc;
+            if (rc == 0) {
+                scan_reader_close_unit(reader);
+                continue;
+            }
+            self->in_run = true;
+            self->row = 0;
+        } else if ((rc = exec_poll(self->op.ctx, err)) != 0) {
+            return rc;
+        }
+        uint32_t left = reader->run.nrows - self->row;
+        uint32_t n = left < TSFS_BATCH_ROWS ? left : TSFS_BATCH_ROWS;
+        scan_reader_piece(reader, self->row, n);
+        self->row += n;
+        self->in_run = self->row < reader->run.nrows;
+        if ((rc = scan_reader_filter(reader, err)) != 0)
+            return rc;
+        if (reader->nsel > 0)
+            return 1;
+    }
+}
+
+static int emit_piece(struct scan_op *self, struct tsfs_error *err)
+{
+    uint32_t ncols = self->batch.ncols;
+    self->batch.cols = tsfs_arena_alloc(&self->reader.arena, ncols * sizeof(struct tsfs_vec));
+    int rc = self->batch.cols == NULL ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < ncols && rc == 0; i++)
+        rc = scan_reader_take(&self->reader, i, &self->batch.cols[i], err);
+    self->batch.nrows = self->batch.nsel = self->reader.nsel;
+    return rc;
+}
+
+/* ---- short pieces ---- */
+
+static int gather_begin(struct scan_op *self)
+{
+    uint32_t ncols = self->batch.ncols;
+    tsfs_arena_reset(&self->arena);
+    self->gathered = TSFS_NEW_ARRAY(&self->arena, struct tsfs_vec, ncols);
+    if (self->gathered == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < ncols; i++) {
+        enum tsfs_type type = self->input.columns[i].type;
+        struct tsfs_vec *v = &self->gathered[i];
+        v->type = type;
+        v->data = tsfs_arena_alloc(&self->arena, (size_t)self->room * tsfs_type_width(type));
+        v->valid = tsfs_arena_calloc(&self->arena, tsfs_bit_words(self->room), 8);
+        if (v->data == NULL || v->valid == NULL)
+            return -ENOMEM;
+    }
+    self->since = tsfs_time_monotonic();
+    return 0;
+}
+
+static int gather_piece(struct scan_op *self, struct tsfs_error *err)
+{
+    uint32_t n = self->reader.nsel;
+    int rc = self->ngathered == 0 ? gather_begin(self) : 0;
+    for (uint32_t i = 0; i < self->batch.ncols && rc == 0; i++) {
+        struct tsfs_vec v, *to = &self->gathered[i];
+        rc = scan_reader_take(&self->reader, i, &v, err);
+        if (rc == 0 && v.type == TSFS_VARCHAR) /* the run's strings go away with it */
+            rc = vec_copy(&self->arena, &v, n, &v);
+        if (rc == 0)
+            vec_append(&v, n, (void *)to->data, (uint64_t *)to->valid, self->ngathered);
+    }
+    self->ngathered += n;
+    return rc;
+}
+
+static void emit_gathered(struct scan_op *self)
+{
+    self->batch.cols = self->gathered;
+    self->batch.nrows = self->batch.nsel = self->ngathered;
+    self->ngathered = 0;
+}
+
+static int scan_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
+{
+    struct scan_op *self = (struct scan_op *)op;
+    const struct tsfs_plan_scan *scan = &op->plan->scan;
+    int rc = 0;
+    if (scan->empty || self->done)
+        return 0;
+    if (self->input.scan == NULL) {
+        rc = scan_input_open(&self->input, scan->time_min, scan->time_max, err);
+        if (rc != 0)
+            return exec_fail(op->ctx, rc, "a scan", err);
+    }
+    *out = &self->batch;
+    for (;;) {
+        rc = self->pending ? 1 : next_piece(self, err);
+        if (rc < 0)
+            return exec_fail(op->ctx, rc, "a scan", err);
+        self->done = rc == 0;
+        if (rc != 1 && self->ngathered == 0)
+            return 0;
+        self->pending = rc == 1 && self->ngathered > 0 && self->ngathered + self->reader.nsel > self->room;
+        if (rc != 1 || self->pending) {
+            emit_gathered(self);
+            return 1;
+        }
+        if (self->ngathered == 0 && self->reader.nsel >= self->room / 4) {
+            rc = emit_piece(self, err);
+            return rc != 0 ? exec_fail(op->ctx, rc, "a scan", err) : 1;
+        }
+        if ((rc = gather_piece(self, err)) != 0)
+            return exec_fail(op->ctx, rc, "a scan", err);
+    }
+}
+
+static void scan_close(struct exec_op *op)
+{
+    struct scan_op *self = (struct scan_op *)op;
+    scan_reader_free(&self->reader);
+    scan_input_free(&self->input);
+    tsfs_arena_free(&self->arena);
+}
+
+static const struct exec_op_ops scan_ops = {.next = scan_next, .close = scan_close};
+
+int exec_open_scan(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                   struct tsfs_error *err)
+{
+    struct scan_op *self = TSFS_NEW(&ctx->arena, struct scan_op);
+    if (self == NULL)
+        return -ENOMEM;
+    self->op = (struct exec_op){.ops = &scan_ops, .ctx = ctx, .plan = plan};
+    self->batch.ncols = plan->ncols;
+    self->room = TSFS_BATCH_ROWS;
+    while (self->room > 64 && self->room * plan->ncols > GATHER_CELLS)
+        self->room /= 2;
+    tsfs_arena_init(&self->arena, ctx->options.budget);
+    *out = &self->op;
+    int rc = scan_input_init(ctx, plan, &self->input);
+    return rc != 0 ? rc : scan_reader_init(&self->reader, &self->input, &ctx->arena);
+}
