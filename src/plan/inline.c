@@ -1,0 +1,107 @@
+/* Projections dissolve into the operator above them, so that an aggregation over a subquery stands directly
+ * on its scan, where groups by time and by series are cheap.  A projected expression is taken up where it is
+ * used; one that computes something is taken up once only, and one that may come out differently each time
+ * not at all. */
+#include <errno.h>
+
+#include "plan/plan_priv.h"
+
+struct use {
+    const struct tsfs_plan *project;
+    uint8_t *counts; /* of each of its columns, no further than 2 */
+};
+
+static bool count_use(void *ctx, uint32_t index)
+{
+    struct use *use = ctx;
+    if (use->counts[index] < 2)
+        use->counts[index]++;
+    return true;
+}
+
+static void count_uses(struct use *use, const struct tsfs_plan *plan)
+{
+    if (plan->kind == TSFS_PLAN_PROJECT) {
+        for (uint32_t i = 0; i < plan->ncols; i++)
+            tsfs_expr_each_column(plan->project.exprs[i], count_use, use);
+        return;
+    }
+    for (uint32_t i = 0; i < plan->aggregate.ngroups; i++)
+        tsfs_expr_each_column(plan->aggregate.groups[i], count_use, use);
+    for (uint32_t i = 0; i < plan->aggregate.naggs; i++) {
+        const struct tsfs_plan_aggregate *a = &plan->aggregate.aggs[i];
+        for (uint32_t k = 0; k < a->nargs; k++)
+            tsfs_expr_each_column(a->args[k], count_use, use);
+        if (a->filter != NULL)
+            tsfs_expr_each_column(a->filter, count_use, use);
+    }
+}
+
+static bool dissolves(const struct use *use)
+{
+    for (uint32_t i = 0; i < use->project->ncols; i++) {
+        const struct tsfs_expr *e = use->project->project.exprs[i];
+        bool computes = e->kind != TSFS_EXPR_COLUMN && e->kind != TSFS_EXPR_LITERAL;
+        if (computes && use->counts[i] > 0 && (use->counts[i] > 1 || tsfs_expr_unstable(e)))
+            return false;
+    }
+    return true;
+}
+
+static struct tsfs_expr *replace(void *ctx, struct tsfs_expr *column)
+{
+    return ((struct tsfs_expr **)ctx)[column->index];
+}
+
+static int replace_all(struct tsfs_arena *arena, struct tsfs_expr ***exprs, uint32_t n,
+                       struct tsfs_expr **with)
+{
+    struct tsfs_expr **out = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, n);
+    if (out == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        if ((out[i] = tsfs_expr_map(arena, (*exprs)[i], replace, with)) == NULL)
+            return -ENOMEM;
+    *exprs = out;
+    return 0;
+}
+
+static int dissolve(struct tsfs_arena *arena, struct tsfs_plan *plan)
+{
+    struct tsfs_expr **with = plan->input->project.exprs;
+    int rc;
+    if (plan->kind == TSFS_PLAN_PROJECT) {
+        rc = replace_all(arena, &plan->project.exprs, plan->ncols, with);
+    } else {
+        rc = replace_all(arena, &plan->aggregate.groups, plan->aggregate.ngroups, with);
+        for (uint32_t i = 0; i < plan->aggregate.naggs && rc == 0; i++) {
+            struct tsfs_plan_aggregate *a = &plan->aggregate.aggs[i];
+            rc = replace_all(arena, &a->args, a->nargs, with);
+            if (rc == 0 && a->filter != NULL &&
+                (a->filter = tsfs_expr_map(arena, a->filter, replace, with)) == NULL)
+                rc = -ENOMEM;
+        }
+    }
+    if (rc == 0)
+        plan->input = plan->input->input;
+    return rc;
+}
+
+int plan_inline(struct tsfs_arena *arena, struct tsfs_plan *plan)
+{
+    for (struct tsfs_plan *p = plan; p != NULL; p = p->input) {
+        while ((p->kind == TSFS_PLAN_PROJECT || p->kind == TSFS_PLAN_AGGREGATE) &&
+               p->input->kind == TSFS_PLAN_PROJECT) {
+            struct use use = {p->input, TSFS_NEW_ARRAY(arena, uint8_t, p->input->ncols)};
+            if (use.counts == NULL)
+                return -ENOMEM;
+            count_uses(&use, p);
+            if (!dissolves(&use))
+                break;
+            int rc = dissolve(arena, p);
+            if (rc != 0)
+                return rc;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,146 @@
+/* Conditions go down to the scans.
+ *
+ * A condition is taken apart at its ANDs and each term moves on its own: through projections and groupings by
+ * replacing columns with what they are computed from, through sorts as it is; not through limits, nor through
+ * an aggregation unless it speaks of groups alone.
+ *
+ * Terms keep their order, and one term may guard another: in "x <> 0 AND 10 / x > 1" the second must not be
+ * evaluated where the first is false.  So once a term has stayed behind, only terms that cannot fail may pass
+ * it. */
+#include <errno.h>
+
+#include "plan/plan_priv.h"
+
+struct terms {
+    struct tsfs_expr **items;
+    uint32_t n;
+};
+
+static void split(struct tsfs_expr *e, struct terms *out)
+{
+    if (e->kind != TSFS_EXPR_AND)
+        out->items[out->n++] = e;
+    else
+        for (uint32_t i = 0; i < e->nargs; i++)
+            split(e->args[i], out);
+}
+
+static uint32_t count(const struct tsfs_expr *e)
+{
+    uint32_t n = 0;
+    if (e->kind != TSFS_EXPR_AND)
+        return 1;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        n += count(e->args[i]);
+    return n;
+}
+
+static struct tsfs_expr *replace(void *ctx, struct tsfs_expr *column)
+{
+    return ((struct tsfs_expr **)ctx)[column->index];
+}
+
+struct replaceable {
+    struct tsfs_expr *const *exprs;
+    uint32_t n;
+    bool any;
+};
+
+static bool check_column(void *ctx, uint32_t index)
+{
+    struct replaceable *r = ctx;
+    r->any = true;
+    return index < r->n && !tsfs_expr_unstable(r->exprs[index]);
+}
+
+/* Which terms may move below an operator that computes its columns from exprs (the first n of them). */
+static int sift(struct tsfs_arena *arena, const struct terms *in, struct tsfs_expr **exprs, uint32_t n,
+                struct terms *down, struct terms *stay)
+{
+    down->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
+    stay->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
+    if (down->items == NULL || stay->items == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < in->n; i++) {
+        struct tsfs_expr *e = in->items[i];
+        struct replaceable r = {.exprs = exprs, .n = n};
+        bool movable = !tsfs_expr_unstable(e) && tsfs_expr_each_column(e, check_column, &r) && r.any &&
+                       (stay->n == 0 || !tsfs_expr_can_fail(e));
+        if (!movable) {
+            stay->items[stay->n++] = e;
+            continue;
+        }
+        e = tsfs_expr_map(arena, e, replace, exprs);
+        if (e == NULL)
+            return -ENOMEM;
+        down->items[down->n++] = e;
+    }
+    return 0;
+}
+
+static int put_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms)
+{
+    if (terms->n == 0)
+        return 0;
+    struct tsfs_expr *predicate = tsfs_expr_and(arena, terms->items, terms->n);
+    struct tsfs_plan *filter = predicate == NULL ? NULL : plan_over(arena, TSFS_PLAN_FILTER, *plan);
+    if (filter == NULL)
+        return -ENOMEM;
+    filter->filter.predicate = predicate;
+    *plan = filter;
+    return 0;
+}
+
+static int push(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms);
+
+static int push_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms)
+{
+    struct tsfs_expr *predicate = (*plan)->filter.predicate;
+    struct terms all = {.items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, count(predicate) + terms->n)};
+    if (all.items == NULL)
+        return -ENOMEM;
+    split(predicate, &all);
+    for (uint32_t i = 0; i < terms->n; i++)
+        all.items[all.n++] = terms->items[i];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < all.n; i++) {
+        const struct tsfs_expr *e = all.items[i];
+        if (!(e->kind == TSFS_EXPR_LITERAL && !e->value.null && e->value.b))
+            all.items[kept++] = all.items[i];
+    }
+    all.n = kept;
+    *plan = (*plan)->input;
+    return push(arena, plan, &all);
+}
+
+static int push(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms)
+{
+    struct tsfs_plan *p = *plan;
+    struct terms down = {0}, stay = {0};
+    int rc;
+    switch (p->kind) {
+    case TSFS_PLAN_SCAN: return plan_scan_filter(arena, p, terms->items, terms->n);
+    case TSFS_PLAN_VALUES: return put_filter(arena, plan, terms);
+    case TSFS_PLAN_FILTER: return push_filter(arena, plan, terms);
+    case TSFS_PLAN_PROJECT: rc = sift(arena, terms, p->project.exprs, p->ncols, &down, &stay); break;
+    case TSFS_PLAN_AGGREGATE:
+        rc = sift(arena, terms, p->aggregate.groups, p->aggregate.ngroups, &down, &stay);
+        break;
+    case TSFS_PLAN_SORT:
+        rc = 0;
+        *(p->sort.limit == UINT64_MAX ? &down : &stay) = *terms;
+        break;
+    default:
+        rc = 0;
+        stay = *terms;
+        break;
+    }
+    if (rc == 0)
+        rc = push(arena, &p->input, &down);
+    return rc != 0 ? rc : put_filter(arena, plan, &stay);
+}
+
+int plan_push(struct tsfs_arena *arena, struct tsfs_plan **plan)
+{
+    return push(arena, plan, &(struct terms){0});
+}

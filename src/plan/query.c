@@ -1,0 +1,62 @@
+/* Text to plan, through all the stages. */
+#include <errno.h>
+
+#include "plan/plan_priv.h"
+
+static int apply_rules(struct tsfs_arena *arena, struct tsfs_plan **plan)
+{
+    int rc = plan_push(arena, plan);
+    if (rc == 0)
+        rc = plan_inline(arena, *plan);
+    if (rc == 0)
+        rc = plan_prune(arena, *plan);
+    if (rc == 0)
+        plan_order(plan);
+    return rc;
+}
+
+/* The plan's text as rows, a line each. */
+static int explained(struct tsfs_arena *arena, struct tsfs_plan **plan)
+{
+    struct tsfs_buf text = {0};
+    int rc = tsfs_plan_explain(*plan, &text);
+    struct tsfs_str s = rc == 0 ? tsfs_arena_str(arena, tsfs_buf_str(&text)) : (struct tsfs_str){0};
+    tsfs_buf_free(&text);
+    if (s.ptr == NULL)
+        return rc != 0 ? rc : -ENOMEM;
+    uint64_t lines = 0;
+    for (size_t i = 0; i < s.len; i++)
+        lines += s.ptr[i] == '\n';
+    struct tsfs_plan *values = plan_new(arena, TSFS_PLAN_VALUES, NULL, 1);
+    if (values == NULL || (values->values.rows = TSFS_NEW_ARRAY(arena, struct tsfs_value, lines)) == NULL)
+        return -ENOMEM;
+    values->cols[0] = (struct tsfs_plan_column){TSFS_STR("plan"), TSFS_VARCHAR};
+    for (size_t from = 0; from < s.len;) {
+        const char *end = memchr(s.ptr + from, '\n', s.len - from);
+        size_t len = (size_t)(end - (s.ptr + from));
+        values->values.rows[values->values.nrows++] =
+            (struct tsfs_value){.type = TSFS_VARCHAR, .s = {s.ptr + from, len}};
+        from += len + 1;
+    }
+    *plan = values;
+    return 0;
+}
+
+int tsfs_plan_query(struct tsfs_str text, const struct tsfs_resolver *resolver,
+                    const struct tsfs_function_set *functions, struct tsfs_arena *arena,
+                    struct tsfs_plan **out, struct tsfs_error *err)
+{
+    struct tsfs_bound *rel;
+    bool explain = false;
+    int rc = tsfs_sql_bind(text, resolver, functions, arena, &rel, &explain, err);
+    if (rc != 0)
+        return rc;
+    struct tsfs_plan *plan = plan_build(arena, rel);
+    rc = plan == NULL ? -ENOMEM : apply_rules(arena, &plan);
+    if (rc == 0 && explain)
+        rc = explained(arena, &plan);
+    if (rc != 0)
+        return tsfs_error_set(err, rc, "out of memory for the plan");
+    *out = plan;
+    return 0;
+}
