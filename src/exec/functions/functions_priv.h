@@ -9,10 +9,9 @@ struct function_table {
     uint32_t n;
 };
 
-extern const struct function_table functions_arith, functions_interval, functions_compare, functions_logic,
-    functions_like, functions_math, functions_bits, functions_string, functions_search, functions_date_part,
-    functions_datetime, functions_bin, functions_date_text, functions_agg_basic, functions_agg_extreme,
-    functions_agg_by, functions_agg_stat, functions_agg_sketch;
+extern const struct function_table functions_arith, functions_interval, functions_compare, functions_like,
+    functions_math, functions_string, functions_search, functions_date_part, functions_datetime,
+    functions_bin, functions_agg_basic, functions_agg_extreme, functions_agg_by;
 
 #define FUNCTION_TABLE(array)                                                                                \
     {                                                                                                        \

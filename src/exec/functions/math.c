@@ -1,0 +1,502 @@
+/* Mathematical functions, numbers in other bases, bits, random numbers. */
+#include <errno.h>
+#include <math.h>
+#include <sys/random.h>
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "exec/functions/functions_priv.h"
+
+#define PI 3.14159265358979323846
+#define E  2.71828182845904523536
+
+#define DOUBLE_1(NAME, EXPR)                                                                                 \
+    static int NAME(KERNEL_ARGS)                                                                             \
+    {                                                                                                        \
+        double *restrict r = function_alloc(ctx, out, n, sizeof(*r));                                        \
+        if (r == NULL)                                                                                       \
+            return -ENOMEM;                                                                                  \
+        const double *restrict a = args[0].d;                                                                \
+        for (uint32_t i = 0; i < n; i++) {                                                                   \
+            const double x = a[row_at(&args[0], i)];                                                         \
+            r[i] = (EXPR);                                                                                   \
+        }                                                                                                    \
+        return 0;                                                                                            \
+    }
+
+#define DOUBLE_2(NAME, EXPR)                                                                                 \
+    static int NAME(KERNEL_ARGS)                                                                             \
+    {                                                                                                        \
+        double *restrict r = function_alloc(ctx, out, n, sizeof(*r));                                        \
+        if (r == NULL)                                                                                       \
+            return -ENOMEM;                                                                                  \
+        FOR_ROWS_2(double, double, r[i] = (EXPR));                                                           \
+        return 0;                                                                                            \
+    }
+
+#define TEST_1(NAME, EXPR)                                                                                   \
+    static int NAME(KERNEL_ARGS)                                                                             \
+    {                                                                                                        \
+        uint8_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));                                       \
+        if (r == NULL)                                                                                       \
+            return -ENOMEM;                                                                                  \
+        for (uint32_t i = 0; i < n; i++) {                                                                   \
+            const double x = args[0].d[row_at(&args[0], i)];                                                 \
+            r[i] = (EXPR) ? 1 : 0;                                                                           \
+        }                                                                                                    \
+        return 0;                                                                                            \
+    }
+
+#define CONSTANT(NAME, VALUE)                                                                                \
+    static int NAME(KERNEL_ARGS)                                                                             \
+    {                                                                                                        \
+        double *r = function_alloc(ctx, out, n, sizeof(*r));                                                 \
+        for (uint32_t i = 0; r != NULL && i < n; i++)                                                        \
+            r[i] = (VALUE);                                                                                  \
+        return r != NULL ? 0 : -ENOMEM;                                                                      \
+    }
+
+/* The C library may miss by one in the last place, also for cubes: one step of Newton mends that. */
+static double cube_root(double x)
+{
+    double r = cbrt(x);
+    return r == 0 || !isfinite(r) ? r : r - (r * r * r - x) / (3 * r * r);
+}
+
+DOUBLE_1(abs_double, fabs(x))
+DOUBLE_1(ceil_double, ceil(x))
+DOUBLE_1(floor_double, floor(x))
+DOUBLE_1(round_double, round(x))
+DOUBLE_1(trunc_double, trunc(x))
+DOUBLE_1(sign_double, x > 0 ? 1.0 : x < 0 ? -1.0 : x)
+DOUBLE_1(sqrt_double, sqrt(x))
+DOUBLE_1(cbrt_double, cube_root(x))
+DOUBLE_1(exp_double, exp(x))
+DOUBLE_1(ln_double, log(x))
+DOUBLE_1(log2_double, log2(x))
+DOUBLE_1(log10_double, log10(x))
+DOUBLE_1(degrees_double, x *(180 / PI))
+DOUBLE_1(radians_double, x *(PI / 180))
+DOUBLE_1(sin_double, sin(x))
+DOUBLE_1(cos_double, cos(x))
+DOUBLE_1(tan_double, tan(x))
+DOUBLE_1(asin_double, asin(x))
+DOUBLE_1(acos_double, acos(x))
+DOUBLE_1(atan_double, atan(x))
+DOUBLE_1(sinh_double, sinh(x))
+DOUBLE_1(cosh_double, cosh(x))
+DOUBLE_1(tanh_double, tanh(x))
+DOUBLE_2(atan2_double, atan2(x, y))
+DOUBLE_2(pow_double, pow(x, y))
+DOUBLE_2(log_base, log(y) / log(x))
+TEST_1(is_nan, isnan(x))
+TEST_1(is_finite, isfinite(x))
+TEST_1(is_infinite, isinf(x))
+CONSTANT(pi, PI)
+CONSTANT(euler, E)
+CONSTANT(infinity, INFINITY)
+CONSTANT(not_a_number, NAN)
+
+/* Whole numbers. */
+static int same(KERNEL_ARGS)
+{
+    out->data = args[0].data;
+    return 0;
+}
+
+static int abs_whole(KERNEL_ARGS)
+{
+    int64_t *r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    int64_t least = args[0].type == TSFS_INTEGER ? INT32_MIN : INT64_MIN;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t x = args[0].i[row_at(&args[0], i)];
+        r[i] = x == INT64_MIN ? x : x < 0 ? -x : x;
+        int rc = 0;
+        if (x == least && row_valid(valid, i))
+            rc = function_fail(ctx, i, "abs: the absolute value of %lld does not fit into %s", (long long)x,
+                               tsfs_type_name(args[0].type));
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int sign_whole(KERNEL_ARGS)
+{
+    int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t x = args[0].i[row_at(&args[0], i)];
+        r[i] = (x > 0) - (x < 0);
+    }
+    return 0;
+}
+
+static double power_of_ten(int64_t d)
+{
+    static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    return d <= 22 ? exact[d] : pow(10, (double)d);
+}
+
+/* x cut or rounded to d digits behind the point, before it when d is negative. */
+static double at_digit(double x, int64_t d, double (*cut)(double))
+{
+    if (!isfinite(x))
+        return x;
+    if (d >= 0) {
+        if (d > 323)
+            return x;
+        double factor = power_of_ten(d), scaled = x * factor;
+        /* Beyond 2^52 there are no fractions left to cut. */
+        return isfinite(scaled) && fabs(scaled) < 0x1p52 ? cut(scaled) / factor : x;
+    }
+    if (d < -308)
+        return copysign(0, x);
+    double factor = power_of_ten(-d);
+    return cut(x / factor) * factor;
+}
+
+static int digits_double(KERNEL_ARGS, double (*cut)(double))
+{
+    double *r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    FOR_ROWS_2(double, int64_t, r[i] = at_digit(x, y, cut));
+    return 0;
+}
+
+static int round_digits(KERNEL_ARGS)
+{
+    return digits_double(ctx, args, nargs, n, valid, out, round);
+}
+
+static int trunc_digits(KERNEL_ARGS)
+{
+    return digits_double(ctx, args, nargs, n, valid, out, trunc);
+}
+
+static int digits_whole(KERNEL_ARGS, bool to_nearest)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        int64_t x = args[0].i[row_at(&args[0], i)], d = args[1].i[row_at(&args[1], i)];
+        if (d >= 0) {
+            r[i] = x;
+            continue;
+        }
+        if (d < -19)
+            continue; /* 0 */
+        __extension__ typedef __int128 wide;
+        wide factor = 1, v = x;
+        for (; d < 0; d++)
+            factor *= 10;
+        wide rest = v % factor;
+        v -= rest;
+        if (to_nearest && rest * 2 >= factor)
+            v += factor;
+        if (to_nearest && rest * 2 <= -factor)
+            v -= factor;
+        bool ok = args[0].type == TSFS_INTEGER ? v == (int32_t)v : v == (int64_t)v;
+        r[i] = ok ? (int64_t)v : 0;
+        int rc = ok ? 0
+                    : function_fail(ctx, i, "round: %lld rounded does not fit into %s", (long long)x,
+                                    tsfs_type_name(args[0].type));
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int round_whole(KERNEL_ARGS)
+{
+    return digits_whole(ctx, args, nargs, n, valid, out, true);
+}
+
+static int trunc_whole(KERNEL_ARGS)
+{
+    return digits_whole(ctx, args, nargs, n, valid, out, false);
+}
+
+/* Bases. */
+static bool radix_ok(int64_t radix)
+{
+    return radix >= 2 && radix <= 36;
+}
+
+static int bad_radix(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn, int64_t radix)
+{
+    return function_fail(ctx, row, "%s: the radix must be between 2 and 36, not %lld", fn, (long long)radix);
+}
+
+static int to_base(KERNEL_ARGS)
+{
+    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        int64_t x = args[0].i[row_at(&args[0], i)], radix = args[1].i[row_at(&args[1], i)];
+        if (!radix_ok(radix)) {
+            int rc = bad_radix(ctx, i, "to_base", radix);
+            if (rc != 0)
+                return rc;
+            continue;
+        }
+        char text[65];
+        unsigned at = sizeof(text);
+        uint64_t v = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+        do {
+            text[--at] = "0123456789abcdefghijklmnopqrstuvwxyz"[v % (uint64_t)radix];
+            v /= (uint64_t)radix;
+        } while (v != 0);
+        if (x < 0)
+            text[--at] = '-';
+        size_t len = sizeof(text) - at;
+        char *copy = function_bytes(ctx, len);
+        if (copy == NULL)
+            return -ENOMEM;
+        memcpy(copy, text + at, len);
+        r[i] = (struct tsfs_str){copy, len};
+    }
+    return 0;
+}
+
+static bool parse_base(struct tsfs_str s, int64_t radix, int64_t *out)
+{
+    size_t i = 0;
+    bool minus = s.len > 0 && s.ptr[0] == '-';
+    if (s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+'))
+        i = 1;
+    if (i == s.len)
+        return false;
+    int64_t v = 0; /* counted downwards, where there is one more */
+    for (; i < s.len; i++) {
+        char c = s.ptr[i];
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'z' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                           : 99;
+        if (digit >= radix || __builtin_mul_overflow(v, radix, &v) || __builtin_sub_overflow(v, digit, &v))
+            return false;
+    }
+    return minus ? (*out = v, true) : !__builtin_sub_overflow(0, v, out);
+}
+
+static int from_base(KERNEL_ARGS)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_str s = args[0].s[row_at(&args[0], i)];
+        int64_t radix = args[1].i[row_at(&args[1], i)];
+        int rc = 0;
+        if (!radix_ok(radix))
+            rc = bad_radix(ctx, i, "from_base", radix);
+        else if (!parse_base(s, radix, &r[i]))
+            rc = function_fail(ctx, i, "from_base: '%.*s%s' is not a bigint in base %lld",
+                               FUNCTION_EXCERPT(s), (long long)radix);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Bits. */
+#define BITWISE(NAME, EXPR)                                                                                  \
+    static int NAME(KERNEL_ARGS)                                                                             \
+    {                                                                                                        \
+        int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));                                       \
+        if (r == NULL)                                                                                       \
+            return -ENOMEM;                                                                                  \
+        FOR_ROWS_2(int64_t, int64_t, r[i] = (EXPR));                                                         \
+        return 0;                                                                                            \
+    }
+
+BITWISE(bits_and, x &y)
+BITWISE(bits_or, x | y)
+BITWISE(bits_xor, x ^ y)
+
+static int bits_not(KERNEL_ARGS)
+{
+    int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        r[i] = ~args[0].i[row_at(&args[0], i)];
+    return 0;
+}
+
+static int bit_count(KERNEL_ARGS)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        int64_t x = args[0].i[row_at(&args[0], i)], bits = args[1].i[row_at(&args[1], i)];
+        int rc = 0;
+        if (bits < 2 || bits > 64) {
+            rc = function_fail(ctx, i, "bit_count: the number of bits must be between 2 and 64, not %lld",
+                               (long long)bits);
+        } else if (bits < 64 && (x < -(INT64_C(1) << (bits - 1)) || x >= INT64_C(1) << (bits - 1))) {
+            rc = function_fail(ctx, i, "bit_count: %lld does not fit into %lld bits", (long long)x,
+                               (long long)bits);
+        } else {
+            uint64_t mask = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+            r[i] = __builtin_popcountll((uint64_t)x & mask);
+        }
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014), one stream a thread, seeded by the system. */
+static uint64_t next_random(void)
+{
+    static _Thread_local uint64_t state;
+    static _Thread_local bool seeded;
+    if (!seeded) {
+        if (getrandom(&state, sizeof(state), 0) != (ssize_t)sizeof(state))
+            state = (uint64_t)tsfs_time_monotonic() ^ (uint64_t)(uintptr_t)&state;
+        seeded = true;
+    }
+    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static int random_double(KERNEL_ARGS)
+{
+    double *r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        r[i] = (double)(next_random() >> 11) * 0x1p-53;
+    return 0;
+}
+
+static int random_range(KERNEL_ARGS)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        int64_t from = nargs == 2 ? args[0].i[row_at(&args[0], i)] : 0;
+        int64_t to = args[nargs - 1].i[row_at(&args[nargs - 1], i)];
+        if (to <= from) {
+            int rc = function_fail(ctx, i, "random: the upper bound %lld must be greater than %lld",
+                                   (long long)to, (long long)from);
+            if (rc != 0)
+                return rc;
+            continue;
+        }
+        __extension__ typedef unsigned __int128 wide;
+        uint64_t range = (uint64_t)to - (uint64_t)from;
+        r[i] = (int64_t)((uint64_t)from + (uint64_t)((wide)next_random() * range >> 64));
+    }
+    return 0;
+}
+
+#define ONE(NAME, KERNEL, HELP) SCALAR(NAME, DBL, KERNEL##_double, NAME HELP, DBL)
+#define WHOLE(NAME, KERNEL, HELP)                                                                            \
+    SCALAR(NAME, BIG, KERNEL, NAME HELP, BIG), SCALAR(NAME, INT, KERNEL, NAME HELP, INT)
+#define RANDOM(NAME)                                                                                         \
+    {.name = NAME,                                                                                           \
+     .kind = TSFS_FUNCTION_SCALAR,                                                                           \
+     .result = DBL,                                                                                          \
+     .unstable = true,                                                                                       \
+     .help = NAME "(): a number in [0, 1)",                                                                  \
+     .impl = FUNCTION_IMPL(random_double)},                                                                  \
+        {.name = NAME,                                                                                       \
+         .kind = TSFS_FUNCTION_SCALAR,                                                                       \
+         .nargs = 1,                                                                                         \
+         .args = {BIG},                                                                                      \
+         .result = BIG,                                                                                      \
+         .unstable = true,                                                                                   \
+         .help = NAME "(n): a whole number in [0, n)",                                                       \
+         .impl = FUNCTION_IMPL(random_range)},                                                               \
+    {                                                                                                        \
+        .name = NAME, .kind = TSFS_FUNCTION_SCALAR, .nargs = 2, .args = {BIG, BIG}, .result = BIG,           \
+        .unstable = true, .help = NAME "(m, n): a whole number in [m, n)",                                   \
+        .impl = FUNCTION_IMPL(random_range)                                                                  \
+    }
+
+static const struct tsfs_function items[] = {
+    WHOLE("abs", abs_whole, "(x): absolute value"),
+    ONE("abs", abs, "(x): absolute value"),
+    WHOLE("ceil", same, "(x): smallest whole number not below x"),
+    ONE("ceil", ceil, "(x): smallest whole number not below x"),
+    WHOLE("ceiling", same, "(x): smallest whole number not below x"),
+    ONE("ceiling", ceil, "(x): smallest whole number not below x"),
+    WHOLE("floor", same, "(x): largest whole number not above x"),
+    ONE("floor", floor, "(x): largest whole number not above x"),
+    WHOLE("round", same, "(x): nearest whole number, halves away from zero"),
+    ONE("round", round, "(x): nearest whole number, halves away from zero"),
+    SCALAR("round", BIG, round_whole, "round(x, d): to d digits behind the point", BIG, BIG),
+    SCALAR("round", INT, round_whole, "round(x, d): to d digits behind the point", INT, BIG),
+    SCALAR("round", DBL, round_digits, "round(x, d): to d digits behind the point", DBL, BIG),
+    WHOLE("truncate", same, "(x): without its fraction"),
+    ONE("truncate", trunc, "(x): without its fraction"),
+    SCALAR("truncate", BIG, trunc_whole, "truncate(x, d): cut to d digits behind the point", BIG, BIG),
+    SCALAR("truncate", INT, trunc_whole, "truncate(x, d): cut to d digits behind the point", INT, BIG),
+    SCALAR("truncate", DBL, trunc_digits, "truncate(x, d): cut to d digits behind the point", DBL, BIG),
+    WHOLE("sign", sign_whole, "(x): -1, 0 or 1"),
+    ONE("sign", sign, "(x): -1, 0 or 1"),
+    ONE("sqrt", sqrt, "(x): square root"),
+    ONE("cbrt", cbrt, "(x): cube root"),
+    ONE("exp", exp, "(x): e to the power of x"),
+    ONE("ln", ln, "(x): natural logarithm"),
+    ONE("log2", log2, "(x): logarithm to base 2"),
+    ONE("log10", log10, "(x): logarithm to base 10"),
+    SCALAR("log", DBL, log_base, "log(b, x): logarithm of x to base b", DBL, DBL),
+    SCALAR("power", DBL, pow_double, "power(x, p): x to the power of p", DBL, DBL),
+    SCALAR("pow", DBL, pow_double, "pow(x, p): x to the power of p", DBL, DBL),
+    ONE("degrees", degrees, "(x): radians to degrees"),
+    ONE("radians", radians, "(x): degrees to radians"),
+    ONE("sin", sin, "(x): sine of radians"),
+    ONE("cos", cos, "(x): cosine of radians"),
+    ONE("tan", tan, "(x): tangent of radians"),
+    ONE("asin", asin, "(x): arc sine"),
+    ONE("acos", acos, "(x): arc cosine"),
+    ONE("atan", atan, "(x): arc tangent"),
+    SCALAR("atan2", DBL, atan2_double, "atan2(y, x): angle of the point (x, y)", DBL, DBL),
+    ONE("sinh", sinh, "(x): hyperbolic sine"),
+    ONE("cosh", cosh, "(x): hyperbolic cosine"),
+    ONE("tanh", tanh, "(x): hyperbolic tangent"),
+    SCALAR0("pi", DBL, pi, "pi(): 3.14159..."),
+    SCALAR0("e", DBL, euler, "e(): 2.71828..."),
+    SCALAR0("infinity", DBL, infinity, "infinity(): positive infinity"),
+    SCALAR0("nan", DBL, not_a_number, "nan(): not a number"),
+    SCALAR("is_nan", BOOL, is_nan, "is_nan(x): whether x is not a number", DBL),
+    SCALAR("is_finite", BOOL, is_finite, "is_finite(x): whether x is neither infinite nor NaN", DBL),
+    SCALAR("is_infinite", BOOL, is_infinite, "is_infinite(x): whether x is infinite", DBL),
+    SCALAR("to_base", STR, to_base, "to_base(x, radix): x written in that base, 2 to 36", BIG, BIG),
+    SCALAR("from_base", BIG, from_base, "from_base(s, radix): the number that s is in that base", STR, BIG),
+    SCALAR("bitwise_and", BIG, bits_and, "bitwise_and(a, b): bits set in both", BIG, BIG),
+    SCALAR("bitwise_or", BIG, bits_or, "bitwise_or(a, b): bits set in either", BIG, BIG),
+    SCALAR("bitwise_xor", BIG, bits_xor, "bitwise_xor(a, b): bits set in one only", BIG, BIG),
+    SCALAR("bitwise_not", BIG, bits_not, "bitwise_not(a): all bits flipped", BIG),
+    SCALAR("bit_count", BIG, bit_count, "bit_count(x, bits): bits set in x as a number of that many bits",
+           BIG, BIG),
+    RANDOM("random"),
+    RANDOM("rand"),
+};
+
+const struct function_table functions_math = FUNCTION_TABLE(items);

@@ -1,0 +1,232 @@
+/* Strings: finding, splitting and comparing.  Positions count code points from 1. */
+#include <errno.h>
+
+#include "base/utf8.h"
+#include "exec/functions/functions_priv.h"
+
+/* levenshtein_distance costs the product of the lengths. */
+#define LEVENSHTEIN_MAX 1000000u
+
+static struct tsfs_str str(const struct tsfs_vec *args, unsigned arg, uint32_t row)
+{
+    return args[arg].s[row_at(&args[arg], row)];
+}
+
+/* The byte offset of the nth occurrence (occurrences may overlap), counted from the end if `back`, or
+ * SIZE_MAX. */
+static size_t find(struct tsfs_str s, struct tsfs_str what, int64_t nth, bool back)
+{
+    if (what.len > s.len)
+        return SIZE_MAX;
+    if (!back) {
+        size_t at = 0;
+        for (;;) {
+            const char *hit = memmem(s.ptr + at, s.len - at, what.ptr, what.len);
+            if (hit == NULL)
+                return SIZE_MAX;
+            if (--nth == 0)
+                return (size_t)(hit - s.ptr);
+            at = (size_t)(hit - s.ptr) + 1;
+            if (at > s.len)
+                return SIZE_MAX;
+        }
+    }
+    for (size_t at = s.len - what.len + 1; at-- > 0;)
+        if (memcmp(s.ptr + at, what.ptr, what.len) == 0 && --nth == 0)
+            return at;
+    return SIZE_MAX;
+}
+
+static inline int position(KERNEL_ARGS, bool back, const char *fn)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_str s = str(args, 0, i), what = str(args, 1, i);
+        int64_t nth = nargs > 2 ? args[2].i[row_at(&args[2], i)] : 1;
+        if (nth <= 0) {
+            int rc = function_fail(ctx, i, "%s: the instance must be positive, not %lld", fn, (long long)nth);
+            if (rc != 0)
+                return rc;
+            continue;
+        }
+        if (what.len == 0) {
+            r[i] = back ? (int64_t)tsfs_utf8_length(s) + 1 : 1;
+            continue;
+        }
+        size_t at = find(s, what, nth, back);
+        r[i] = at == SIZE_MAX ? 0 : (int64_t)tsfs_utf8_length((struct tsfs_str){s.ptr, at}) + 1;
+    }
+    return 0;
+}
+
+static int strpos(KERNEL_ARGS)
+{
+    return position(ctx, args, nargs, n, valid, out, false, "strpos");
+}
+
+static int strrpos(KERNEL_ARGS)
+{
+    return position(ctx, args, nargs, n, valid, out, true, "strrpos");
+}
+
+static int starts_with(KERNEL_ARGS)
+{
+    uint8_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_str s = str(args, 0, i), what = str(args, 1, i);
+        r[i] = s.len >= what.len && (what.len == 0 || memcmp(s.ptr, what.ptr, what.len) == 0);
+    }
+    return 0;
+}
+
+/* Part number `index` of s, 1-based; false beyond the last. */
+static bool part(struct tsfs_str s, struct tsfs_str by, int64_t index, struct tsfs_str *r)
+{
+    for (;;) {
+        const char *hit = memmem(s.ptr, s.len, by.ptr, by.len);
+        if (--index == 0) {
+            *r = (struct tsfs_str){s.ptr, hit != NULL ? (size_t)(hit - s.ptr) : s.len};
+            return true;
+        }
+        if (hit == NULL)
+            return false;
+        hit += by.len;
+        s.len -= (size_t)(hit - s.ptr);
+        s.ptr = hit;
+    }
+}
+
+static int split_part(KERNEL_ARGS)
+{
+    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    uint64_t *own = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_str by = str(args, 1, i);
+        int64_t index = args[2].i[row_at(&args[2], i)];
+        int rc = 0;
+        if (index <= 0) {
+            rc = function_fail(ctx, i, "split_part: the index must be positive, not %lld", (long long)index);
+        } else if (by.len == 0) {
+            rc = function_fail(ctx, i, "split_part: the delimiter must not be empty");
+        } else if (!part(str(args, 0, i), by, index, &r[i])) {
+            if (own == NULL && (own = function_own_valid(ctx, n, valid, out)) == NULL)
+                return -ENOMEM;
+            tsfs_bit_clear(own, i);
+        }
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The next code point of *s; bytes that are not UTF-8 count one each. */
+static uint32_t next(struct tsfs_str *s)
+{
+    uint32_t cp = (unsigned char)*s->ptr;
+    unsigned len = tsfs_utf8_decode(*s, &cp);
+    len = len == 0 ? 1 : len;
+    s->ptr += len;
+    s->len -= len;
+    return cp;
+}
+
+static int hamming_distance(KERNEL_ARGS)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_str a = str(args, 0, i), b = str(args, 1, i);
+        while (a.len > 0 && b.len > 0)
+            r[i] += next(&a) != next(&b);
+        int rc = 0;
+        if (a.len > 0 || b.len > 0)
+            rc = function_fail(ctx, i, "hamming_distance: the strings must be of the same length");
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The distance by two rows of the matrix of prefixes (Wagner, Fischer 1974).  0 or -ENOMEM. */
+static int levenshtein(struct tsfs_kernel_ctx *ctx, struct tsfs_str a, struct tsfs_str b, size_t blen,
+                       int64_t *r)
+{
+    uint32_t *cps = (uint32_t *)(void *)function_bytes(ctx, (2 * blen + 1) * sizeof(*cps));
+    if (cps == NULL)
+        return -ENOMEM;
+    uint32_t *row = cps + blen;
+    for (size_t j = 0; j < blen; j++)
+        cps[j] = next(&b);
+    for (size_t j = 0; j <= blen; j++)
+        row[j] = (uint32_t)j;
+    for (uint32_t i = 1; a.len > 0; i++) {
+        uint32_t cp = next(&a), diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= blen; j++) {
+            uint32_t change = diagonal + (cp != cps[j - 1]);
+            diagonal = row[j];
+            uint32_t best = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            row[j] = change < best ? change : best;
+        }
+    }
+    *r = row[blen];
+    return 0;
+}
+
+static int levenshtein_distance(KERNEL_ARGS)
+{
+    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_str a = str(args, 0, i), b = str(args, 1, i), rest = b;
+        size_t points = 0, product;
+        while (rest.len > 0) {
+            next(&rest);
+            points++;
+        }
+        int rc;
+        if (__builtin_mul_overflow(a.len, points, &product) || product > LEVENSHTEIN_MAX)
+            rc = function_fail(ctx, i, "levenshtein_distance: the strings are too long (%zu and %zu bytes)",
+                               a.len, b.len);
+        else
+            rc = levenshtein(ctx, a, b, points, &r[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static const struct tsfs_function items[] = {
+    SCALAR("strpos", BIG, strpos, "strpos(s, x): position of x in s, 0 if it is not there", STR, STR),
+    SCALAR("strpos", BIG, strpos, "strpos(s, x, k): position of the k-th x", STR, STR, BIG),
+    SCALAR("strrpos", BIG, strrpos, "strrpos(s, x): position of the last x in s, 0 if it is not there", STR,
+           STR),
+    SCALAR("strrpos", BIG, strrpos, "strrpos(s, x, k): position of the k-th x from the end", STR, STR, BIG),
+    SCALAR("starts_with", BOOL, starts_with, "starts_with(s, x): whether s begins with x", STR, STR),
+    SCALAR("split_part", STR, split_part,
+           "split_part(s, d, k): the k-th part between delimiters; NULL beyond", STR, STR, BIG),
+    SCALAR("hamming_distance", BIG, hamming_distance, "hamming_distance(a, b): positions that differ", STR,
+           STR),
+    SCALAR("levenshtein_distance", BIG, levenshtein_distance,
+           "levenshtein_distance(a, b): single-character edits from a to b", STR, STR),
+};
+
+const struct function_table functions_search = FUNCTION_TABLE(items);
