@@ -116,7 +116,7 @@ int tsfs_node_cold_remove(struct tsfs_node *node, const char *name)
     pthread_mutex_unlock(&t->lock);
     if (p) {
         partition_segment_name(p, p->segment_number, path);
-        segment_pin(p->segment);
+        partition_hold_file(p->segment);
         rc = tsfs_io()->unlinkat(node->dirfd, path, 0);
         if (rc == 0) {
             char folder[TSFS_PARTITION_NAME_MAX];

@@ -162,7 +162,7 @@ void generation_unref(struct generation *g);
 void partition_segment_name(const struct partition *p, uint32_t number,
                             char out[96]); /* folder/seg-000003.parquet */
 /* Before its file is unlinked: a segment whose readers go on must hold the file open. */
-void segment_pin(struct tsfs_segment *segment);
+void partition_hold_file(struct tsfs_segment *segment);
 bool partition_has_hot(const struct partition *p); /* under lock */
 
 /* recover.c */

@@ -108,7 +108,7 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     pthread_mutex_unlock(&t->lock);
     if (old) {
         partition_segment_name(&(struct partition){.start = p->start}, old_number, path);
-        segment_pin(old);
+        partition_hold_file(old);
         rc = io->unlinkat(node->dirfd, path, 0);
         tsfs_segment_unref(old);
     }

@@ -157,7 +157,7 @@ void partition_segment_name(const struct partition *p, uint32_t number, char out
     snprintf(out, 96, "%s/seg-%06u.parquet", folder, number);
 }
 
-void segment_pin(struct tsfs_segment *segment)
+void partition_hold_file(struct tsfs_segment *segment)
 {
     int fd = tsfs_segment_dup(segment);
     if (fd >= 0)
@@ -376,7 +376,7 @@ int table_drop(struct tsfs_node *node, struct partition *p)
     char folder[TSFS_PARTITION_NAME_MAX];
     tsfs_partition_folder(p->start, folder);
     if (p->segment)
-        segment_pin(p->segment);
+        partition_hold_file(p->segment);
     pthread_mutex_lock(&t->write_lock);
     int rc = engine_trash(node->engine, node->dirfd, folder);
     if (rc == 0) {
