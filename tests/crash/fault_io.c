@@ -46,13 +46,14 @@ static uint32_t rnd(uint32_t n)
     return (uint32_t)((io.seed >> 20) % n);
 }
 
-static bool path_of_fd(int fd, char out[PATH_MAX])
+static bool path_of_fd(int fd, char *out) /* PATH_MAX bytes */
 {
-    char link[64];
+    char link[64], target[PATH_MAX];
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, out, PATH_MAX - 1);
+    ssize_t n = readlink(link, target, sizeof(target) - 1);
     if (n < 0)
         return false;
+    memcpy(out, target, (size_t)n);
     out[n] = 0;
     return strncmp(out, io.root, strlen(io.root)) == 0;
 }
