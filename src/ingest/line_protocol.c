@@ -8,11 +8,11 @@
  * special character tells a key from a field set without one: in "f=1,g=2" it is an equals sign, in "m,t=v" a
  * comma.
  *
- * Lines that follow one another tend to have the same fields, so each field's name is first compared with the
- * name in the same place of the point before.  If it is equal (and an equals sign follows), it needs
- * no scan, no validation and no search for duplicates, and when that holds for the whole line the point says
- * so (same_names), which saves the caller his lookups, too.  A name spelled with escapes is never used this
- * way.
+ * Lines of one measurement tend to have the same fields, so each field's name is first compared with the
+ * name in the same place of the last point whose measurement began alike (or of the point before).  If it is
+ * equal (and an equals sign follows), it needs no scan, no validation and no search for duplicates, and when
+ * that holds for the whole line the point gets that point's layout number, which saves the caller his
+ * lookups, too.  A name spelled with escapes is never used this way.
  *
  * Numbers: eight digits a step by multiplication.  An integer of up to fifteen digits, and a decimal of up to
  * nineteen, is finished on the spot (by one division if its digits fit 53 bits, else by tsfs_num_scale); all
@@ -35,6 +35,8 @@
 #include "ingest/lp_priv.h"
 #include "ingest/lp_scan.h"
 
+#define LAYOUT_BITS   5
+#define LAYOUTS       (1 << LAYOUT_BITS)
 #define INCOMPLETE    1                   /* the line goes on behind the input */
 #define FEW_FIELDS    16                  /* up to here each pair of names is compared */
 #define DIGITS_MAX    19                  /* always fit 64 bits */
@@ -48,7 +50,11 @@ struct parser {
     uint32_t breaks; /* newlines inside its strings */
     bool escaped;    /* one of its names had escapes */
     bool at_end;
-    uint32_t expected, nexpected; /* the fields of the point before, 0 if they cannot serve */
+    /* The field sets met last, found again by the beginning of the key, and that of the point before. */
+    struct layout {
+        uint32_t first, nfields; /* fields in the batch; nfields 0 if they cannot serve */
+        uint32_t number;
+    } layouts[LAYOUTS], last;
     struct tsfs_error *err;
 };
 
@@ -331,13 +337,13 @@ static inline bool begins_with(const char *text, struct tsfs_str name, bool wide
     return memcmp(text, name.ptr, name.len) == 0;
 }
 
-/* The field set at *pp, up to the blank or line end behind it; *same: as tsfs_lp_point.same_names. */
-static inline int read_fields(struct parser *ps, const char **pp, bool *same)
+/* The field set at *pp, up to the blank or line end behind it; *same: its names are those of like. */
+static inline int read_fields(struct parser *ps, const char **pp, const struct layout *like, bool *same)
 {
     struct tsfs_lp_batch *batch = ps->batch;
     const char *p = *pp;
     size_t first = batch->nfields;
-    uint32_t expected = ps->expected, left = ps->nexpected;
+    uint32_t expected = like->first, left = like->nfields;
     bool all = left > 0;
     for (;;) {
         int rc;
@@ -506,6 +512,21 @@ static inline const char *key_end(const char *p, const char *end)
     }
 }
 
+/* Where the layout of this measurement is kept, as far as its first eight bytes tell it from others. */
+static inline struct layout *layout_slot(struct parser *ps, const char *key, const char *fields)
+{
+    ptrdiff_t n = fields - key;
+    uint64_t start = lp_load8(key, ps->limit);
+    uint64_t x =
+        start ^ UINT64_C(0x2c2c2c2c2c2c2c2c); /* the lowest byte that becomes zero is the first comma */
+    uint64_t commas = (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
+    if (commas != 0 && n > __builtin_ctzll(commas) >> 3)
+        n = __builtin_ctzll(commas) >> 3;
+    if (n < 8)
+        start = n == 0 ? 0 : start << (64 - 8 * n);
+    return &ps->layouts[start * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LAYOUT_BITS)];
+}
+
 /* The point whose key begins at p; *next: the line behind it. */
 static inline int read_point(struct parser *ps, const char *p, const char **next)
 {
@@ -530,7 +551,8 @@ static inline int read_point(struct parser *ps, const char *p, const char **next
     bool same = false;
     ps->breaks = 0;
     ps->escaped = false;
-    int rc = read_fields(ps, &p, &same);
+    struct layout *slot = layout_slot(ps, point->key.ptr, stop), like = slot->nfields > 0 ? *slot : ps->last;
+    int rc = read_fields(ps, &p, &like, &same);
     if (rc != 0)
         goto fail;
     char text[LP_QUOTE_MAX];
@@ -570,9 +592,9 @@ static inline int read_point(struct parser *ps, const char *p, const char **next
     point->first_field = (uint32_t)first;
     point->nfields = (uint32_t)(batch->nfields - first);
     point->line = ps->line_number;
-    point->same_names = same;
-    ps->expected = point->first_field;
-    ps->nexpected = ps->escaped ? 0 : point->nfields;
+    point->layout = same ? like.number : batch->nlayouts++;
+    point->same_names = batch->npoints > 0 && point[-1].layout == point->layout;
+    *slot = ps->last = (struct layout){point->first_field, ps->escaped ? 0 : point->nfields, point->layout};
     batch->npoints++;
     *next = p + 1 + (*p == '\r');
     return 0;
@@ -631,6 +653,7 @@ int tsfs_lp_parse(struct tsfs_lp_batch *batch, const char *data, size_t len, siz
         .err = &found,
     };
     batch->npoints = batch->nfields = batch->lines = 0;
+    batch->nlayouts = 0;
     batch->bad_offset = batch->bad_length = batch->bad_lines = 0;
     batch->bad_unfinished = false;
     tsfs_arena_reset(&batch->arena);

@@ -48,15 +48,19 @@ struct tsfs_lp_point {
     size_t offset, length;         /* the line in the input, leading blanks included, its line end not */
     uint32_t first_field, nfields; /* in batch->fields; nfields > 0, no name twice */
     uint32_t line;                 /* 1-based number of the line's first byte in the input */
+    uint32_t layout; /* points of this batch with the same number have fields of the same names in the
+                        same order (not always the other way round): keep what a lookup gave by
+                        this number, which is less than batch->nlayouts */
     bool has_time;
-    bool same_names; /* the fields have the same names in the same order as those of the point before in
-                        this batch: a lookup made for that one holds for this one */
+    bool same_names; /* layout is that of the point before in this batch, which need not be of the same table
+                        and may have been refused since: good only for what was kept for that very point */
 };
 
 struct tsfs_lp_batch {
     struct tsfs_lp_point *points;
     struct tsfs_lp_field *fields;
     size_t npoints, nfields;
+    uint32_t nlayouts;
     size_t lines; /* line ends in the bytes consumed: add to a running line number */
 
     /* After -EINVAL or -E2BIG: the bad line is data[bad_offset, bad_offset + bad_length), its newline

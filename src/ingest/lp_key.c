@@ -1,6 +1,8 @@
 /* The parts of the parser that run seldom: keys met for the first time, escapes, and what there is to say
  * about bad lines. */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -150,30 +152,38 @@ struct splitter {
     struct tsfs_error *err;
 };
 
-static int fail(const struct splitter *sp, const char *at, int code, const char *what, struct tsfs_str of)
+static TSFS_PRINTF(4, 5) int fail(const struct splitter *sp, const char *at, int code, const char *fmt, ...)
 {
-    char text[LP_QUOTE_MAX];
-    uint32_t column = (uint32_t)(at - sp->start) + 1;
-    if (of.ptr == NULL)
-        return tsfs_error_set_at(sp->err, code, 1, column, "%s", what);
-    return tsfs_error_set_at(sp->err, code, 1, column, "%s \"%s\"", what, lp_quote(of, text));
+    char text[TSFS_ERROR_MESSAGE_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    return tsfs_error_set_at(sp->err, code, 1, (uint32_t)(at - sp->start) + 1, "%s", text);
+}
+
+static int no_memory(const struct splitter *sp)
+{
+    return fail(sp, sp->start, -ENOMEM, "out of memory for the tags of a line");
 }
 
 /* A part of the key unescaped, after the checks that all parts share. */
-static int take_part(const struct splitter *sp, const char *p, const char *end, size_t max,
-                     const char *too_long, struct tsfs_str *out)
+static int take_part(const struct splitter *sp, const char *p, const char *end, size_t max, const char *part,
+                     struct tsfs_str *out)
 {
     struct tsfs_str raw = {p, (size_t)(end - p)};
+    char text[LP_QUOTE_MAX];
     size_t good = lp_name_valid(raw);
     if (good < raw.len) {
         bool control = (unsigned char)p[good] < 128;
-        return fail(sp, p + good, -EINVAL, control ? "control character in" : "invalid UTF-8 in", raw);
+        return fail(sp, p + good, -EINVAL, "%s in %s \"%s\"", control ? "control character" : "invalid UTF-8",
+                    part, lp_quote(raw, text));
     }
     *out = lp_unescape_name(sp->arena, raw);
     if (out->ptr == NULL)
-        return fail(sp, p, -ENOMEM, "out of memory for the tags of a line", *out);
+        return no_memory(sp);
     if (out->len > max)
-        return fail(sp, p, -E2BIG, too_long, raw);
+        return fail(sp, p, -E2BIG, "%s \"%s\" is longer than %zu bytes", part, lp_quote(raw, text), max);
     return 0;
 }
 
@@ -181,20 +191,22 @@ static int one_tag(const struct splitter *sp, const char **pp, const char *end, 
 {
     const char *p = *pp, *key_end = part_end(p, end, true);
     struct tsfs_str raw_key = {p, (size_t)(key_end - p)};
+    char text[LP_QUOTE_MAX];
+    lp_quote(raw_key, text);
     if (key_end == p)
-        return fail(sp, p, -EINVAL, "a tag's name is missing", (struct tsfs_str){0});
+        return fail(sp, p, -EINVAL, "a tag's name is missing");
     if (key_end == end || *key_end != '=')
-        return fail(sp, key_end, -EINVAL, "'=' and a value are missing after the tag", raw_key);
-    int rc =
-        take_part(sp, p, key_end, TSFS_COLUMN_NAME_MAX, "a tag's name is longer than 256 bytes:", &tag->key);
+        return fail(sp, key_end, -EINVAL, "'=' and a value are missing after the tag \"%s\"", text);
+    int rc = take_part(sp, p, key_end, TSFS_COLUMN_NAME_MAX, "the tag's name", &tag->key);
     if (rc != 0)
         return rc;
     const char *value = key_end + 1, *value_end = part_end(value, end, true);
     if (value_end == value)
-        return fail(sp, value, -EINVAL, "no value for the tag", raw_key);
+        return fail(sp, value, -EINVAL, "no value for the tag \"%s\"", text);
     if (value_end != end && *value_end == '=')
-        return fail(sp, value_end, -EINVAL, "an '=' that is not escaped in the value of the tag", raw_key);
-    rc = take_part(sp, value, value_end, TSFS_SERIES_KEY_MAX, "a tag's value is too long:", &tag->value);
+        return fail(sp, value_end, -EINVAL, "an '=' that is not escaped in the value of the tag \"%s\"",
+                    text);
+    rc = take_part(sp, value, value_end, TSFS_SERIES_KEY_MAX, "the tag's value", &tag->value);
     *pp = value_end;
     return rc;
 }
@@ -222,13 +234,12 @@ int tsfs_lp_parse_key(struct tsfs_str key, struct tsfs_arena *arena, struct tsfs
     if (key.len == 0)
         return 0;
     if (key.len > TSFS_SERIES_KEY_MAX)
-        return fail(&sp, key.ptr, -E2BIG, "measurement and tags are longer than 65536 bytes",
-                    (struct tsfs_str){0});
+        return fail(&sp, key.ptr, -E2BIG, "measurement and tags are longer than %u bytes",
+                    TSFS_SERIES_KEY_MAX);
     const char *p = part_end(key.ptr, end, false);
     int rc = 0;
     if (p != key.ptr)
-        rc = take_part(&sp, key.ptr, p, TSFS_NAME_MAX,
-                       "the measurement is longer than 256 bytes:", measurement);
+        rc = take_part(&sp, key.ptr, p, TSFS_NAME_MAX, "the measurement", measurement);
     size_t most = 0;
     for (const char *q = p; q < end; q++)
         most += *q == ',';
@@ -236,12 +247,12 @@ int tsfs_lp_parse_key(struct tsfs_str key, struct tsfs_arena *arena, struct tsfs
         return rc;
     struct tsfs_lp_tag *all = TSFS_NEW_ARRAY(arena, struct tsfs_lp_tag, most);
     if (all == NULL)
-        return fail(&sp, p, -ENOMEM, "out of memory for the tags of a line", (struct tsfs_str){0});
+        return no_memory(&sp);
     unsigned n = 0;
     while (p != end) {
         const char *start = ++p; /* behind the comma */
         if (n == TSFS_DIMENSIONS_MAX) {
-            rc = fail(&sp, start, -E2BIG, "more than 255 tags", (struct tsfs_str){0});
+            rc = fail(&sp, start, -E2BIG, "more than %d tags", TSFS_DIMENSIONS_MAX);
             break;
         }
         rc = one_tag(&sp, &p, end, &all[n]);
@@ -250,12 +261,13 @@ int tsfs_lp_parse_key(struct tsfs_str key, struct tsfs_arena *arena, struct tsfs
         struct duplicates d = {all, all[n].key};
         uint64_t hash = tsfs_hash(d.key.ptr, d.key.len);
         if (tsfs_hash_index_find(&seen, hash, same_key, &d) != TSFS_HASH_NONE) {
-            rc = fail(&sp, start, -EINVAL, "this line has twice the tag", d.key);
+            char text[LP_QUOTE_MAX];
+            rc = fail(&sp, start, -EINVAL, "the tag \"%s\" comes twice", lp_quote(d.key, text));
             break;
         }
         rc = tsfs_hash_index_add(&seen, hash, n);
         if (rc != 0) {
-            rc = fail(&sp, start, rc, "out of memory for the tags of a line", (struct tsfs_str){0});
+            rc = no_memory(&sp);
             break;
         }
         n++;

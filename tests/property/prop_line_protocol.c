@@ -195,7 +195,9 @@ static void make_point(struct tsfs_arena *arena, struct point *pt, const struct 
 {
     *pt = (struct point){0};
     if (below(8) != 0) {
-        pt->measurement = text(arena, 40, true);
+        pt->measurement = before != NULL && before->measurement.ptr != NULL && below(2)
+                              ? before->measurement
+                              : text(arena, 40, true);
         if (pt->measurement.ptr[0] == '#')
             pt->measurement = TSFS_STR("m#");
     }
@@ -287,13 +289,15 @@ static void expect_equal(const struct tsfs_lp_batch *b, const struct tsfs_lp_poi
     }
     assert_int_equal(got->has_time, want->has_time);
     assert_true(got->time == want->time);
-    if (got->same_names) {
-        assert_true(got > b->points);
-        const struct tsfs_lp_point *before = got - 1;
-        assert_int_equal(before->nfields, got->nfields);
+    assert_true(got->layout < b->nlayouts);
+    assert_int_equal(got->same_names, got > b->points && got[-1].layout == got->layout);
+    for (const struct tsfs_lp_point *like = b->points; like < got; like++) {
+        if (like->layout != got->layout)
+            continue;
+        assert_int_equal(like->nfields, got->nfields);
         for (unsigned i = 0; i < got->nfields; i++)
             assert_true(
-                tsfs_str_eq(b->fields[before->first_field + i].name, b->fields[got->first_field + i].name));
+                tsfs_str_eq(b->fields[like->first_field + i].name, b->fields[got->first_field + i].name));
     }
     tsfs_arena_free(&arena);
 }

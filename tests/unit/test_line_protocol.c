@@ -316,8 +316,8 @@ static void bad_lines(void **state)
 static void bad_keys(void **state)
 {
     static const struct sample cases[] = {
-        {"m,t=1,t=2 f=1\n", "key error 7: this line has twice the tag \"t\""},
-        {"m,t\\,=1,a=2,t\\,=2 f=1\n", "key error 13: this line has twice the tag \"t,\""},
+        {"m,t=1,t=2 f=1\n", "key error 7: the tag \"t\" comes twice"},
+        {"m,t\\,=1,a=2,t\\,=2 f=1\n", "key error 13: the tag \"t,\" comes twice"},
         {"m,=1 f=1\n", "key error 3: a tag's name is missing"},
         {"m,,t=1 f=1\n", "key error 3: a tag's name is missing"},
         {"m,t=1, f=1\n", "key error 7: a tag's name is missing"},
@@ -325,11 +325,11 @@ static void bad_keys(void **state)
         {"m,t= f=1\n", "key error 5: no value for the tag \"t\""},
         {"m,t=,u=1 f=1\n", "key error 5: no value for the tag \"t\""},
         {"m,t=a=b f=1\n", "key error 6: an '=' that is not escaped in the value of the tag \"t\""},
-        {"m\tm f=1\n", "key error 2: control character in \"m?m\""},
-        {"m,t=a\x01 f=1\n", "key error 6: control character in \"a?\""},
-        {"m,t\x7f=a f=1\n", "key error 4: control character in \"t?\""},
-        {"m\xff f=1\n", "key error 2: invalid UTF-8 in \"m?\""},
-        {"m,t=\xed\xa0\x80 f=1\n", "key error 5: invalid UTF-8 in \"???\""},
+        {"m\tm f=1\n", "key error 2: control character in the measurement \"m?m\""},
+        {"m,t=a\x01 f=1\n", "key error 6: control character in the tag's value \"a?\""},
+        {"m,t\x7f=a f=1\n", "key error 4: control character in the tag's name \"t?\""},
+        {"m\xff f=1\n", "key error 2: invalid UTF-8 in the measurement \"m?\""},
+        {"m,t=\xed\xa0\x80 f=1\n", "key error 5: invalid UTF-8 in the tag's value \"???\""},
     };
     CHECK(cases, false);
 }
@@ -456,6 +456,39 @@ static void positions_and_names(void **state)
     tsfs_lp_batch_free(NULL);
 }
 
+/* What a caller keeps for a layout must hold for each point of that number, whatever came between. */
+static void layouts(void **state)
+{
+    static const char text[] = "cpu x=1,y=2\ncpu a=1,b=2\nmem x=1,y=2\ncpu x=5,y=6\ncpu bad\ncpu x=5,y=6\n";
+    struct tsfs_lp_batch b;
+    struct tsfs_error err = {0};
+    tsfs_lp_batch_init(&b, NULL);
+    size_t used;
+    assert_int_equal(tsfs_lp_parse(&b, text, sizeof(text) - 1, 0, false, &used, &err), -EINVAL);
+    assert_int_equal(b.npoints, 4);
+    assert_int_not_equal(b.points[0].layout, b.points[1].layout);
+    assert_int_not_equal(b.points[1].layout, b.points[2].layout);
+    assert_int_not_equal(b.points[1].layout, b.points[3].layout);
+    for (int i = 0; i < 4; i++)
+        assert_true(b.points[i].layout < b.nlayouts);
+
+    /* Interleaved measurements keep their numbers. */
+    struct tsfs_buf many = {0};
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(tsfs_buf_printf(&many, "cpu,h=%d u=1,v=2 %d\ndisk,h=%d free=1,used=2i %d\nup t=%d\n",
+                                         i, i, i, i, i),
+                         0);
+    assert_int_equal(tsfs_lp_parse(&b, many.data, many.len, 0, false, &used, NULL), 0);
+    assert_int_equal(b.npoints, 150);
+    assert_int_equal(b.nlayouts, 3);
+    for (size_t i = 0; i < 150; i++) {
+        assert_int_equal(b.points[i].layout, i % 3);
+        assert_false(b.points[i].same_names);
+    }
+    tsfs_buf_free(&many);
+    tsfs_lp_batch_free(&b);
+}
+
 static char *filled(const char *head, size_t n, char c, const char *tail, size_t *len)
 {
     size_t h = strlen(head), t = strlen(tail);
@@ -579,6 +612,7 @@ int main(void)
         cmocka_unit_test(incomplete_lines),
         cmocka_unit_test(any_cut_gives_the_same),
         cmocka_unit_test(positions_and_names),
+        cmocka_unit_test(layouts),
         cmocka_unit_test(limits),
         cmocka_unit_test(out_of_memory_is_an_error),
     };
