@@ -24,19 +24,19 @@
 #define TSFS_FOOTER_MAX      (256u << 20) /* bytes of a Parquet footer that is read */
 #define TSFS_PAGE_MAX        (256u << 20) /* decompressed bytes of one page that is read */
 
-#define TSFS_INDEX_SLICE_MAX   (32u << 20)          /* raw bytes of one slice of a segment's index */
-#define TSFS_INDEX_MAX         (UINT64_C(4) << 30)  /* bytes of a segment's index */
-#define TSFS_SEGMENT_CACHE_MAX (64u << 20)          /* decoded index that an idle segment keeps */
-#define TSFS_RUN_ROWS          (64u << 10)          /* rows of a run out of a segment */
-#define TSFS_FOREIGN_BYTES_MAX (UINT64_C(4) << 30)  /* memory for re-sorting a file of another program */
+#define TSFS_INDEX_SLICE_MAX   (32u << 20)         /* raw bytes of one slice of a segment's index */
+#define TSFS_INDEX_MAX         (UINT64_C(4) << 30) /* bytes of a segment's index */
+#define TSFS_SEGMENT_CACHE_MAX (64u << 20)         /* decoded index that an idle segment keeps */
+#define TSFS_RUN_ROWS          (64u << 10)         /* rows of a run out of a segment */
+#define TSFS_FOREIGN_BYTES_MAX (UINT64_C(4) << 30) /* memory for re-sorting a file of another program */
 
 /* sql */
-#define TSFS_SQL_MAX       (1u << 20) /* bytes of a statement */
-#define TSFS_SQL_DEPTH_MAX 200        /* nesting of expressions and subqueries */
-#define TSFS_SQL_COLUMNS_MAX 8192     /* columns of a result, expressions of GROUP BY, aggregates */
-#define TSFS_SQL_KEYS_MAX  256        /* expressions of ORDER BY */
-#define TSFS_SQL_CTES_MAX  1024       /* queries of one WITH */
-#define TSFS_BATCH_ROWS    2048u      /* rows in a batch */
+#define TSFS_SQL_MAX            (1u << 20)  /* bytes of a statement */
+#define TSFS_SQL_DEPTH_MAX      200         /* nesting of expressions and subqueries */
+#define TSFS_SQL_COLUMNS_MAX    8192        /* columns of a result, expressions of GROUP BY, aggregates */
+#define TSFS_SQL_KEYS_MAX       256         /* expressions of ORDER BY */
+#define TSFS_SQL_CTES_MAX       1024        /* queries of one WITH */
+#define TSFS_BATCH_ROWS         2048u       /* rows in a batch */
 #define TSFS_RESULT_VARCHAR_MAX (16u << 20) /* bytes of one string that a function makes */
 
 /* files */
