@@ -15,9 +15,9 @@ unsigned tsfs_pool_threads(const struct tsfs_pool *pool);
 
 /* Calls task(ctx, i, worker) for every i in [0, n), on the calling thread and on idle workers, and
  * returns when all have returned.  worker is in [0, tsfs_pool_threads + 1): of one run, two calls that are
- * at work at the same time never share one, so it may index per-thread state that belongs to the run.  Once a task returns non-zero no
- * further ones start; that first value is returned.  Several callers may run at once; pool NULL runs
- * all on the caller. */
+ * at work at the same time never share one, so it may index per-thread state that belongs to the run.  Once a
+ * task returns non-zero no further ones start; that first value is returned.  Several callers may run at
+ * once; pool NULL runs all on the caller. */
 TSFS_MUST_CHECK int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsigned worker),
                                   void *ctx, size_t n);
 
