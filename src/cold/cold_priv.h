@@ -57,7 +57,8 @@ void segment_release(struct tsfs_segment *s); /* takes NULL */
 /* ---- foreign.c: files of other programs ---- */
 
 /* Checks that the columns can be read at all, and finds the time range. s->reader is open. */
-TSFS_MUST_CHECK int foreign_check(struct tsfs_segment *s, struct tsfs_error *err);
+TSFS_MUST_CHECK int foreign_check(struct tsfs_segment *s, int64_t *t_first, int64_t *t_last,
+                                  struct tsfs_error *err);
 /* What a column of a foreign file is: strings are dimensions unless something knows better. */
 TSFS_MUST_CHECK int foreign_column(const struct tsfs_pq_column *c, struct tsfs_column *out,
                                    struct tsfs_error *err);

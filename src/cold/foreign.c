@@ -52,7 +52,7 @@ static int64_t time_factor(const struct tsfs_pq_column *c)
     return c->unit == TSFS_PQ_MILLIS ? 1000000 : c->unit == TSFS_PQ_MICROS ? 1000 : 1;
 }
 
-int foreign_check(struct tsfs_segment *s, struct tsfs_error *err)
+int foreign_check(struct tsfs_segment *s, int64_t *t_first, int64_t *t_last, struct tsfs_error *err)
 {
     const struct tsfs_pq_info *info = tsfs_pq_reader_info(s->reader);
     struct tsfs_column column;
@@ -103,8 +103,8 @@ int foreign_check(struct tsfs_segment *s, struct tsfs_error *err)
         rc = tsfs_error_set(err, -EINVAL, "a time is outside of what nanoseconds in 64 bits can hold");
     if (rc == -ENOMEM)
         oom(err);
-    s->facts.t_min = t_min;
-    s->facts.t_max = t_max;
+    *t_first = t_min;
+    *t_last = t_max;
     tsfs_pq_scratch_free(scratch);
     tsfs_arena_free(&arena);
     return rc;

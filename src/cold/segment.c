@@ -102,10 +102,12 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
         return tsfs_error_set(err, -EINVAL, "a segment must be a regular file");
     if (s->facts.inode && (s->facts.inode != st.st_ino || s->facts.bytes != (uint64_t)st.st_size))
         return tsfs_error_set(err, -ESTALE, "%s is no longer the file that was opened", s->path);
-    s->facts.inode = st.st_ino;
-    s->facts.bytes = (uint64_t)st.st_size;
-    s->facts.mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    rc = tsfs_pq_reader_open((struct tsfs_pq_input){input_pread, s, s->facts.bytes}, &s->reader, err);
+    struct tsfs_segment_facts facts = {
+        .inode = st.st_ino,
+        .bytes = (uint64_t)st.st_size,
+        .mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+    };
+    rc = tsfs_pq_reader_open((struct tsfs_pq_input){input_pread, s, facts.bytes}, &s->reader, err);
     if (rc)
         return rc;
     const struct tsfs_pq_info *info = tsfs_pq_reader_info(s->reader);
@@ -116,26 +118,36 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
     if (!s->chunks)
         return oom(err);
     char magic[8];
-    s->native = parse_index_key(tsfs_pq_reader_kv(s->reader, TSFS_STR(COLD_KEY_INDEX)), s->facts.bytes,
-                                &offset, &length);
-    if (s->native) {
+    bool native = parse_index_key(tsfs_pq_reader_kv(s->reader, TSFS_STR(COLD_KEY_INDEX)), facts.bytes,
+                                  &offset, &length);
+    if (native) {
         rc = tsfs_io_read_all(s->fd, magic, sizeof(magic), (off_t)offset);
         if (rc)
             return tsfs_error_set(err, rc, "cannot read the segment: %s", strerror(-rc));
         /* Another program that rewrote the file may have kept the key. */
-        s->native = memcmp(magic, COLD_INDEX_MAGIC, sizeof(magic)) == 0;
+        native = memcmp(magic, COLD_INDEX_MAGIC, sizeof(magic)) == 0;
     }
-    s->facts.rows = info->nrows;
-    if (!s->native)
-        return foreign_check(s, err);
-    rc = cold_index_load(s->fd, offset, length, &s->index, err);
-    if (rc == 0)
-        rc = check_index(info, s->index, err);
-    if (rc)
-        return rc;
-    s->facts.series = s->index->series;
-    s->facts.t_min = s->index->t_min;
-    s->facts.t_max = s->index->t_max;
+    facts.rows = info->nrows;
+    if (native) {
+        rc = cold_index_load(s->fd, offset, length, &s->index, err);
+        if (rc == 0)
+            rc = check_index(info, s->index, err);
+        if (rc)
+            return rc;
+        facts.series = s->index->series;
+        facts.t_min = s->index->t_min;
+        facts.t_max = s->index->t_max;
+    } else if (s->facts.inode == 0) {
+        rc = foreign_check(s, &facts.t_min, &facts.t_max, err);
+        if (rc)
+            return rc;
+    }
+    if (s->facts.inode == 0) { /* known once and for all: read without a lock from here on */
+        s->facts = facts;
+        s->native = native;
+    } else if (native != s->native) {
+        return tsfs_error_set(err, -ESTALE, "%s is no longer the file that was opened", s->path);
+    }
     return 0;
 }
 
@@ -217,12 +229,9 @@ int segment_pin(struct tsfs_segment *s, struct tsfs_error *err)
     int rc = 0;
     pthread_mutex_lock(&s->lock);
     if (s->reader == NULL || s->chunks == NULL) {
-        struct tsfs_segment_facts before = s->facts;
         rc = load(s, err);
-        if (rc) {
+        if (rc)
             unload(s);
-            s->facts = before;
-        }
     }
     if (rc == 0)
         s->pins++;

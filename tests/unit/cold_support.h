@@ -3,6 +3,7 @@
 #ifndef TESTS_COLD_SUPPORT_H
 #define TESTS_COLD_SUPPORT_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
