@@ -1,8 +1,8 @@
 /* WHERE, as far as it has come down to a scan.
  *
- * Three kinds of terms.  A comparison of time with a constant becomes the scan's time range and is gone.  A
- * term over dimensions and measure_name alone, if it cannot fail, is tested once a series: the series filter.
- * The rest is the row filter, in the order written.
+ * Three kinds of terms.  A comparison of time, or of bin(time, step), with a constant becomes the scan's time
+ * range and is gone.  A term over dimensions and measure_name alone, if it cannot fail, is tested once a
+ * series: the series filter. The rest is the row filter, in the order written.
  *
  * Beyond that, necessary conditions are drawn from every term, for lookups and for skipping: the values that
  * a dimension must have ("= 'a'", IN, and ORs of them), and the range that a measure, or time, must lie in.
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/time.h"
 #include "plan/plan_priv.h"
 
 /* [lo, hi] of int64 values, or of doubles. */
@@ -137,18 +138,35 @@ static bool cast_range(enum tsfs_op op, double v, struct range *out)
     return true;
 }
 
-/* bin(time, step) op v: the bin of t lies in (t - step, t]. */
+/* bin(time, step) op v, exactly: bins begin at multiples of step. */
 static struct range bin_range(enum tsfs_op op, int64_t step, int64_t v)
 {
-    struct range r = int_range(op, v);
-    if (!nothing(r) && r.ihi != INT64_MAX && __builtin_add_overflow(r.ihi, step - 1, &r.ihi))
-        r.ihi = INT64_MAX;
-    return r;
+    struct range r = everything(false);
+    int64_t start = tsfs_time_floor(v, step), last; /* of the bin that v lies in */
+    bool aligned = start == v;
+    if (__builtin_add_overflow(start, step - 1, &last))
+        last = INT64_MAX;
+    switch (op) {
+    case TSFS_OP_EQ: return aligned ? (struct range){false, start, last, 0, 0} : none(false);
+    case TSFS_OP_GE: return int_range(aligned ? TSFS_OP_GE : TSFS_OP_GT, aligned ? v : last);
+    case TSFS_OP_GT: return int_range(TSFS_OP_GT, last);
+    case TSFS_OP_LE: return int_range(TSFS_OP_LE, last);
+    case TSFS_OP_LT: return int_range(aligned ? TSFS_OP_LT : TSFS_OP_LE, aligned ? v : last);
+    default: return r;
+    }
 }
 
 static bool is_column(const struct tsfs_expr *e, uint32_t index)
 {
     return e->kind == TSFS_EXPR_COLUMN && e->index == index;
+}
+
+/* bin(a column, a step that is known) */
+static bool is_bin(const struct tsfs_expr *e)
+{
+    return tsfs_expr_op(e) == TSFS_OP_BIN && e->nargs == 2 && e->args[0]->kind == TSFS_EXPR_COLUMN &&
+           e->args[0]->type == TSFS_TIMESTAMP && e->args[1]->kind == TSFS_EXPR_LITERAL &&
+           e->args[1]->type == TSFS_INTERVAL_DS && !e->args[1]->value.null && e->args[1]->value.i > 0;
 }
 
 /* What "left op literal" says of column `index`. */
@@ -319,8 +337,10 @@ static bool is_time_term(const struct scan_ctx *c, const struct tsfs_expr *e)
         return false;
     for (int side = 0; side < 2; side++) {
         const struct tsfs_expr *col = e->args[side], *value = e->args[1 - side];
+        if (is_bin(col))
+            col = col->args[0];
         if (col->kind == TSFS_EXPR_COLUMN && ordinal_of(c, col->index) == TSFS_ORDINAL_TIME &&
-            value->kind == TSFS_EXPR_LITERAL && value->type == TSFS_TIMESTAMP)
+            value->kind == TSFS_EXPR_LITERAL && value->type == TSFS_TIMESTAMP && !value->value.null)
             return true;
     }
     return false;

@@ -154,40 +154,6 @@ static struct tsfs_expr *bind_logic(struct binder *b, struct bind_select *s, con
     return e;
 }
 
-static struct tsfs_expr *negate(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *arg)
-{
-    if (arg == NULL)
-        return NULL;
-    if (arg->kind == TSFS_EXPR_LITERAL) {
-        struct tsfs_value v = arg->value;
-        v.b = !v.b;
-        return literal(b, v, ast);
-    }
-    if (arg->kind == TSFS_EXPR_NOT)
-        return arg->args[0];
-    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_NOT, TSFS_BOOLEAN, ast, 1);
-    if (e != NULL)
-        e->args[0] = arg;
-    return e;
-}
-
-static struct tsfs_expr *negate_if(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *e)
-{
-    return ast->negated ? negate(b, ast, e) : e;
-}
-
-static struct tsfs_expr *test_null(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *arg)
-{
-    if (arg == NULL)
-        return NULL;
-    if (arg->kind == TSFS_EXPR_LITERAL)
-        return boolean(b, is_null(arg), ast);
-    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_IS_NULL, TSFS_BOOLEAN, ast, 1);
-    if (e != NULL)
-        e->args[0] = arg;
-    return e;
-}
-
 /* a op b over bound operands. */
 static struct tsfs_expr *compare(struct binder *b, struct bind_select *s, const char *op,
                                  const struct sql_ast_expr *ast, struct tsfs_expr *left,
@@ -203,6 +169,60 @@ static struct tsfs_expr *compare(struct binder *b, struct bind_select *s, const 
     return bind_apply(b, s, tsfs_str_from(op), ast, args, 2);
 }
 
+/* The comparison that is true where op is false; NULL: there is none (NaN is neither < nor >= anything). */
+static const char *opposite(const struct tsfs_expr *e)
+{
+    bool is_double = e->nargs > 0 && e->args[0]->type == TSFS_DOUBLE;
+    switch (tsfs_expr_op(e)) {
+    case TSFS_OP_EQ: return "<>";
+    case TSFS_OP_NE: return "=";
+    case TSFS_OP_LT: return is_double ? NULL : ">=";
+    case TSFS_OP_LE: return is_double ? NULL : ">";
+    case TSFS_OP_GT: return is_double ? NULL : "<=";
+    case TSFS_OP_GE: return is_double ? NULL : "<";
+    default: return NULL;
+    }
+}
+
+static struct tsfs_expr *negate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                struct tsfs_expr *arg)
+{
+    if (arg == NULL)
+        return NULL;
+    if (arg->kind == TSFS_EXPR_LITERAL) {
+        struct tsfs_value v = arg->value;
+        v.b = !v.b;
+        return literal(b, v, ast);
+    }
+    if (arg->kind == TSFS_EXPR_NOT)
+        return arg->args[0];
+    const char *op = opposite(arg);
+    if (op != NULL)
+        return compare(b, s, op, ast, arg->args[0], arg->args[1]);
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_NOT, TSFS_BOOLEAN, ast, 1);
+    if (e != NULL)
+        e->args[0] = arg;
+    return e;
+}
+
+static struct tsfs_expr *negate_if(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                   struct tsfs_expr *e)
+{
+    return ast->negated ? negate(b, s, ast, e) : e;
+}
+
+static struct tsfs_expr *test_null(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *arg)
+{
+    if (arg == NULL)
+        return NULL;
+    if (arg->kind == TSFS_EXPR_LITERAL)
+        return boolean(b, is_null(arg), ast);
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_IS_NULL, TSFS_BOOLEAN, ast, 1);
+    if (e != NULL)
+        e->args[0] = arg;
+    return e;
+}
+
 /* a BETWEEN lo AND hi is a >= lo AND a <= hi. */
 static struct tsfs_expr *bind_between(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
@@ -215,17 +235,17 @@ static struct tsfs_expr *bind_between(struct binder *b, struct bind_select *s, c
     if (hi == NULL)
         return NULL;
     if (is_known(lo, false) || is_known(hi, false))
-        return negate_if(b, ast, boolean(b, false, ast));
+        return negate_if(b, s, ast, boolean(b, false, ast));
     if (is_known(lo, true))
-        return negate_if(b, ast, hi);
+        return negate_if(b, s, ast, hi);
     if (is_known(hi, true))
-        return negate_if(b, ast, lo);
+        return negate_if(b, s, ast, lo);
     struct tsfs_expr *e = bind_new(b, TSFS_EXPR_AND, TSFS_BOOLEAN, ast, 2);
     if (e == NULL)
         return NULL;
     e->args[0] = lo;
     e->args[1] = hi;
-    return negate_if(b, ast, e);
+    return negate_if(b, s, ast, e);
 }
 
 /* a IS NOT DISTINCT FROM b: a = b, or where that is NULL, both are. */
@@ -263,7 +283,7 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
             same->args[1] = both;
         }
     }
-    return ast->negated ? same : negate(b, ast, same);
+    return ast->negated ? same : negate(b, s, ast, same);
 }
 
 static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
@@ -283,12 +303,12 @@ static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const 
         }
     }
     if (is_null(e->args[0]))
-        return negate_if(b, ast, literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .null = true}, ast));
+        return negate_if(b, s, ast, literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .null = true}, ast));
     for (uint32_t i = 0; i < ast->nargs; i++)
         if ((e->args[i] = bind_coerce(b, s, e->args[i], type)) == NULL)
             return NULL;
     e = bind_fold(b, s, e);
-    return e == NULL ? NULL : negate_if(b, ast, e);
+    return e == NULL ? NULL : negate_if(b, s, ast, e);
 }
 
 /* A literal pattern is tried once here, so that a bad one is an error at its place in the text and a good one
@@ -320,7 +340,7 @@ static struct tsfs_expr *bind_like(struct binder *b, struct bind_select *s, cons
         if (bind_fold(b, s, trial) == NULL)
             return NULL;
     }
-    return negate_if(b, ast, e);
+    return negate_if(b, s, ast, e);
 }
 
 /* Branch i of a CASE: condition or value. */
@@ -497,12 +517,12 @@ struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struc
     case SQL_AST_CALL: return bind_call(b, s, ast);
     case SQL_AST_UNARY:
     case SQL_AST_BINARY: return bind_operator(b, s, ast);
-    case SQL_AST_NOT: return negate(b, ast, bind_condition(b, s, ast->args[0], "NOT"));
+    case SQL_AST_NOT: return negate(b, s, ast, bind_condition(b, s, ast->args[0], "NOT"));
     case SQL_AST_AND:
     case SQL_AST_OR: return bind_logic(b, s, ast);
     case SQL_AST_IS_NULL:
         e = bind_expr(b, s, ast->args[0]);
-        return e == NULL ? NULL : negate_if(b, ast, test_null(b, ast, e));
+        return e == NULL ? NULL : negate_if(b, s, ast, test_null(b, ast, e));
     case SQL_AST_IS_DISTINCT: return bind_distinct(b, s, ast);
     case SQL_AST_BETWEEN: return bind_between(b, s, ast);
     case SQL_AST_IN: return bind_in(b, s, ast);

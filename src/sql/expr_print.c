@@ -1,8 +1,10 @@
 /* Bound expressions as SQL text, for EXPLAIN. */
 #include "sql/expr_tree.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "base/time.h"
 #include "col/text.h"
 
 #define PRINTED_LIST 16 /* arguments shown of AND, OR and IN before "..." */
@@ -51,6 +53,25 @@ static int print_string(const struct printer *p, struct tsfs_str s)
     return rc != 0 ? rc : put(p, "'");
 }
 
+/* In the largest unit that needs no fraction: 90m. */
+static int print_duration(const struct printer *p, int64_t ns)
+{
+    static const struct {
+        const char *name;
+        int64_t ns;
+    } units[] = {{"d", TSFS_NS_PER_DAY},
+                 {"h", TSFS_NS_PER_HOUR},
+                 {"m", TSFS_NS_PER_MIN},
+                 {"s", TSFS_NS_PER_S},
+                 {"ms", TSFS_NS_PER_MS},
+                 {"us", TSFS_NS_PER_US},
+                 {"ns", 1}};
+    unsigned i = 0;
+    while (ns % units[i].ns != 0)
+        i++;
+    return tsfs_buf_printf(p->out, "%" PRId64 "%s", ns / units[i].ns, ns == 0 ? "s" : units[i].name);
+}
+
 static int print_literal(const struct printer *p, const struct tsfs_value *v)
 {
     char text[TSFS_VALUE_TEXT_MAX];
@@ -61,6 +82,8 @@ static int print_literal(const struct printer *p, const struct tsfs_value *v)
     if (v->type == TSFS_BOOLEAN)
         return put(p, v->b ? "true" : "false");
     bool bare = v->type == TSFS_INTEGER || v->type == TSFS_BIGINT || v->type == TSFS_DOUBLE;
+    if (v->type == TSFS_INTERVAL_DS && v->i >= 0)
+        return print_duration(p, v->i);
     if (v->type == TSFS_INTERVAL_DS || v->type == TSFS_INTERVAL_YM) {
         unsigned n = tsfs_value_format(v->type, &v->i, text);
         return tsfs_buf_printf(p->out, "interval '%.*s'", (int)n, text);
