@@ -1,0 +1,485 @@
+/* The hot tier, call by call; snapshots beside a writer; its memory and its refusals.  The contents under
+ * random writes are tests/property/prop_hot.c. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "hot/hot.h"
+
+#define MEASURES 10
+
+struct fixture {
+    char dir[40];
+    int dirfd;
+    struct tsfs_budget budget;
+    struct tsfs_schema *schema;
+    struct tsfs_series_index *index;
+    struct tsfs_hot *hot;
+    struct tsfs_wal *wal;
+};
+
+/* host, region; f0..f9 double, s varchar, b boolean */
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct tsfs_schema *base;
+    struct tsfs_column columns[2 + MEASURES + 2];
+    char names[MEASURES][4];
+    unsigned n = 0;
+    columns[n++] =
+        (struct tsfs_column){.name = TSFS_STR("host"), .role = TSFS_ROLE_DIMENSION, .type = TSFS_VARCHAR};
+    columns[n++] =
+        (struct tsfs_column){.name = TSFS_STR("region"), .role = TSFS_ROLE_DIMENSION, .type = TSFS_VARCHAR};
+    for (unsigned i = 0; i < MEASURES; i++) {
+        snprintf(names[i], sizeof(names[i]), "f%u", i % 10);
+        columns[n++] = (struct tsfs_column){
+            .name = tsfs_str_from(names[i]), .role = TSFS_ROLE_MEASURE, .type = TSFS_DOUBLE};
+    }
+    columns[n++] =
+        (struct tsfs_column){.name = TSFS_STR("s"), .role = TSFS_ROLE_MEASURE, .type = TSFS_VARCHAR};
+    columns[n++] =
+        (struct tsfs_column){.name = TSFS_STR("b"), .role = TSFS_ROLE_MEASURE, .type = TSFS_BOOLEAN};
+    snprintf(f->dir, sizeof(f->dir), "/tmp/tsfs-test-hot-XXXXXX");
+    if (!mkdtemp(f->dir) || (f->dirfd = open(f->dir, O_RDONLY | O_DIRECTORY)) < 0)
+        return -1;
+    if (tsfs_schema_create(&base) || tsfs_schema_extend(base, columns, n, &f->schema, NULL) ||
+        tsfs_series_index_create(&f->index) || tsfs_hot_create(f->index, &f->budget, &f->hot) ||
+        tsfs_wal_open(f->dirfd, "log", 0, &f->wal, NULL))
+        return -1;
+    tsfs_schema_unref(base);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    tsfs_wal_close(f->wal);
+    tsfs_hot_unref(f->hot);
+    tsfs_series_index_free(f->index);
+    tsfs_schema_unref(f->schema);
+    int rc = f->budget.used ? -1 : tsfs_io_remove_tree(AT_FDCWD, f->dir);
+    close(f->dirfd);
+    free(f);
+    return rc;
+}
+
+static uint32_t series(struct fixture *f, unsigned host)
+{
+    char text[16], region[16];
+    uint32_t id;
+    snprintf(text, sizeof(text), "h%u", host);
+    snprintf(region, sizeof(region), "r%u", host % 7);
+    struct tsfs_dim_value dims[] = {{0, tsfs_str_from(text)}, {1, tsfs_str_from(region)}};
+    assert_int_equal(tsfs_series_index_intern(f->index, TSFS_STR("cpu"), dims, 2, &id), 0);
+    return id;
+}
+
+static void stage_one(struct fixture *f, uint32_t id, int64_t time, uint16_t slot, double v)
+{
+    struct tsfs_cell cell = {.slot = slot, .type = TSFS_DOUBLE, .d = v};
+    assert_int_equal(tsfs_hot_stage(f->hot, f->schema, id, time, &cell, 1), 0);
+}
+
+static void commit(struct fixture *f)
+{
+    assert_int_equal(tsfs_hot_log(f->hot, f->wal, NULL), 0);
+    tsfs_hot_publish(f->hot);
+}
+
+static void facts(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_facts facts;
+    tsfs_hot_facts(f->hot, &facts);
+    assert_int_equal(facts.rows, 0);
+    assert_true(facts.t_min == INT64_MAX && facts.t_max == INT64_MIN);
+    assert_int_equal(facts.first_written, 0);
+    assert_int_equal(tsfs_hot_log(f->hot, f->wal, NULL), 0); /* nothing staged */
+    tsfs_hot_publish(f->hot);
+    assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    stage_one(f, series(f, 1), 50, 0, 1);
+    stage_one(f, series(f, 2), -7, 0, 1);
+    tsfs_hot_facts(f->hot, &facts);
+    assert_int_equal(facts.rows, 0); /* not before publication */
+    commit(f);
+    stage_one(f, series(f, 1), 60, 0, 1);
+    commit(f);
+    tsfs_hot_facts(f->hot, &facts);
+    assert_int_equal(facts.rows, 3);
+    assert_int_equal(facts.series, 2);
+    assert_true(facts.t_min == -7 && facts.t_max == 60);
+    assert_true(facts.first_written > 0);
+    assert_true(facts.bytes > 0 && f->budget.used > 0);
+}
+
+/* Each measure on a line of its own, same time: one row, no lanes, no merging later. */
+static void a_line_per_measure(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_snap *snap;
+    struct tsfs_hot_piece *pieces;
+    struct tsfs_hot_facts facts;
+    struct tsfs_arena arena;
+    uint32_t id = series(f, 1), n;
+    for (unsigned t = 0; t < 200; t++) {
+        for (uint16_t m = 0; m < MEASURES; m++)
+            stage_one(f, id, t, m, t * 100 + m);
+        if (t % 10 == 9)
+            commit(f);
+    }
+    tsfs_hot_facts(f->hot, &facts);
+    assert_int_equal(facts.rows, 200);
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, NULL, &snap), 0);
+    tsfs_arena_init(&arena, NULL);
+    assert_int_equal(tsfs_hot_snap_pieces(snap, 0, &arena, &pieces, &n), 0);
+    uint32_t row = 0;
+    for (uint32_t p = 0; p < n; p++)
+        for (uint32_t r = 0; r < pieces[p].nrows; r++, row++)
+            for (unsigned m = 0; m < MEASURES; m++) {
+                assert_null(pieces[p].cols[m].valid);
+                assert_true(pieces[p].cols[m].d[r] == row * 100 + m);
+            }
+    assert_int_equal(row, 200);
+    tsfs_arena_free(&arena);
+    tsfs_hot_snap_free(snap);
+}
+
+/* The common case copies nothing: pieces point at the same memory every time. */
+static void pieces_in_place(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_snap *snap;
+    struct tsfs_hot_piece *a, *b;
+    struct tsfs_arena arena;
+    uint32_t id = series(f, 1), na, nb;
+    struct tsfs_scan_spec spec = {.time_min = 100, .time_max = 2500};
+    for (int64_t t = 0; t < 3000; t++)
+        stage_one(f, id, t, 0, (double)t);
+    commit(f);
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, &spec, &snap), 0);
+    tsfs_arena_init(&arena, NULL);
+    assert_int_equal(tsfs_hot_snap_pieces(snap, 0, &arena, &a, &na), 0);
+    assert_int_equal(tsfs_hot_snap_pieces(snap, 0, &arena, &b, &nb), 0);
+    assert_int_equal(na, nb);
+    uint32_t rows = 0;
+    for (uint32_t p = 0; p < na; p++) {
+        assert_ptr_equal(a[p].time, b[p].time);
+        assert_ptr_equal(a[p].cols[0].data, b[p].cols[0].data);
+        assert_null(a[p].cols[0].valid);
+        rows += a[p].nrows;
+    }
+    assert_int_equal(rows, 2401);
+    assert_int_equal(a[0].time[0], 100);
+    tsfs_arena_free(&arena);
+    tsfs_hot_snap_free(snap);
+}
+
+/* One late row costs a small copy, not one of the series. */
+static void late_rows_are_cheap(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_snap *snap;
+    struct tsfs_hot_piece *pieces;
+    struct tsfs_arena arena;
+    uint32_t id = series(f, 1), n, rows = 0;
+    for (int64_t t = 0; t < 20000; t++)
+        stage_one(f, id, 10 * t, 0, (double)t);
+    commit(f);
+    stage_one(f, id, 55555, 0, -1);
+    stage_one(f, id, 100000, 0, -2); /* the same time as a row that is there */
+    commit(f);
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, NULL, &snap), 0);
+    tsfs_arena_init(&arena, NULL);
+    assert_int_equal(tsfs_hot_snap_pieces(snap, 0, &arena, &pieces, &n), 0);
+    assert_true(arena.used < 20000);
+    for (uint32_t p = 0; p < n; p++)
+        for (uint32_t r = 0; r < pieces[p].nrows; r++, rows++) {
+            int64_t t = pieces[p].time[r];
+            double want = t == 55555 ? -1 : t == 100000 ? -2 : (double)(t / 10);
+            assert_true(pieces[p].cols[0].d[r] == want);
+        }
+    assert_int_equal(rows, 20001);
+    tsfs_arena_free(&arena);
+    tsfs_hot_snap_free(snap);
+}
+
+static void memory_of_full_days(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_facts facts;
+    struct tsfs_cell cells[MEASURES];
+    uint32_t ids[100];
+    for (unsigned s = 0; s < 100; s++)
+        ids[s] = series(f, s);
+    for (unsigned t = 0; t < 8640; t++) {
+        for (unsigned m = 0; m < MEASURES; m++)
+            cells[m] = (struct tsfs_cell){.slot = (uint16_t)m, .type = TSFS_DOUBLE, .d = t * 0.1};
+        for (unsigned s = 0; s < 100; s++)
+            assert_int_equal(
+                tsfs_hot_stage(f->hot, f->schema, ids[s], t * INT64_C(10000000000), cells, MEASURES), 0);
+        tsfs_hot_publish(f->hot);
+    }
+    tsfs_hot_facts(f->hot, &facts);
+    assert_int_equal(facts.rows, 864000);
+    assert_true(facts.bytes < facts.rows * MEASURES * 10);
+    assert_true(f->budget.used >= facts.bytes - 4096);
+}
+
+/* What an undone record defined must be defined again by the next, or recovery would not know it. */
+static int define(void *ctx, uint16_t ordinal, const struct tsfs_column *column, struct tsfs_error *err)
+{
+    return 0;
+}
+
+static const struct tsfs_schema *schema_of(void *ctx)
+{
+    return ((struct fixture *)ctx)->schema;
+}
+
+static int apply(void *ctx, const void *payload, size_t len, struct tsfs_error *err)
+{
+    struct tsfs_hot_recovery recovery = {define, schema_of, ctx};
+    return tsfs_hot_replay(((struct fixture *)ctx)->hot, &recovery, payload, len, err);
+}
+
+static void definitions_after_undo(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_error err = {0};
+    struct tsfs_hot_facts facts;
+    uint64_t good, torn;
+    for (unsigned logged = 0; logged < 2; logged++) {
+        for (unsigned s = 0; s < 5; s++)
+            stage_one(f, series(f, s), 1, (uint16_t)s, 1);
+        if (logged)
+            assert_int_equal(tsfs_hot_log(f->hot, f->wal, NULL), 0);
+        assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    }
+    for (unsigned s = 5; s-- > 0;)
+        stage_one(f, series(f, s), 1, (uint16_t)s, 1);
+    commit(f);
+    size_t used = f->budget.used;
+    for (unsigned i = 0; i < 2000; i++) { /* a client that tries again and again on a full disk */
+        char text[200];
+        memset(text, 'a' + (int)(i % 26), sizeof(text));
+        struct tsfs_cell cell = {.slot = MEASURES, .type = TSFS_VARCHAR, .s = {text, sizeof(text)}};
+        for (unsigned s = 0; s < 5; s++)
+            assert_int_equal(tsfs_hot_stage(f->hot, f->schema, series(f, s), 2 + s, &cell, 1), 0);
+        assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    }
+    assert_true(f->budget.used < used + 65536);
+    struct fixture next = {.schema = f->schema};
+    assert_int_equal(tsfs_hot_create(f->index, NULL, &next.hot), 0);
+    int rc = tsfs_wal_recover(f->dirfd, "log", true, apply, &next, &good, &torn, &err);
+    if (rc)
+        fail_msg("%s", err.message);
+    tsfs_hot_facts(next.hot, &facts);
+    assert_int_equal(facts.rows, 5);
+    assert_int_equal(facts.series, 5);
+    tsfs_hot_unref(next.hot);
+}
+
+static void record_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_facts facts;
+    char *text = malloc(60000);
+    struct tsfs_cell cell = {.slot = MEASURES, .type = TSFS_VARCHAR, .s = {text, 60000}};
+    uint32_t id = series(f, 1);
+    int rc = 0, rows = 0;
+    memset(text, 'x', 60000);
+    while (rc == 0) {
+        text[0] = (char)('a' + rows % 7);
+        rc = tsfs_hot_stage(f->hot, f->schema, id, rows, &cell, 1);
+        rows += rc == 0;
+    }
+    assert_int_equal(rc, -E2BIG);
+    commit(f);
+    assert_int_equal(tsfs_hot_stage(f->hot, f->schema, id, rows, &cell, 1), 0);
+    commit(f);
+    tsfs_hot_facts(f->hot, &facts);
+    assert_int_equal(facts.rows, rows + 1);
+    struct tsfs_cell unknown = {.slot = 4000, .type = TSFS_DOUBLE};
+    assert_int_equal(tsfs_hot_stage(f->hot, f->schema, id, rows + 1, &unknown, 1), -EINVAL);
+    assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    free(text);
+}
+
+static bool never(void *ctx, const struct tsfs_series *s)
+{
+    ++*(unsigned *)ctx;
+    return tsfs_str_eq(s->dims[0], TSFS_STR("h4321"));
+}
+
+/* One series out of many is found through the index: the predicate is asked about it alone. */
+static void one_of_many(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_snap *snap;
+    struct tsfs_series s;
+    unsigned asked = 0;
+    for (unsigned i = 0; i < 10000; i++)
+        stage_one(f, series(f, i), i, 0, i);
+    commit(f);
+    struct tsfs_str hosts[] = {TSFS_STR("nobody"), TSFS_STR("h4321"), TSFS_STR("h4321")},
+                    regions[] = {TSFS_STR("r2")};
+    struct tsfs_dim_in in[] = {{3, 1, regions}, {2, 3, hosts}};
+    struct tsfs_scan_spec spec = {.time_min = INT64_MIN,
+                                  .time_max = INT64_MAX,
+                                  .series_match = never,
+                                  .series_ctx = &asked,
+                                  .dim_in = in,
+                                  .n_dim_in = 2};
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, &spec, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_count(snap), 1);
+    assert_int_equal(asked, 1);
+    tsfs_hot_snap_series(snap, 0, &s);
+    assert_true(tsfs_str_eq(s.dims[0], TSFS_STR("h4321")));
+    assert_int_equal(tsfs_hot_snap_find(snap, &s), 0);
+    struct tsfs_str other[] = {TSFS_STR("h1"), TSFS_STR("r1")};
+    s.dims = other;
+    assert_int_equal(tsfs_hot_snap_find(snap, &s), TSFS_SERIES_NONE);
+    tsfs_hot_snap_free(snap);
+
+    spec = (struct tsfs_scan_spec){.time_min = 10, .time_max = 19};
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, &spec, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_count(snap), 10);
+    tsfs_hot_snap_free(snap);
+}
+
+/* A writer and readers.  Every batch puts its number into all series, at times that are in order for some,
+ * late or double for others, with strings and gaps; so every snapshot must show the same last number in each
+ * series and all the numbers before it. */
+#define THREAD_SERIES  12
+#define THREAD_BATCHES 1500
+
+struct race {
+    struct fixture *f;
+    _Atomic bool stop;
+    _Atomic unsigned checks;
+};
+
+static void check_snapshot(struct race *r, struct tsfs_hot_snap *snap)
+{
+    int64_t last = -1;
+    uint32_t n;
+    for (uint32_t i = 0; i < tsfs_hot_snap_count(snap); i++) {
+        struct tsfs_arena arena;
+        struct tsfs_hot_piece *pieces;
+        struct tsfs_series s;
+        int64_t seen = -1, count = 0, before = INT64_MIN;
+        tsfs_hot_snap_series(snap, i, &s);
+        tsfs_arena_init(&arena, NULL);
+        assert_int_equal(tsfs_hot_snap_pieces(snap, i, &arena, &pieces, &n), 0);
+        for (uint32_t p = 0; p < n; p++)
+            for (uint32_t k = 0; k < pieces[p].nrows; k++) {
+                assert_true(pieces[p].time[k] > before);
+                before = pieces[p].time[k];
+                const struct tsfs_vec *text = pieces[p].ncols > MEASURES ? &pieces[p].cols[MEASURES] : NULL;
+                double v = pieces[p].cols[0].d[k];
+                seen = (int64_t)v > seen ? (int64_t)v : seen;
+                if (text && text->data && !tsfs_vec_null(text, k))
+                    assert_true(text->s[k].len == 3 && memcmp(text->s[k].ptr, "abc", 3) == 0);
+                if (pieces[p].cols[1].data && !tsfs_vec_null(&pieces[p].cols[1], k))
+                    assert_true(pieces[p].cols[1].d[k] == v);
+                count++;
+            }
+        tsfs_arena_free(&arena);
+        assert_int_equal(count, seen + 1);
+        if (last >= 0)
+            assert_int_equal(seen, last);
+        last = seen;
+    }
+    if (last >= 0)
+        assert_int_equal(tsfs_hot_snap_count(snap), THREAD_SERIES);
+    atomic_fetch_add(&r->checks, 1);
+}
+
+static void *reader(void *ctx)
+{
+    struct race *r = ctx;
+    struct tsfs_dim_in in = {3, 1, &TSFS_STR("r1")};
+    while (!atomic_load(&r->stop)) {
+        struct tsfs_hot_snap *snap;
+        struct tsfs_scan_spec spec = {.time_min = INT64_MIN, .time_max = INT64_MAX};
+        assert_int_equal(tsfs_hot_snapshot(r->f->hot, r->f->schema, &spec, &snap), 0);
+        check_snapshot(r, snap);
+        tsfs_hot_snap_free(snap);
+        spec.dim_in = &in;
+        spec.n_dim_in = 1;
+        assert_int_equal(tsfs_hot_snapshot(r->f->hot, r->f->schema, &spec, &snap), 0);
+        tsfs_hot_snap_free(snap);
+    }
+    return NULL;
+}
+
+static void stage_batch(struct fixture *f, const uint32_t *ids, unsigned b)
+{
+    for (unsigned s = 0; s < THREAD_SERIES; s++) {
+        struct tsfs_cell cells[3] = {{.slot = 0, .type = TSFS_DOUBLE, .d = b},
+                                     {.slot = 1, .type = TSFS_DOUBLE, .d = b},
+                                     {.slot = MEASURES, .type = TSFS_VARCHAR, .s = TSFS_STR("abc")}};
+        int64_t t = b;
+        if (s % 4 == 1)
+            t = (int64_t)b ^ 7; /* in order by eights only */
+        if (s % 4 == 2)
+            t = -(int64_t)b; /* backwards: the unordered lane */
+        unsigned n = s % 4 == 3 && b % 3 ? 1 : 1 + (b / 100 + s) % 3;
+        assert_int_equal(tsfs_hot_stage(f->hot, f->schema, ids[s], t, cells, n), 0);
+    }
+}
+
+static void snapshots_beside_a_writer(void **state)
+{
+    struct fixture *f = *state;
+    struct race r = {.f = f};
+    pthread_t threads[2];
+    uint32_t ids[THREAD_SERIES];
+    for (unsigned s = 0; s < THREAD_SERIES; s++)
+        ids[s] = series(f, s);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, reader, &r), 0);
+    for (unsigned b = 0; b < THREAD_BATCHES; b++) {
+        if (b % 5 == 0) { /* more than will stay */
+            stage_batch(f, ids, b + 1000);
+            stage_batch(f, ids, b + 1001);
+            if (b % 2)
+                assert_int_equal(tsfs_hot_log(f->hot, f->wal, NULL), 0);
+            assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+        }
+        stage_batch(f, ids, b);
+        commit(f);
+    }
+    while (atomic_load(&r.checks) < 3)
+        usleep(1000);
+    atomic_store(&r.stop, true);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(facts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_line_per_measure, setup, teardown),
+        cmocka_unit_test_setup_teardown(pieces_in_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_rows_are_cheap, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_of_full_days, setup, teardown),
+        cmocka_unit_test_setup_teardown(definitions_after_undo, setup, teardown),
+        cmocka_unit_test_setup_teardown(record_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_of_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(snapshots_beside_a_writer, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
