@@ -98,11 +98,22 @@ fail:
 /* ---- read -------------------------------------------------------------------------------------------------
  */
 
+/* From a copy: the reader may have closed the file, and the snapshot be gone, before a reply returns. */
 static void read_text(fuse_req_t req, const struct fs_handle *handle, size_t size, off_t offset)
 {
+    char *buf = fs_scratch();
+    if (!buf) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
     size_t len = handle->text.len;
     size_t at = (uint64_t)offset < len ? (size_t)offset : len;
-    fuse_reply_buf(req, handle->text.data ? handle->text.data + at : NULL, size < len - at ? size : len - at);
+    size_t n = size < len - at ? size : len - at;
+    if (n > FS_WRITE_MAX)
+        n = FS_WRITE_MAX;
+    if (n)
+        memcpy(buf, handle->text.data + at, n);
+    fuse_reply_buf(req, buf, n);
 }
 
 static void read_query(fuse_req_t req, struct fs_handle *handle, size_t size, off_t offset)
