@@ -450,6 +450,26 @@ static const struct scalar_case scalar_cases[] = {
     {"parse_duration", {"s ms"}, "!is not a number and a unit"},
     {"parse_duration", {"s 1month"}, "!is not a number and a unit"},
     {"parse_duration", {"s 99999999999999999999999d"}, "!is out of range"},
+    /* patterns */
+    {"date_format",
+     {"t 2024-05-06 07:08:09.123456789", "s %Y-%m-%d %H:%i:%s.%f"},
+     "2024-05-06 07:08:09.123456"},
+    {"date_format",
+     {"t 2024-05-06 17:08:09", "s %a %W %b %M %e/%c/%y %j %k %l %h %p %r|%T %x-%v 100%%"},
+     "Mon Monday May May 6/5/24 127 17 5 05 PM 05:08:09 PM|17:08:09 2024-19 100%"},
+    {"date_format", {"t 2024", "s %q"}, "!date_format: %q is not supported"},
+    {"date_format", {"t 2024", "s x%"}, "!the pattern ends in the middle of a code"},
+    {"date_format", {"t 2024", "s "}, ""},
+    {"date_parse", {"s 2024-05-06 07:08:09.5", "s %Y-%m-%d %H:%i:%s.%f"}, "2024-05-06 07:08:09.500000000"},
+    {"date_parse", {"s 6 May 24 12:30 am", "s %e %b %y %h:%i %p"}, "2024-05-06 00:30:00.000000000"},
+    {"date_parse", {"s 05:08:09 PM", "s %r"}, "1970-01-01 17:08:09.000000000"},
+    {"date_parse", {"s 2024 366", "s %Y %j"}, "2024-12-31 00:00:00.000000000"},
+    {"date_parse", {"s 2023 366", "s %Y %j"}, "!is not a time that there is"},
+    {"date_parse", {"s 2024-02-30", "s %Y-%m-%d"}, "!is not a time that there is"},
+    {"date_parse", {"s 2024-02-01x", "s %Y-%m-%d"}, "!does not follow the pattern"},
+    {"date_parse", {"s 2024", "s %Y-"}, "!does not follow the pattern"},
+    {"date_parse", {"s 2024", "s %Q"}, "!date_parse: %Q is not supported"},
+    {"date_parse", {"s 2024", "s %Y%"}, "!the pattern ends in the middle of a code"},
 };
 
 struct cast_case {

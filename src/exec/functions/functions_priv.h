@@ -11,7 +11,8 @@ struct function_table {
 
 extern const struct function_table functions_arith, functions_interval, functions_compare, functions_like,
     functions_math, functions_string, functions_search, functions_date_part, functions_datetime,
-    functions_bin, functions_agg_basic, functions_agg_extreme, functions_agg_by;
+    functions_bin, functions_date_text, functions_agg_basic, functions_agg_extreme, functions_agg_by,
+    functions_agg_stat, functions_agg_sketch;
 
 #define FUNCTION_TABLE(array)                                                                                \
     {                                                                                                        \

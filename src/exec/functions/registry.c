@@ -12,9 +12,10 @@
 #define REGISTRY_MAX 1024
 
 static const struct function_table *const families[] = {
-    &functions_arith,     &functions_interval,    &functions_compare,   &functions_like,     &functions_math,
-    &functions_string,    &functions_search,      &functions_date_part, &functions_datetime, &functions_bin,
-    &functions_agg_basic, &functions_agg_extreme, &functions_agg_by,
+    &functions_arith,       &functions_interval, &functions_compare,   &functions_like,
+    &functions_math,        &functions_string,   &functions_search,    &functions_date_part,
+    &functions_datetime,    &functions_bin,      &functions_date_text, &functions_agg_basic,
+    &functions_agg_extreme, &functions_agg_by,   &functions_agg_stat,  &functions_agg_sketch,
 };
 
 static const struct tsfs_function *order[REGISTRY_MAX];

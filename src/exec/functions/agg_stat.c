@@ -1,0 +1,258 @@
+/* Variance, deviation, skewness, kurtosis; covariance, correlation, regression.
+ *
+ * A state holds the count, the mean and sums of powers of deviations from it; such states merge exactly
+ * (Chan, Golub, LeVeque 1979; Pébay 2008 for the higher powers).  A run is first reduced to a state of its
+ * own in two passes over the values, mean and then deviations, both in lanes that vectorise and without
+ * cancellation, and then merged. */
+#include <math.h>
+
+#include "exec/functions/agg_priv.h"
+
+#define LANES 8u
+
+struct moments {
+    uint64_t n;
+    double mean, m2, m3, m4;
+};
+
+static void merge_moments(struct moments *s, const struct moments *f)
+{
+    if (f->n == 0)
+        return;
+    if (s->n == 0) {
+        *s = *f;
+        return;
+    }
+    double a = (double)s->n, b = (double)f->n, n = a + b;
+    double d = f->mean - s->mean, d_n = d / n;
+    s->m4 += f->m4 + d * d_n * d_n * d_n * a * b * (a * a - a * b + b * b) +
+             6 * d_n * d_n * (a * a * f->m2 + b * b * s->m2) + 4 * d_n * (a * f->m3 - b * s->m3);
+    s->m3 += f->m3 + d * d_n * d_n * a * b * (a - b) + 3 * d_n * (a * f->m2 - b * s->m2);
+    s->m2 += f->m2 + d * d_n * a * b;
+    s->mean += d_n * b;
+    s->n += f->n;
+}
+
+static double lane_sum(const double *lanes)
+{
+    return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+}
+
+static double mean_of(const double *restrict v, uint32_t n)
+{
+    double lanes[LANES] = {0}, rest = 0;
+    uint32_t whole = n - n % LANES;
+    for (uint32_t i = 0; i < whole; i += LANES)
+        for (uint32_t k = 0; k < LANES; k++)
+            lanes[k] += v[i + k];
+    for (uint32_t i = whole; i < n; i++)
+        rest += v[i];
+    return (lane_sum(lanes) + rest) / n;
+}
+
+static int variance_dense(struct tsfs_kernel_ctx *ctx, struct moments *s, const double *restrict v,
+                          uint32_t n)
+{
+    struct moments run = {.n = n, .mean = mean_of(v, n)};
+    double one[LANES] = {0}, two[LANES] = {0}, rest1 = 0, rest2 = 0;
+    uint32_t whole = n - n % LANES;
+    for (uint32_t i = 0; i < whole; i += LANES) {
+        for (uint32_t k = 0; k < LANES; k++) {
+            double d = v[i + k] - run.mean;
+            one[k] += d;
+            two[k] += d * d;
+        }
+    }
+    for (uint32_t i = whole; i < n; i++) {
+        double d = v[i] - run.mean;
+        rest1 += d;
+        rest2 += d * d;
+    }
+    /* The mean is rounded: what the deviations sum up to takes that out again. */
+    double off = lane_sum(one) + rest1;
+    run.m2 = lane_sum(two) + rest2 - off * off / n;
+    run.mean += off / n;
+    merge_moments(s, &run);
+    return 0;
+}
+
+/* Welford 1962. */
+static inline int variance_one(struct tsfs_kernel_ctx *ctx, struct moments *s, double v)
+{
+    double d = v - s->mean;
+    s->mean += d / (double)++s->n;
+    s->m2 += d * (v - s->mean);
+    return 0;
+}
+
+AGG_UPDATES(variance, struct moments, double, variance_dense, variance_one)
+
+static int higher_dense(struct tsfs_kernel_ctx *ctx, struct moments *s, const double *restrict v, uint32_t n)
+{
+    struct moments run = {.n = n, .mean = mean_of(v, n)};
+    for (uint32_t i = 0; i < n; i++) {
+        double d = v[i] - run.mean, d2 = d * d;
+        run.m2 += d2;
+        run.m3 += d2 * d;
+        run.m4 += d2 * d2;
+    }
+    merge_moments(s, &run);
+    return 0;
+}
+
+static inline int higher_one(struct tsfs_kernel_ctx *ctx, struct moments *s, double v)
+{
+    merge_moments(s, &(struct moments){.n = 1, .mean = v});
+    return 0;
+}
+
+AGG_UPDATES(higher, struct moments, double, higher_dense, higher_one)
+
+static int moments_merge(AGG_MERGE_ARGS)
+{
+    merge_moments(into, from);
+    return 0;
+}
+
+/* A result from at least `least` rows; else NULL. */
+#define MOMENT_FINISH(NAME, LEAST, EXPR)                                                                     \
+    static int NAME##_finish(AGG_FINISH_ARGS)                                                                \
+    {                                                                                                        \
+        const struct moments *s = state;                                                                     \
+        const double n = (double)s->n;                                                                       \
+        if (s->n < (LEAST))                                                                                  \
+            return agg_put_null(data, 8, valid, row);                                                        \
+        (void)n;                                                                                             \
+        AGG_PUT(double, EXPR);                                                                               \
+        return 0;                                                                                            \
+    }
+
+static double excess(const struct moments *s)
+{
+    double n = (double)s->n, variance = s->m2 / (n - 1);
+    return n * (n + 1) / ((n - 1) * (n - 2) * (n - 3)) * s->m4 / (variance * variance) -
+           3 * (n - 1) * (n - 1) / ((n - 2) * (n - 3));
+}
+
+MOMENT_FINISH(var_pop, 1, fmax(s->m2, 0) / n)
+MOMENT_FINISH(var_samp, 2, fmax(s->m2, 0) / (n - 1))
+MOMENT_FINISH(stddev_pop, 1, sqrt(fmax(s->m2, 0) / n))
+MOMENT_FINISH(stddev_samp, 2, sqrt(fmax(s->m2, 0) / (n - 1)))
+MOMENT_FINISH(skewness, 3, sqrt(n) * s->m3 / (s->m2 * sqrt(s->m2)))
+MOMENT_FINISH(kurtosis, 4, excess(s))
+
+/* Two variables: y first, as SQL has it.  Rows where either is NULL do not count. */
+struct comoments {
+    uint64_t n;
+    double mean_x, mean_y, xx, yy, xy;
+};
+
+static void merge_comoments(struct comoments *s, const struct comoments *f)
+{
+    if (f->n == 0)
+        return;
+    if (s->n == 0) {
+        *s = *f;
+        return;
+    }
+    double a = (double)s->n, b = (double)f->n, n = a + b;
+    double dx = f->mean_x - s->mean_x, dy = f->mean_y - s->mean_y, w = a * b / n;
+    s->xx += f->xx + dx * dx * w;
+    s->yy += f->yy + dy * dy * w;
+    s->xy += f->xy + dx * dy * w;
+    s->mean_x += dx * b / n;
+    s->mean_y += dy * b / n;
+    s->n += f->n;
+}
+
+static inline void co_one(struct comoments *s, double y, double x)
+{
+    double n = (double)++s->n, dx = x - s->mean_x, dy = y - s->mean_y;
+    s->mean_x += dx / n;
+    s->mean_y += dy / n;
+    s->xx += dx * (x - s->mean_x);
+    s->yy += dy * (y - s->mean_y);
+    s->xy += dx * (y - s->mean_y);
+}
+
+static int co_run(AGG_RUN_ARGS)
+{
+    struct comoments run = {0};
+    for (uint32_t i = from; i < from + n; i++)
+        if (!tsfs_vec_null(&args[0], i) && !tsfs_vec_null(&args[1], i))
+            co_one(&run, args[0].d[row_at(&args[0], i)], args[1].d[row_at(&args[1], i)]);
+    merge_comoments(state, &run);
+    return 0;
+}
+
+static int co_rows(AGG_ROWS_ARGS)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (!tsfs_vec_null(&args[0], i) && !tsfs_vec_null(&args[1], i))
+            co_one(states[i], args[0].d[row_at(&args[0], i)], args[1].d[row_at(&args[1], i)]);
+    return 0;
+}
+
+static int co_merge(AGG_MERGE_ARGS)
+{
+    merge_comoments(into, from);
+    return 0;
+}
+
+#define CO_FINISH(NAME, NULL_IF, EXPR)                                                                       \
+    static int NAME##_finish(AGG_FINISH_ARGS)                                                                \
+    {                                                                                                        \
+        const struct comoments *s = state;                                                                   \
+        const double n = (double)s->n;                                                                       \
+        if (NULL_IF)                                                                                         \
+            return agg_put_null(data, 8, valid, row);                                                        \
+        (void)n;                                                                                             \
+        AGG_PUT(double, EXPR);                                                                               \
+        return 0;                                                                                            \
+    }
+
+CO_FINISH(covar_pop, n < 1, s->xy / n)
+CO_FINISH(covar_samp, n < 2, s->xy / (n - 1))
+CO_FINISH(corr, n < 2, s->xy / sqrt(s->xx * s->yy))
+CO_FINISH(regr_slope, n < 2 || s->xx == 0, s->xy / s->xx)
+CO_FINISH(regr_intercept, n < 2 || s->xx == 0, s->mean_y - s->xy / s->xx * s->mean_x)
+
+#define IMPL(NAME, STATE, RUNS, MERGE)                                                                       \
+    static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(STATE),                      \
+                                                           .update_run = RUNS##_run,                         \
+                                                           .update_rows = RUNS##_rows,                       \
+                                                           .merge = MERGE,                                   \
+                                                           .finish = NAME##_finish}
+
+IMPL(var_pop, struct moments, variance, moments_merge);
+IMPL(var_samp, struct moments, variance, moments_merge);
+IMPL(stddev_pop, struct moments, variance, moments_merge);
+IMPL(stddev_samp, struct moments, variance, moments_merge);
+IMPL(skewness, struct moments, higher, moments_merge);
+IMPL(kurtosis, struct moments, higher, moments_merge);
+IMPL(covar_pop, struct comoments, co, co_merge);
+IMPL(covar_samp, struct comoments, co, co_merge);
+IMPL(corr, struct comoments, co, co_merge);
+IMPL(regr_slope, struct comoments, co, co_merge);
+IMPL(regr_intercept, struct comoments, co, co_merge);
+
+#define ONE(nm, im, hlp) AGGREGATE(nm, TSFS_OP_NONE, DBL, im##_impl, nm hlp, DBL)
+#define TWO(nm, im, hlp) AGGREGATE(nm, TSFS_OP_NONE, DBL, im##_impl, nm hlp, DBL, DBL)
+
+static const struct tsfs_function items[] = {
+    ONE("stddev", stddev_samp, "(x): standard deviation of a sample"),
+    ONE("stddev_samp", stddev_samp, "(x): standard deviation of a sample"),
+    ONE("stddev_pop", stddev_pop, "(x): standard deviation of the whole"),
+    ONE("variance", var_samp, "(x): variance of a sample"),
+    ONE("var_samp", var_samp, "(x): variance of a sample"),
+    ONE("var_pop", var_pop, "(x): variance of the whole"),
+    ONE("skewness", skewness, "(x): skewness"),
+    ONE("kurtosis", kurtosis, "(x): excess kurtosis of a sample"),
+    TWO("covar_pop", covar_pop, "(y, x): covariance of the whole"),
+    TWO("covar_samp", covar_samp, "(y, x): covariance of a sample"),
+    TWO("corr", corr, "(y, x): Pearson's correlation"),
+    TWO("regr_slope", regr_slope, "(y, x): slope of the straight line fitted to y over x"),
+    TWO("regr_intercept", regr_intercept, "(y, x): y of the fitted line at x = 0"),
+};
+
+const struct function_table functions_agg_stat = FUNCTION_TABLE(items);
