@@ -23,6 +23,10 @@
 #define TSFS_ROW_GROUP_BYTES (256u << 20) /* decoded bytes of a row group, whichever comes first */
 #define TSFS_FOOTER_MAX      (256u << 20) /* bytes of a Parquet footer that is read */
 #define TSFS_PAGE_MAX        (256u << 20) /* decompressed bytes of one page that is read */
+#define TSFS_PAGE_ROWS_MAX   (1u << 24)   /* rows of one page */
+#define TSFS_PAGE_HEADER_MAX (1u << 20)   /* bytes of a page header that is read */
+#define TSFS_BLOOM_MAX       (128u << 20) /* bytes of a Bloom filter that is read */
+#define TSFS_THRIFT_DEPTH    32           /* nesting of Thrift structs in a Parquet file */
 
 #define TSFS_INDEX_SLICE_MAX   (32u << 20)         /* raw bytes of one slice of a segment's index */
 #define TSFS_INDEX_MAX         (UINT64_C(4) << 30) /* bytes of a segment's index */

@@ -4,8 +4,7 @@
 
 #include "parquet/types.h"
 
-#define PQ_BLOOM_WRITE_MAX (1u << 20)   /* bytes of a filter that is written */
-#define PQ_BLOOM_READ_MAX  (128u << 20) /* and read */
+#define PQ_BLOOM_WRITE_MAX (1u << 20) /* bytes of a filter that is written */
 
 /* number: an integer's value or a double's bits; for BYTE_ARRAY the string counts. */
 uint64_t pq_bloom_hash(enum tsfs_pq_physical physical, int64_t number, struct tsfs_str string);

@@ -9,9 +9,7 @@
 #include "parquet/bloom.h"
 #include "parquet/reader_priv.h"
 
-#define HEADER_GUESS  256        /* bytes that hold nearly every page header */
-#define HEADER_MAX    (1u << 20) /* of a header with statistics of long strings */
-#define PAGE_ROWS_MAX (1u << 24) /* rows of a page that is decoded */
+#define HEADER_GUESS 256 /* bytes that hold nearly every page header */
 
 static int read_header(const struct tsfs_pq_chunk *c, uint64_t offset, uint64_t end, uint8_t *buf,
                        struct pq_page_header *h, struct tsfs_error *err)
@@ -19,15 +17,15 @@ static int read_header(const struct tsfs_pq_chunk *c, uint64_t offset, uint64_t 
     const struct tsfs_pq_input *in = &c->r->input;
     for (size_t n = HEADER_GUESS;; n *= 16) {
         size_t k = end - offset < n ? (size_t)(end - offset) : n;
-        if (k > HEADER_MAX)
-            k = HEADER_MAX;
+        if (k > TSFS_PAGE_HEADER_MAX)
+            k = TSFS_PAGE_HEADER_MAX;
         int r = in->pread(in->ctx, buf, k, offset);
         if (r)
             return pq_column_error(err, r, c->column, "cannot read a page header: %s", strerror(-r));
         r = pq_page_header_parse(buf, k, h);
         if (r == 0 && h->compressed <= end - offset - h->size)
             return 0;
-        if (r != -ENODATA || k < n || k == HEADER_MAX)
+        if (r != -ENODATA || k < n || k == TSFS_PAGE_HEADER_MAX)
             return pq_column_error(err, -EINVAL, c->column, "the page header at offset %llu is not valid",
                                    (unsigned long long)offset);
     }
@@ -38,7 +36,7 @@ static int walk_pages(struct tsfs_pq_chunk *c, struct tsfs_error *err)
     uint64_t at = c->place->first, end = c->place->end, row = 0;
     uint32_t n = 0, cap = 0;
     struct tsfs_pq_page *pages = NULL;
-    uint8_t *buf = malloc(HEADER_MAX);
+    uint8_t *buf = malloc(TSFS_PAGE_HEADER_MAX);
     int r = buf ? 0 : -ENOMEM;
     while (!r && row < c->nrows) {
         struct pq_page_header h;
@@ -292,7 +290,7 @@ static int load_bloom(struct tsfs_pq_chunk *c, struct tsfs_error *err)
     }
     thrift_leave(&t);
     size_t skip = (size_t)(t.p - head);
-    if (t.bad || bytes < 32 || bytes % 32 || bytes > PQ_BLOOM_READ_MAX || (uint64_t)bytes > left - skip)
+    if (t.bad || bytes < 32 || bytes % 32 || bytes > TSFS_BLOOM_MAX || (uint64_t)bytes > left - skip)
         return pq_column_error(err, -EINVAL, c->column, "its Bloom filter is not valid");
     if (known != 3)
         return 0; /* of another kind: no filter */
@@ -412,7 +410,7 @@ static int open_page(struct tsfs_pq_chunk *c, uint32_t index, struct tsfs_pq_scr
         return pq_column_error(err, -EINVAL, c->column,
                                "the page at offset %llu is not the one that was expected",
                                (unsigned long long)place->offset);
-    if (h->nvalues > PAGE_ROWS_MAX)
+    if (h->nvalues > TSFS_PAGE_ROWS_MAX)
         return pq_column_error(err, -ENOTSUP, c->column, "a page of %u rows is too large", h->nvalues);
     bool coded = h->encoding == TSFS_PQ_RLE_DICTIONARY || h->encoding == TSFS_PQ_PLAIN_DICTIONARY;
     /* Strings stay where they are unpacked, unless they are built anew or come from the dictionary. */

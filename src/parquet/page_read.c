@@ -157,9 +157,11 @@ int pq_page_load(const struct tsfs_pq_chunk *c, uint64_t offset, uint64_t size, 
         return pq_column_error(err, -EINVAL, c->column, "the page header at offset %llu is not valid",
                                (unsigned long long)offset);
     *body = s->raw.data + h->size;
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION /* a fuzzer would hardly get past it */
     if (h->has_crc && pq_crc32(0, *body, h->compressed) != h->crc)
         return pq_column_error(err, -EINVAL, c->column, "the page at offset %llu fails its checksum",
                                (unsigned long long)offset);
+#endif
     return 0;
 }
 

@@ -1,4 +1,10 @@
-/* Opening a Parquet file: the magic at both ends, the footer before the last one. */
+/* Opening a Parquet file: the magic at both ends, the footer before the last one.
+ *
+ * What can be read is more than writer.c makes, as files come back from other programs: data pages of both
+ * versions, the old PLAIN_DICTIONARY, booleans in PLAIN, FLOAT and INT32 (widened), BYTE_STREAM_SPLIT of any
+ * number, timestamps in any unit, files without page index, statistics or CRC.  Not read, and refused with a
+ * sentence: nested and repeated columns, INT96, FIXED_LEN_BYTE_ARRAY, codecs other than zstd, encryption, the
+ * BIT_PACKED levels of the oldest writers. */
 #include "parquet/reader.h"
 
 #include <errno.h>

@@ -53,7 +53,7 @@ bool thrift_field(struct thrift_reader *r, struct thrift_fields *f)
 
 void thrift_enter(struct thrift_reader *r)
 {
-    if (++r->depth > THRIFT_DEPTH_MAX)
+    if (++r->depth > TSFS_THRIFT_DEPTH)
         r->bad = true;
 }
 
@@ -292,7 +292,7 @@ void thrift_put_list(struct thrift_writer *w, int16_t id, enum thrift_type eleme
 
 void thrift_begin_element(struct thrift_writer *w)
 {
-    if (w->depth + 1 >= THRIFT_DEPTH_MAX) {
+    if (w->depth + 1 >= TSFS_THRIFT_DEPTH) {
         w->error = w->error ? w->error : -EOVERFLOW;
         return;
     }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/limits.h"
 
 enum thrift_type {
     THRIFT_STOP = 0,
@@ -21,8 +22,6 @@ enum thrift_type {
     THRIFT_MAP = 11,
     THRIFT_STRUCT = 12
 };
-
-#define THRIFT_DEPTH_MAX 32 /* nesting; the deepest that Parquet defines is 6 */
 
 /* Errors stick: after the first bad byte every getter returns 0 and thrift_field returns false, so that a
  * parser checks `bad` once, at its end. */
@@ -63,7 +62,7 @@ void thrift_skip(struct thrift_reader *r, enum thrift_type type);
 /* Writing: errors (only -ENOMEM) stick too. */
 struct thrift_writer {
     struct tsfs_buf *out;
-    int16_t last[THRIFT_DEPTH_MAX];
+    int16_t last[TSFS_THRIFT_DEPTH];
     unsigned depth;
     int error;
 };

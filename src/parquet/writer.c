@@ -1,4 +1,11 @@
-/* A Parquet file from the first byte to the last.
+/* A Parquet file from the first byte to the last (README.md and parquet.thrift of apache/parquet-format).
+ *
+ * Of the format this module uses: flat schemas of required and optional columns of BOOLEAN, INT32, INT64,
+ * DOUBLE and BYTE_ARRAY; data pages of version 2, compressed with zstd page by page, with CRCs; the encodings
+ * RLE, RLE_DICTIONARY, DELTA_BINARY_PACKED, BYTE_STREAM_SPLIT, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY and
+ * PLAIN; statistics of chunks; the page index; split-block Bloom filters; sorting columns and key-value
+ * metadata.  Page boundaries are the same rows in every column of a row group, which the format does not ask
+ * for but which lets a reader go from page to page in step.
  *
  *     "PAR1"
  *     row groups: for each column a chunk (dictionary page, data pages)
@@ -157,6 +164,8 @@ int tsfs_pq_writer_begin_group(struct tsfs_pq_writer *w, uint32_t nrows, const u
     for (uint32_t i = 0; i < npages; i++) {
         if (page_end[i] <= before)
             return misuse(w, err, "pages must end at ascending rows");
+        if (page_end[i] - before > TSFS_PAGE_ROWS_MAX)
+            return misuse(w, err, "a page of too many rows");
         before = page_end[i];
     }
     if (nrows == 0 || nrows > INT32_MAX || before != nrows)

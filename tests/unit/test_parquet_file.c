@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <pthread.h>
 
 #include "col/vec.h"
 #include "parquet_support.h"
@@ -434,6 +435,103 @@ static void test_not_parquet(void **unused)
     }
 }
 
+#define THREADS 4
+
+struct sharing {
+    struct tsfs_pq_writer *w;
+    struct tsfs_pq_encoded *encoded;
+    const int64_t *values;
+    struct tsfs_pq_chunk *chunk;
+    uint32_t column;
+    int bad;
+};
+
+static void *encode_one(void *arg)
+{
+    struct sharing *s = arg;
+    struct tsfs_pq_chunk_values v = {.vec = {.type = TSFS_BIGINT, .i = s->values}};
+    s->bad = tsfs_pq_writer_encode(s->w, s->column, &v, &s->encoded, NULL);
+    return NULL;
+}
+
+static void *read_shared(void *arg)
+{
+    struct sharing *s = arg;
+    struct tsfs_pq_scratch *scratch;
+    struct tsfs_arena arena;
+    struct tsfs_vec vec;
+    const struct tsfs_pq_stats *stats;
+    bool maybe = false;
+    uint32_t n;
+    tsfs_arena_init(&arena, NULL);
+    s->bad = tsfs_pq_scratch_create(&scratch);
+    const struct tsfs_pq_page *pages = tsfs_pq_chunk_pages(s->chunk, &n);
+    for (uint32_t p = 0; p < n && !s->bad; p++) {
+        s->bad = tsfs_pq_chunk_read(s->chunk, p, scratch, &arena, &vec, NULL);
+        for (uint32_t i = 0; i < pages[p].nrows && !s->bad; i++)
+            s->bad = vec.i[vec.constant ? 0 : i] != s->values[pages[p].first_row + i];
+        if (!s->bad)
+            s->bad = tsfs_pq_chunk_stats(s->chunk, &stats, NULL) || !stats[p].has_min;
+        struct tsfs_value v = {.type = TSFS_BIGINT, .i = s->values[p]};
+        if (!s->bad)
+            s->bad = tsfs_pq_chunk_bloom(s->chunk, v, &maybe, NULL) || !maybe;
+    }
+    tsfs_pq_scratch_free(scratch);
+    tsfs_arena_free(&arena);
+    return NULL;
+}
+
+/* Columns encoded side by side and a chunk read by several threads at once (for ThreadSanitizer above all).
+ */
+static void test_threads(void **unused)
+{
+    enum { N = 4000 };
+    static int64_t v[N];
+    static const uint32_t ends[] = {1000, 2000, 3000, N};
+    struct tsfs_pq_column columns[THREADS];
+    char names[THREADS][2] = {"a", "b", "c", "d"};
+    struct tsfs_pq_writer_options o = {.columns = columns, .ncolumns = THREADS};
+    struct sharing sharing[THREADS] = {0};
+    pthread_t threads[THREADS];
+    struct tsfs_buf file = {0};
+    struct tsfs_pq_reader *r;
+    for (int i = 0; i < N; i++)
+        v[i] = i % 7 * INT64_C(1000000007) * (i % 13);
+    for (int i = 0; i < THREADS; i++) {
+        columns[i] = column(names[i], TSFS_PQ_INT64, true);
+        columns[i].bloom = true;
+    }
+    struct tsfs_pq_writer *w;
+    assert_int_equal(tsfs_pq_writer_create(&o, memory_sink(&file), &w, NULL), 0);
+    assert_int_equal(tsfs_pq_writer_begin_group(w, N, ends, 4, NULL), 0);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        sharing[i] = (struct sharing){.w = w, .values = v, .column = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_one, &sharing[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(sharing[i].bad, 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(tsfs_pq_writer_append(w, sharing[i].encoded, NULL), 0);
+    assert_int_equal(tsfs_pq_writer_end_group(w, NULL), 0);
+    assert_int_equal(tsfs_pq_writer_finish(w, NULL, 0, NULL), 0);
+    tsfs_pq_writer_free(w);
+
+    struct tsfs_pq_chunk *c = open_one(&file, &r);
+    for (int i = 0; i < THREADS; i++) {
+        sharing[i].chunk = c;
+        assert_int_equal(pthread_create(&threads[i], NULL, read_shared, &sharing[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(sharing[i].bad, 0);
+    }
+    tsfs_pq_chunk_close(c);
+    tsfs_pq_reader_close(r);
+    tsfs_buf_free(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,7 +539,7 @@ int main(void)
         cmocka_unit_test(test_double_stats),   cmocka_unit_test(test_long_string_stats),
         cmocka_unit_test(test_refused_values), cmocka_unit_test(test_sink_errors),
         cmocka_unit_test(test_order_of_calls), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_not_parquet),
+        cmocka_unit_test(test_not_parquet),    cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
