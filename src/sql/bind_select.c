@@ -85,8 +85,8 @@ static const struct tsfs_bound *rename_columns(struct binder *b, const struct ts
     if (n == 0)
         return rel;
     if (n != rel->ncols) {
-        bind_fail(b, line, column, "%.*s has %u columns, but %u names are given for them", BIND_NAME(name),
-                  rel->ncols, n);
+        bind_fail(b, line, column, "%.*s has %u column%s, but %u names are given", BIND_NAME(name),
+                  rel->ncols, rel->ncols == 1 ? "" : "s", n);
         return NULL;
     }
     struct tsfs_bound *copy = new_bound(b, rel->kind, n);

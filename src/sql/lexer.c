@@ -80,6 +80,42 @@ static const struct {
     {"month", true, true, 1},
 };
 
+/* number times factor, exactly. */
+static int scaled(struct tsfs_str number, int64_t factor, int64_t *value)
+{
+    size_t at = 0;
+    bool negative = false, digits = false, point = false;
+    int64_t whole = 0, part = 0, places = 1, sum;
+    if (at < number.len && (number.ptr[at] == '-' || number.ptr[at] == '+'))
+        negative = number.ptr[at++] == '-';
+    size_t end = number.len;
+    while (end > at && number.ptr[end - 1] == '0' && memchr(number.ptr, '.', number.len) != NULL)
+        end--; /* zeroes after the point say nothing */
+    for (; at < end; at++) {
+        char c = number.ptr[at];
+        if (c == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (c < '0' || c > '9')
+            return -EINVAL;
+        digits = true;
+        int64_t *into = point ? &part : &whole;
+        if (__builtin_mul_overflow(*into, (int64_t)10, into) ||
+            __builtin_add_overflow(*into, (int64_t)(c - '0'), into) ||
+            (point && __builtin_mul_overflow(places, (int64_t)10, &places)))
+            return -ERANGE;
+    }
+    if (!digits && end == number.len)
+        return -EINVAL;
+    __int128 fraction = (__int128)part * factor;
+    if (fraction % places != 0 || __builtin_mul_overflow(whole, factor, &whole) ||
+        __builtin_add_overflow(whole, (int64_t)(fraction / places), &sum))
+        return -ERANGE;
+    *value = negative ? -sum : sum;
+    return 0;
+}
+
 int sql_duration(struct tsfs_str number, struct tsfs_str unit, bool full_words, enum tsfs_type *type,
                  int64_t *value)
 {
@@ -88,40 +124,7 @@ int sql_duration(struct tsfs_str number, struct tsfs_str unit, bool full_words, 
         if (!sql_same_word(unit, tsfs_str_from(units[i].name)) || (full_words ? !units[i].word : week))
             continue;
         *type = units[i].months ? TSFS_INTERVAL_YM : TSFS_INTERVAL_DS;
-        bool negative = false;
-        size_t at = 0;
-        if (at < number.len && (number.ptr[at] == '-' || number.ptr[at] == '+'))
-            negative = number.ptr[at++] == '-';
-        int64_t whole = 0, scale = units[i].factor;
-        bool digits = false, point = false, lost = false;
-        for (; at < number.len; at++) {
-            char c = number.ptr[at];
-            if (c == '.' && !point) {
-                point = true;
-                continue;
-            }
-            if (c < '0' || c > '9')
-                return -EINVAL;
-            digits = true;
-            int64_t add;
-            if (point) {
-                lost |= (scale % 10 != 0 || scale == 0) && c != '0';
-                scale /= 10;
-            } else if (__builtin_mul_overflow(whole, (int64_t)10, &whole)) {
-                return -ERANGE;
-            }
-            if (__builtin_mul_overflow((int64_t)(c - '0'), scale, &add) ||
-                __builtin_add_overflow(whole, point ? add : 0, &whole))
-                return -ERANGE;
-            if (!point && __builtin_add_overflow(whole, add, &whole))
-                return -ERANGE;
-        }
-        if (!digits)
-            return -EINVAL;
-        if (lost)
-            return -ERANGE;
-        *value = negative ? -whole : whole;
-        return 0;
+        return scaled(number, units[i].factor, value);
     }
     return -EINVAL;
 }
@@ -263,7 +266,8 @@ static int bad_unit(struct sql_lexer *lx, struct sql_token *tok, struct tsfs_str
     int w = unit.len > 40 ? 40 : (int)unit.len;
     if (rc == -ERANGE)
         return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column,
-                                 "a duration of that many \"%.*s\" is out of range", w, unit.ptr);
+                                 "this duration is too large, or finer than its unit \"%.*s\" allows", w,
+                                 unit.ptr);
     return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column,
                              "no duration unit \"%.*s\": use ns, us, ms, s, m, h, d, month or y, as in 15m",
                              w, unit.ptr);

@@ -102,6 +102,7 @@ static bool parse_type(struct sql_parser *p, enum tsfs_type *out)
     } while (p->tok.kind == SQL_TOK_WORD);
     struct tsfs_str text = {name, n};
     if (!tsfs_type_from_name(text, out) || *out == TSFS_UNKNOWN) {
+        p->cut_short = p->tok.kind == SQL_TOK_END;
         struct sql_nearest near = {.wanted = first.text};
         for (int t = TSFS_UNKNOWN + 1; t < TSFS_TYPE_COUNT; t++)
             sql_nearest_try(&near, tsfs_str_from(tsfs_type_name((enum tsfs_type)t)));
@@ -143,6 +144,7 @@ static struct sql_ast_expr *parse_interval(struct sql_parser *p, const struct sq
     if (rc != 0) {
         enum tsfs_type type;
         int64_t value;
+        p->cut_short = p->tok.kind == SQL_TOK_END;
         if (rc == -EINVAL && sql_duration(TSFS_STR("1"), unit.text, true, &type, &value) != 0)
             sql_fail_at(p, unit.line, unit.column,
                         "no interval unit \"%.*s\": use second, minute, hour, day, week, month or year",
@@ -426,6 +428,7 @@ static struct sql_ast_expr *parse_literal(struct sql_parser *p, bool negative)
         }
         e->kind = SQL_AST_INTEGER;
         if (tsfs_num_parse_i64(tsfs_str_from(text), &e->integer) != 0) {
+            p->cut_short = tok.to == p->lx.text.len; /* ".5" would make it a double */
             sql_fail_at(p, tok.line, tok.column, "this integer does not fit into 64 bits");
             return NULL;
         }
