@@ -541,17 +541,17 @@ static int column(struct tsfs_cursor *base, uint16_t ordinal, uint32_t row, uint
         rc = merge_column(m, ordinal, &all, err);
         if (rc)
             return rc;
-        rc = vec_slice(all, row, n, &m->run_arena, out);
+        rc = cold_vec_slice(all, row, n, &m->run_arena, out);
     } else if (a->piece) {
         if (c->slot >= a->piece->ncols || !a->piece->cols[c->slot].data)
-            *out = vec_null(c->type);
+            *out = cold_vec_null(c->type);
         else
-            rc = vec_slice(&a->piece->cols[c->slot], (uint32_t)a->row + row, n, &m->run_arena, out);
+            rc = cold_vec_slice(&a->piece->cols[c->slot], (uint32_t)a->row + row, n, &m->run_arena, out);
     } else {
         const struct merge_source *s = &m->sources[a->source];
         uint32_t file_column = s->map.column[ordinal];
         if (file_column == COLD_NONE) {
-            *out = vec_null(c->type);
+            *out = cold_vec_null(c->type);
             return 0;
         }
         rc = pages_read(s->pages, file_column, a->row + row, n, out, err);
@@ -561,7 +561,7 @@ static int column(struct tsfs_cursor *base, uint16_t ordinal, uint32_t row, uint
     if (rc)
         return oom(err);
     if (out->type == TSFS_UNKNOWN)
-        *out = vec_null(c->type);
+        *out = cold_vec_null(c->type);
     return 0;
 }
 

@@ -182,13 +182,13 @@ static int find_page(struct cold_pages *p, uint32_t column, uint64_t row, struct
 
 /* ---- vectors ---- */
 
-struct tsfs_vec vec_null(enum tsfs_type type)
+struct tsfs_vec cold_vec_null(enum tsfs_type type)
 {
     static const uint64_t zeros[2];
     return (struct tsfs_vec){.type = type, .constant = true, .data = zeros, .valid = zeros};
 }
 
-int vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct tsfs_arena *arena,
+int cold_vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct tsfs_arena *arena,
               struct tsfs_vec *out)
 {
     *out = *vec;
@@ -255,7 +255,7 @@ int pages_read(struct cold_pages *p, uint32_t column, uint64_t row, uint32_t n, 
     if (rc)
         return rc;
     if (row + n <= page->end) {
-        rc = vec_slice(&page->vec, (uint32_t)(row - page->row), n, &p->run, out);
+        rc = cold_vec_slice(&page->vec, (uint32_t)(row - page->row), n, &p->run, out);
         return rc ? tsfs_error_set(err, rc, "out of memory") : 0;
     }
     enum tsfs_type type = p->segment->index->columns[column].type;
@@ -267,7 +267,7 @@ int pages_read(struct cold_pages *p, uint32_t column, uint64_t row, uint32_t n, 
     for (uint32_t done = 0;;) {
         uint64_t left = page->end - (row + done);
         uint32_t k = left < n - done ? (uint32_t)left : n - done;
-        rc = vec_slice(&page->vec, (uint32_t)(row + done - page->row), k, &p->run, &part);
+        rc = cold_vec_slice(&page->vec, (uint32_t)(row + done - page->row), k, &p->run, &part);
         if (rc)
             return tsfs_error_set(err, rc, "out of memory");
         nulls |= part.valid != NULL || part.type == TSFS_UNKNOWN;

@@ -128,7 +128,7 @@ struct tsfs_vec rowgroup_vec(const struct rowgroup *g, uint32_t i)
 {
     const struct rowgroup_column *c = &g->measures[i];
     if (!c->valid)
-        return vec_null(c->type);
+        return cold_vec_null(c->type);
     return (struct tsfs_vec){.type = c->type,
                              .data = c->data,
                              .valid = tsfs_bits_count(c->valid, g->nrows) == g->nrows ? NULL : c->valid};

@@ -28,7 +28,8 @@ struct target {
     struct generation *generation;
     uint16_t *ordinals; /* of the fields of the line before, in its order */
     unsigned nordinals, ordinals_cap;
-    const struct tsfs_schema *ordinals_schema;
+    const struct tsfs_schema *ordinals_schema; /* that they were found in; NULL = not valid */
+    uint32_t layout; /* of that line: another line of the batch with the same one has the same ordinals */
     uint64_t rows;
 };
 
@@ -48,6 +49,8 @@ struct tsfs_writer {
     uint32_t *point_target; /* index into targets, a point each */
     struct tsfs_cell *cells;
     unsigned cells_cap;
+    struct tsfs_column *add; /* columns that the line at hand brings; names borrowed from it */
+    unsigned add_cap;
     struct tsfs_buf key;        /* a key with the measurement put in front */
     struct tsfs_arena arena;    /* of one new key */
     struct tsfs_node **touched; /* tables written to, for fsync; counted */
@@ -133,6 +136,7 @@ void tsfs_writer_close(struct tsfs_writer *w)
     free(w->touched);
     free(w->point_target);
     free(w->cells);
+    free(w->add);
     tsfs_buf_free(&w->key);
     tsfs_buf_free(&w->tail);
     tsfs_arena_free(&w->arena);
@@ -381,9 +385,24 @@ static int role_error(const struct tsfs_lp_point *point, struct tsfs_str name, e
                              has == TSFS_ROLE_DIMENSION ? "tag (dimension)" : "field (measure)", as);
 }
 
-/* Finds every field's column, or the columns that the line brings (appended to add). */
+/* A column that the line at hand brings. */
+static int bring_column(struct tsfs_writer *w, unsigned *nadd, struct tsfs_column column)
+{
+    if (*nadd == w->add_cap) {
+        unsigned cap = w->add_cap ? w->add_cap * 2 : 64;
+        struct tsfs_column *grown = realloc(w->add, cap * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        w->add = grown;
+        w->add_cap = cap;
+    }
+    w->add[(*nadd)++] = column;
+    return 0;
+}
+
+/* Finds every field's column, or the columns that the line brings. */
 static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
-                          struct tsfs_column *add, unsigned *nadd, struct tsfs_error *err)
+                          unsigned *nadd, struct tsfs_error *err)
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
@@ -394,7 +413,7 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
         t->ordinals = grown;
         t->ordinals_cap = point->nfields;
     }
-    bool known = point->same_names && t->ordinals_schema == schema && t->nordinals == point->nfields;
+    bool known = t->ordinals_schema == schema && t->layout == point->layout;
     t->ordinals_schema = NULL; /* until the whole line is resolved */
     for (unsigned k = 0; k < point->nfields; k++) {
         const struct tsfs_lp_field *f = &fields[k];
@@ -403,11 +422,10 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
         if (!known && k >= t->nordinals)
             t->nordinals = k + 1;
         if (ordinal == TSFS_ORDINAL_NONE) {
-            if (*nadd == TSFS_COLUMNS_MAX)
-                return tsfs_error_set_at(err, -E2BIG, point->line, 1, "a table may have %d columns",
-                                         TSFS_COLUMNS_MAX);
-            add[(*nadd)++] =
-                (struct tsfs_column){.name = f->name, .role = TSFS_ROLE_MEASURE, .type = f->type};
+            int rc = bring_column(
+                w, nadd, (struct tsfs_column){.name = f->name, .role = TSFS_ROLE_MEASURE, .type = f->type});
+            if (rc < 0)
+                return rc;
             continue;
         }
         const struct tsfs_column *c = &schema->cols[ordinal];
@@ -423,10 +441,11 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
     return 0;
 }
 
-/* The series of a spelling that was not met before: its key is split, new dimensions are appended to add. */
+/* The series of a spelling that was not met before: its key is split, new dimensions are columns it brings.
+ */
 static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
                        struct tsfs_str key, struct tsfs_str *measurement, struct tsfs_lp_tag **tags,
-                       unsigned *ntags, struct tsfs_column *add, unsigned *nadd, struct tsfs_error *err)
+                       unsigned *ntags, unsigned *nadd, struct tsfs_error *err)
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     tsfs_arena_reset(&w->arena);
@@ -439,11 +458,11 @@ static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsf
         struct tsfs_str name = (*tags)[i].key;
         uint16_t ordinal = tsfs_schema_find(schema, name);
         if (ordinal == TSFS_ORDINAL_NONE) {
-            if (*nadd == TSFS_COLUMNS_MAX)
-                return tsfs_error_set_at(err, -E2BIG, point->line, 1, "a table may have %d columns",
-                                         TSFS_COLUMNS_MAX);
-            add[(*nadd)++] =
-                (struct tsfs_column){.name = name, .role = TSFS_ROLE_DIMENSION, .type = TSFS_VARCHAR};
+            rc = bring_column(
+                w, nadd,
+                (struct tsfs_column){.name = name, .role = TSFS_ROLE_DIMENSION, .type = TSFS_VARCHAR});
+            if (rc < 0)
+                return rc;
         } else if (schema->cols[ordinal].role != TSFS_ROLE_DIMENSION) {
             return role_error(point, name, schema->cols[ordinal].role, "tag", err);
         }
@@ -570,7 +589,6 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
     struct table *table = t->node->table;
     struct tsfs_str key = point->key, measurement = {0};
     struct tsfs_lp_tag *tags = NULL;
-    struct tsfs_column *add = NULL;
     uint64_t hash = point->key_hash;
     unsigned ntags = 0, nadd = 0;
     int64_t time;
@@ -588,18 +606,12 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
         hash = tsfs_hash(key.ptr, key.len);
     }
     uint32_t series = tsfs_series_index_find_spelling(table->series, key, hash);
-    bool maybe_new = series == TSFS_SERIES_NONE || !point->same_names || t->ordinals_schema != table->schema;
-    if (maybe_new) {
-        add = malloc(((size_t)point->nfields + TSFS_DIMENSIONS_MAX + 1) * sizeof(*add));
-        if (!add)
-            return -ENOMEM;
-    }
     if (series == TSFS_SERIES_NONE)
-        rc = resolve_key(w, t, point, key, &measurement, &tags, &ntags, add, &nadd, err);
+        rc = resolve_key(w, t, point, key, &measurement, &tags, &ntags, &nadd, err);
     if (rc == 0)
-        rc = resolve_fields(w, t, point, add, &nadd, err);
+        rc = resolve_fields(w, t, point, &nadd, err);
     if (rc == 0 && nadd) {
-        rc = table_extend(t->node, add, nadd, err);
+        rc = table_extend(t->node, w->add, nadd, err);
         if (rc < 0 && err->line == 0) {
             err->line = point->line;
             err->column = 1;
@@ -609,13 +621,13 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
         for (unsigned k = 0; k < point->nfields && rc == 0; k++)
             t->ordinals[k] = field_ordinal(t, table->schema, k, w->batch.fields[point->first_field + k].name);
     }
-    free(add);
     if (rc == 0 && series == TSFS_SERIES_NONE)
         rc = intern(w, t, measurement, tags, ntags, key, hash, &series);
     if (rc == 0)
         rc = fill_cells(w, t, point);
     if (rc == 0) {
         t->ordinals_schema = table->schema;
+        t->layout = point->layout;
         rc = stage_row(w, t, series, time, point->nfields, err);
     }
     if (rc < 0 && err->code == 0)

@@ -36,7 +36,7 @@ static int mask_errors(struct tsfs_eval *eval, const uint64_t *errors, uint32_t 
         valid[w] &= ~errors[w];
     if (v->constant) {
         if (bits_none(valid, n)) {
-            *v = vec_null(v->type);
+            *v = exec_vec_null(v->type);
             return 0;
         }
         size_t width = tsfs_type_width(v->type);
@@ -63,7 +63,7 @@ static int apply(struct tsfs_eval *eval, const struct tsfs_expr *expr, tsfs_kern
     uint64_t *both = NULL;
     for (uint32_t i = 0; i < nargs; i++) {
         if (strict && (args[i].type == TSFS_UNKNOWN || (args[i].constant && tsfs_vec_null(&args[i], 0)))) {
-            *out = vec_null(expr->type);
+            *out = exec_vec_null(expr->type);
             return 0;
         }
         if (args[i].constant || args[i].type == TSFS_UNKNOWN)
@@ -88,7 +88,7 @@ static int apply(struct tsfs_eval *eval, const struct tsfs_expr *expr, tsfs_kern
     if (both != NULL)
         bits_trim(both, n);
     if (valid != NULL && tsfs_bits_count(valid, n) == 0) {
-        *out = vec_null(expr->type);
+        *out = exec_vec_null(expr->type);
         return 0;
     }
     uint32_t rows = constant ? 1 : n;
@@ -107,7 +107,7 @@ static int apply(struct tsfs_eval *eval, const struct tsfs_expr *expr, tsfs_kern
         return 0;
     if (constant) {
         bits_fill(row_errors, n);
-        *out = vec_null(expr->type);
+        *out = exec_vec_null(expr->type);
         return 0;
     }
     for (size_t w = 0; w < tsfs_bit_words(n); w++)
@@ -146,7 +146,7 @@ static int eval_cast(struct tsfs_eval *eval, const struct tsfs_expr *expr, const
         return 0;
     }
     if (arg.type == TSFS_UNKNOWN) {
-        *out = vec_null(expr->type);
+        *out = exec_vec_null(expr->type);
         return 0;
     }
     tsfs_kernel kernel = tsfs_cast_kernel(arg.type, expr->type);
@@ -234,7 +234,7 @@ static int eval_coalesce(struct tsfs_eval *eval, const struct tsfs_expr *expr, c
                 missing[w] = ~missing[w];
             bits_trim(missing, n);
             if (bits_none(missing, n) || k + 1 == expr->nargs) {
-                *out = v.type == TSFS_UNKNOWN ? vec_null(expr->type) : v;
+                *out = v.type == TSFS_UNKNOWN ? exec_vec_null(expr->type) : v;
                 return 0;
             }
             if (tsfs_bits_count(missing, n) == n)

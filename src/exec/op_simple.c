@@ -55,7 +55,7 @@ static int fill_column(struct simple_op *self, uint32_t col, uint32_t n)
     const struct tsfs_value *value = &plan->values.rows[self->at * plan->ncols + col];
     struct tsfs_vec *v = &self->batch.cols[col];
     if (type == TSFS_UNKNOWN) {
-        *v = vec_null(type);
+        *v = exec_vec_null(type);
         return 0;
     }
     void *data = tsfs_arena_calloc(&self->arena, n, tsfs_type_width(type));
@@ -190,7 +190,7 @@ static int limit_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_e
         }
         rc = new_batch(self, n);
         for (uint32_t i = 0; i < in->ncols && rc == 0; i++)
-            rc = vec_slice(&self->arena, &in->cols[i], from, n, &self->batch.cols[i]);
+            rc = exec_vec_slice(&self->arena, &in->cols[i], from, n, &self->batch.cols[i]);
         if (rc != 0)
             return exec_fail(op->ctx, rc, "LIMIT", err);
         *out = &self->batch;

@@ -36,7 +36,7 @@ void scan_series_columns(const struct scan_input *input, const struct tsfs_serie
         else
             continue;
         cols[i] = s != NULL ? (struct tsfs_vec){.type = TSFS_VARCHAR, .constant = true, .data = s}
-                            : vec_null(TSFS_VARCHAR);
+                            : exec_vec_null(TSFS_VARCHAR);
     }
 }
 

@@ -31,7 +31,7 @@ int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, co
         f->cols[i].name = names[i];
         f->cols[i].type = types[i];
     }
-    rc = format == TSFS_FORMAT_TEXT ? table_begin(f) : format == TSFS_FORMAT_JSON ? json_begin(f) : 0;
+    rc = format == TSFS_FORMAT_TEXT ? format_table_begin(f) : format == TSFS_FORMAT_JSON ? json_begin(f) : 0;
 out:
     if (rc != 0) {
         tsfs_format_free(f);
@@ -55,19 +55,19 @@ int tsfs_format_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, 
     case TSFS_FORMAT_JSON: return json_batch(f, batch, out);
     case TSFS_FORMAT_TEXT: break;
     }
-    return table_batch(f, batch, out);
+    return format_table_batch(f, batch, out);
 }
 
 int tsfs_format_end(struct tsfs_formatter *f, struct tsfs_buf *out)
 {
-    return f->format == TSFS_FORMAT_TEXT ? table_end(f, out) : 0;
+    return f->format == TSFS_FORMAT_TEXT ? format_table_end(f, out) : 0;
 }
 
 void tsfs_format_free(struct tsfs_formatter *f)
 {
     if (f == NULL)
         return;
-    table_free(f->table);
+    format_table_free(f->table);
     tsfs_buf_free(&f->leads);
     tsfs_buf_free(&f->fixed);
     free(f->cols);

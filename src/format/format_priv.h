@@ -53,10 +53,10 @@ int csv_begin(struct tsfs_formatter *f, struct tsfs_buf *out);
 int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
 int json_begin(struct tsfs_formatter *f);
 int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
-int table_begin(struct tsfs_formatter *f);
-int table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
-int table_end(struct tsfs_formatter *f, struct tsfs_buf *out);
-void table_free(struct format_table *table);
+int format_table_begin(struct tsfs_formatter *f);
+int format_table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
+int format_table_end(struct tsfs_formatter *f, struct tsfs_buf *out);
+void format_table_free(struct format_table *table);
 
 /* Eight bytes at once: the high bit of each byte that is zero, or less than n (n <= 128). */
 #define FORMAT_BYTES(b) (UINT64_C(0x0101010101010101) * (uint8_t)(b))

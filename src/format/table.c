@@ -96,7 +96,7 @@ static int put_padded(const struct tsfs_formatter *f, unsigned col, const char *
     return 0;
 }
 
-int table_begin(struct tsfs_formatter *f)
+int format_table_begin(struct tsfs_formatter *f)
 {
     f->table = calloc(1, sizeof(*f->table));
     if (f->table == NULL)
@@ -105,7 +105,7 @@ int table_begin(struct tsfs_formatter *f)
     return f->table->widths == NULL ? -ENOMEM : 0;
 }
 
-void table_free(struct format_table *t)
+void format_table_free(struct format_table *t)
 {
     if (t == NULL)
         return;
@@ -207,7 +207,7 @@ static int stream_row(struct tsfs_formatter *f, uint32_t row, struct tsfs_buf *o
     return tsfs_buf_append(out, "\n", 1);
 }
 
-int table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
+int format_table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
     struct format_table *t = f->table;
     format_bind(f, batch);
@@ -224,7 +224,7 @@ int table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct
     return rc;
 }
 
-int table_end(struct tsfs_formatter *f, struct tsfs_buf *out)
+int format_table_end(struct tsfs_formatter *f, struct tsfs_buf *out)
 {
     return f->table->streaming ? 0 : flush(f, out);
 }

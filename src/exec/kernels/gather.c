@@ -8,7 +8,7 @@
 
 static const uint64_t no_value[1] = {0};
 
-struct tsfs_vec vec_null(enum tsfs_type type)
+struct tsfs_vec exec_vec_null(enum tsfs_type type)
 {
     static const struct tsfs_str nothing[1];
     return (struct tsfs_vec){.type = type, .constant = true, .data = nothing, .valid = no_value};
@@ -17,7 +17,7 @@ struct tsfs_vec vec_null(enum tsfs_type type)
 struct tsfs_vec vec_of_value(const struct tsfs_value *value)
 {
     if (value->null || value->type == TSFS_UNKNOWN)
-        return vec_null(value->type);
+        return exec_vec_null(value->type);
     struct tsfs_vec v = {.type = value->type, .constant = true};
     switch (value->type) {
     case TSFS_BOOLEAN: v.data = &value->b; break;
@@ -81,7 +81,7 @@ int tsfs_vec_gather(struct tsfs_arena *arena, const struct tsfs_vec *v, const ui
     return 0;
 }
 
-int vec_slice(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t from, uint32_t n,
+int exec_vec_slice(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t from, uint32_t n,
               struct tsfs_vec *out)
 {
     *out = *v;
@@ -122,7 +122,7 @@ int vec_copy(struct tsfs_arena *arena, const struct tsfs_vec *from, uint32_t n, 
 {
     const struct tsfs_vec same = *from, *v = &same; /* out may be from */
     if (v->type == TSFS_UNKNOWN || (v->constant && tsfs_vec_null(v, 0))) {
-        *out = vec_null(v->type);
+        *out = exec_vec_null(v->type);
         return 0;
     }
     if (v->constant)
