@@ -250,9 +250,9 @@ static const struct tsfs_aggregate_impl distinct_error_impl = {.state_size = siz
 
 /* ---- approx_percentile ---- */
 
-#define COMPRESSION 200.0
-#define CENTROIDS   256u /* more than a compressed digest of COMPRESSION ever has */
-#define BUFFER_MAX  1280u
+#define COMPRESSION 400.0
+#define CENTROIDS   512u /* more than a compressed digest of COMPRESSION ever has */
+#define BUFFER_MAX  2048u
 #define BUFFER_0    16u
 
 struct centroid {
