@@ -335,7 +335,7 @@ unsigned tsfs_duration_format(int64_t ns, char out[TSFS_TIME_TEXT_MAX])
             continue;
         char text[TSFS_NUM_TEXT_MAX];
         unsigned n = tsfs_num_format_i64(ns / units[i].ns, text);
-        if (best != 0 && n + units[i].name.len >= best)
+        if (units[i].ns > TSFS_NS_PER_DAY || (best != 0 && n + units[i].name.len >= best))
             continue;
         memcpy(out, text, n);
         memcpy(out + n, units[i].name.ptr, units[i].name.len);

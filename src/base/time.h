@@ -46,7 +46,7 @@ unsigned tsfs_time_format_time_of_day(int64_t ns, char out[TSFS_TIME_TEXT_MAX]);
 /* A setting's duration: "90s 15m 12h 30d 10y 500ms 2w", a number and one unit, y = 365 d; 0 needs a unit too.
  * -EINVAL, -ERANGE. */
 TSFS_MUST_CHECK int tsfs_duration_parse(struct tsfs_str s, int64_t *ns);
-/* The shortest such text that reads back to ns exactly. */
+/* The shortest such text, in days and smaller units, that reads back to ns exactly. */
 unsigned tsfs_duration_format(int64_t ns, char out[TSFS_TIME_TEXT_MAX]);
 
 #endif

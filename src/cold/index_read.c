@@ -36,6 +36,12 @@
 #include "base/utf8.h"
 #include "cold/index.h"
 
+/* Roles and types are stored as these numbers. */
+_Static_assert(TSFS_ROLE_TIME == 0 && TSFS_ROLE_MEASURE_NAME == 1 && TSFS_ROLE_DIMENSION == 2 &&
+                   TSFS_ROLE_MEASURE == 3 && TSFS_BOOLEAN == 1 && TSFS_BIGINT == 3 && TSFS_DOUBLE == 4 &&
+                   TSFS_VARCHAR == 5 && TSFS_TIMESTAMP == 6,
+               "the format of segments has these numbers");
+
 static int damaged(struct tsfs_error *err, const char *what)
 {
     return tsfs_error_set(err, -EINVAL, "the segment's index is damaged: %s", what);
@@ -450,7 +456,7 @@ static int get_dict(struct cold_index *ix, uint32_t key, uint32_t slice, const s
 int cold_index_value(struct cold_index *ix, uint32_t key, uint32_t id, struct tsfs_str *out,
                      struct tsfs_error *err)
 {
-    const struct cold_dict_slice *s;
+    const struct cold_dict_slice *s = NULL;
     int rc = get_dict(ix, key, id / COLD_SLICE, &s, err);
     if (rc == 0)
         *out = s->values[id % COLD_SLICE];

@@ -294,7 +294,7 @@ static int load_bloom(struct tsfs_pq_chunk *c, struct tsfs_error *err)
         return pq_column_error(err, -EINVAL, c->column, "its Bloom filter is not valid");
     if (known != 3)
         return 0; /* of another kind: no filter */
-    uint8_t *bits;
+    uint8_t *bits = NULL;
     r = load_part(c, offset + skip, (size_t)bytes, &bits, err);
     if (!r) {
         c->bloom = bits;

@@ -549,7 +549,7 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
     struct tsfs_expr *e = bind_special(b, s, ast, &found);
     if (found)
         return e;
-    struct tsfs_expr **args;
+    struct tsfs_expr **args = NULL;
     if (!bind_args(b, s, ast, &args))
         return NULL;
     return bind_apply(b, s, call->name, ast, args, ast->nargs);
