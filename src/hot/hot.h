@@ -71,7 +71,8 @@ struct tsfs_hot_facts {
 void tsfs_hot_facts(struct tsfs_hot *hot, struct tsfs_hot_facts *out);
 
 /* What is published now and matches spec's time range and series (spec NULL = all); refs hot.  Cheap: no row
- * is copied.  spec is borrowed until the snapshot is released.  Returns owned. */
+ * is copied.  Measures not in spec->columns are left out of the pieces (columns NULL = all are wanted).
+ * spec is borrowed until the snapshot is released.  Returns owned. */
 TSFS_MUST_CHECK int tsfs_hot_snapshot(struct tsfs_hot *hot, struct tsfs_schema *schema,
                                       const struct tsfs_scan_spec *spec, struct tsfs_hot_snap **out);
 void tsfs_hot_snap_free(struct tsfs_hot_snap *snap); /* takes NULL */
@@ -96,7 +97,7 @@ struct tsfs_hot_piece {
 
 /* The rows of series i inside spec's time range as pieces that follow one another in time (no time twice:
  * rows written out of order or twice are merged into new arrays in arena; in the common case the pieces point
- * straight at the chunks and nothing is copied).  Borrowed from arena and snapshot. */
+ * straight at the chunks and nothing is copied).  *npieces may be 0.  Borrowed from arena and snapshot. */
 TSFS_MUST_CHECK int tsfs_hot_snap_pieces(const struct tsfs_hot_snap *snap, uint32_t i,
                                          struct tsfs_arena *arena, struct tsfs_hot_piece **pieces,
                                          uint32_t *npieces);

@@ -8,9 +8,9 @@
  * published is never moved, and a table that was outgrown is kept until the end (they double, so all of them
  * together are no larger than the last).
  *
- * Cost of an idle series with 10 tags whose spelling has 150 bytes, one value of its own: entry 16, tuple 72,
- * spelling 160, value 32, slots in three tables some 16 each: about 330 bytes, 170 of them for the
- * spelling.
+ * Cost of an idle series with 10 tags, one value of its own, and a spelling of 150 bytes: entry 16, tuple 72,
+ * spelling 160, value 16, slots in three tables 8 to 21 each (outgrown tables included): 300 to 330 bytes,
+ * half of them for the spelling.
  *
  * Spellings are bounded: each series may have one, and all further ones (tags in another order, escapes not
  * needed) share SPELLING_EXTRA_MAX bytes.  One that is not kept costs its writer a canonical lookup. */
