@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             struct tsfs_dim_in in = {schema->ndims ? schema->dims[0] : TSFS_ORDINAL_MEASURE_NAME, 1, &host};
             spec.dim_in = &in;
             spec.n_dim_in = 1;
-            spec.time_min = facts.t_min + 1;
+            spec.time_min = facts.t_min + (facts.t_min < INT64_MAX);
             spec.time_max = facts.t_max - (facts.t_max > INT64_MIN);
             read_all(s, schema, &spec);
             tsfs_schema_unref(schema);
