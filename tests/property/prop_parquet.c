@@ -291,6 +291,7 @@ static void check_stats(const struct tsfs_pq_stats *s, const struct tsfs_value *
         assert_int_equal(s->nan_count, nans);
     }
     assert_int_equal(s->has_min, any);
+    assert_int_equal(s->has_max, any);
     if (any && (v[0].type != TSFS_VARCHAR || s->min.s.len < 60))
         assert_true(low);
     if (any && (v[0].type != TSFS_VARCHAR || s->max.s.len < 60))

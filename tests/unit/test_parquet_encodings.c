@@ -8,11 +8,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "col/vec.h"
 #include "parquet/bloom.h"
 #include "parquet/codec.h"
+#include "parquet/writer_priv.h"
 
 static uint64_t state = 42;
 
@@ -401,6 +403,25 @@ static void test_bloom(void **unused)
     assert_false(pq_bloom_test(bits, 32, hash));
 }
 
+/* What is written of doubles (the reader would hide a wrong zero): NaN never, a zero with the sign that
+ * bounds both. */
+static void test_double_bounds(void **unused)
+{
+    static const double zero[] = {0.0}, minus[] = {-0.0}, mixed[] = {NAN, 3, -INFINITY, NAN, 7, 0, 2, NAN, 1};
+    struct pq_bounds b;
+    for (int i = 0; i < 2; i++) {
+        pq_bounds_of(PQ_DOUBLES, i ? minus : zero, 1, &b);
+        assert_true(b.any && signbit(b.min.d) && !signbit(b.max.d) && b.min.d == 0 && b.max.d == 0);
+    }
+    for (size_t n = 0; n <= 9; n++) {
+        pq_bounds_of(PQ_DOUBLES, mixed, n, &b);
+        assert_int_equal(b.any, n > 1);
+        assert_int_equal(b.nans, n == 0 ? 0 : n < 4 ? 1 : n < 8 ? 2 : 3);
+        if (n > 1)
+            assert_true(b.max.d == (n < 5 ? 3 : 7) && b.min.d == (n < 3 ? 3 : -INFINITY));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,7 +431,7 @@ int main(void)
         cmocka_unit_test(test_delta_known),   cmocka_unit_test(test_delta_round_trip),
         cmocka_unit_test(test_delta_hostile), cmocka_unit_test(test_split),
         cmocka_unit_test(test_bytes_known),   cmocka_unit_test(test_bytes_round_trip),
-        cmocka_unit_test(test_bloom),
+        cmocka_unit_test(test_bloom),         cmocka_unit_test(test_double_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,7 +327,7 @@ static void test_order_of_calls(void **unused)
 }
 
 /* Reads everything; 0 or the first error. */
-static int read_everything(struct tsfs_buf *file)
+static int read_everything(struct tsfs_buf *file, struct tsfs_error *err)
 {
     struct tsfs_pq_reader *r = NULL;
     struct tsfs_pq_scratch *s = NULL;
@@ -335,20 +335,20 @@ static int read_everything(struct tsfs_buf *file)
     tsfs_arena_init(&arena, NULL);
     int code = tsfs_pq_scratch_create(&s);
     if (!code)
-        code = tsfs_pq_reader_open(memory_input(file), &r, NULL);
+        code = tsfs_pq_reader_open(memory_input(file), &r, err);
     for (uint32_t g = 0; !code && g < tsfs_pq_reader_info(r)->ngroups; g++) {
         for (uint32_t c = 0; !code && c < tsfs_pq_reader_info(r)->ncolumns; c++) {
             struct tsfs_pq_chunk *chunk = NULL;
             struct tsfs_vec vec;
             const struct tsfs_pq_stats *stats;
             uint32_t n;
-            code = tsfs_pq_chunk_open(r, g, c, &chunk, NULL);
+            code = tsfs_pq_chunk_open(r, g, c, &chunk, err);
             if (code)
                 break;
-            code = tsfs_pq_chunk_stats(chunk, &stats, NULL);
+            code = tsfs_pq_chunk_stats(chunk, &stats, err);
             tsfs_pq_chunk_pages(chunk, &n);
             for (uint32_t p = 0; p < n && !code; p++)
-                code = tsfs_pq_chunk_read(chunk, p, s, &arena, &vec, NULL);
+                code = tsfs_pq_chunk_read(chunk, p, s, &arena, &vec, err);
             tsfs_pq_chunk_close(chunk);
         }
     }
@@ -386,27 +386,29 @@ static void test_damage(void **unused)
         body[p] = pages[p].offset + 40; /* past any header */
     tsfs_pq_chunk_close(c);
     tsfs_pq_reader_close(r);
-    assert_int_equal(read_everything(&file), 0);
+    assert_int_equal(read_everything(&file, NULL), 0);
     for (uint32_t p = 0; p < n; p++) {
+        struct tsfs_error err = {0};
         file.data[body[p]] ^= 4;
-        assert_int_equal(read_everything(&file), -EINVAL);
+        assert_int_equal(read_everything(&file, &err), -EINVAL);
+        assert_non_null(strstr(err.message, "checksum"));
         file.data[body[p]] ^= 4;
     }
     for (uint64_t at = 4; at < end; at += 7) {
         file.data[at] ^= 0x10;
-        int code = read_everything(&file); /* a header's spare fields may be harmless */
+        int code = read_everything(&file, NULL); /* a header's spare fields may be harmless */
         assert_true(code == 0 || code == -EINVAL || code == -ENOTSUP);
         file.data[at] ^= 0x10;
     }
     for (size_t at = end; at < file.len;
          at++) { /* footer and indexes have no checksum: no crash is all one can ask */
         file.data[at] ^= 0x21;
-        (void)read_everything(&file);
+        (void)read_everything(&file, NULL);
         file.data[at] ^= 0x21;
     }
     size_t whole = file.len;
     for (file.len = 0; file.len < whole; file.len += 1 + whole / 500)
-        assert_int_equal(read_everything(&file), -EINVAL);
+        assert_int_equal(read_everything(&file, NULL), -EINVAL);
     file.len = whole;
     tsfs_buf_free(&file);
 }
