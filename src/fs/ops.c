@@ -49,10 +49,13 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
     fuse_reply_err(req, EINVAL);
 }
 
+/* Where the answer were EOPNOTSUPP, posix_fallocate(3) would write zeros instead: right for a file that is
+ * copied in, not for a stream. */
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                          struct fuse_file_info *fi)
 {
-    fuse_reply_err(req, EOPNOTSUPP);
+    bool spool = fs_node_of(fs_of(req), ino)->row->kind == FS_SPOOL;
+    fuse_reply_err(req, spool ? EOPNOTSUPP : EINVAL);
 }
 
 static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,

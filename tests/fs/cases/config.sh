@@ -10,7 +10,7 @@ printf 'memory_retention = 1d\nprecision = ms\n' > p/t/config
 grep -E '^(memory_retention|precision)' p/t/config
 try "echo 'precision = fortnight' > p/t/config"
 try "echo 'nonsense = 1' > p/t/config"
-try "printf 'precision = s\nmemory_retention = soon\n' > p/t/config"
+try "printf 'precision = s\nmemory_retention = soon\n' | cat > p/t/config"
 grep precision p/t/config
 grep -q nonsense p/t/errors && echo noted
 try "head -c 5000 /dev/zero | dd of=p/t/config bs=8192 iflag=fullblock status=none"

@@ -27,9 +27,9 @@ exec 3>&-
 echo "SELECT avg(tempp) FROM machine_metrics" | dd of=p/query conv=fsync status=none 2>&1 | sed 's/.*: //'
 echo "SELECT temp FROM machine_metrics" | dd of=p/query conv=fsync status=none
 cat p/query
-# A megabyte of SQL and deep brackets.
-try '{ echo -n "SELECT 1"; head -c 2000000 /dev/zero | tr "\0" " "; } > p/query'
-try '{ printf "SELECT "; printf "(%.0s" {1..5000}; printf 1; printf ")%.0s" {1..5000}; echo; } > p/query'
-head -c 100000 /dev/urandom > p/query 2> /dev/null
-cat p/query > /dev/null 2>&1
+# Megabytes of SQL, deep brackets, junk.
+try '{ echo -n "SELECT 1"; head -c 2000000 /dev/zero | tr "\0" " "; } | dd of=p/query bs=64K status=none'
+try 'echo "SELECT $(printf "(%.0s" {1..5000})1$(printf ")%.0s" {1..5000})" > p/query'
+try 'head -c 100000 /dev/urandom | dd of=p/query bs=64K status=none'
+try 'cat p/query'
 ask p/query "SELECT temp FROM machine_metrics"

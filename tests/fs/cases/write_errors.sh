@@ -4,7 +4,7 @@ cd "$MNT"
 mkdir p
 t=1700000000
 try "echo 'no fields' > p/write"
-try "printf 'm v=1 ${t}000000000\nm v=\nm v=3 $((t + 1))000000000\n' > p/write"
+try "printf 'm v=1 ${t}000000000\nm v=\nm v=3 $((t + 1))000000000\n' | cat > p/write"
 value p/query "SELECT count(*) FROM m"
 try "echo 'm v=true $((t + 2))000000000' > p/write"
 try "echo 'm v=1e999 $((t + 2))000000000' > p/write"
@@ -16,19 +16,19 @@ try "echo 'm,x=1 x=1' > p/write"
 try "echo 'm u=9223372036854775808u' > p/write"
 try "echo 'm v=nan' > p/write"
 value p/query "SELECT count(*) FROM m"
-grep -c . p/m/rejected
-grep -q 'm v=true' p/m/rejected && echo kept
-grep -c 'line 1, column' p/m/errors > /dev/null && echo reasons
+grep -c 'm v=true' p/m/rejected
+grep -o 'line 2, column 5: field "v" has no value' p/errors
+grep -o 'line 1, column 1: field "v" is boolean.*' p/m/errors
 # A cut line is not guessed to be whole.
 try "printf 'm v=12' | cat > p/write"
 try "printf 'm v=1 ${t}000000000\nm v=12' | dd of=p/write status=none"
 value p/query "SELECT count(*) FROM m"
-grep -c '^m v=12$' p/m/rejected p/errors > /dev/null; grep -q 'm v=12' p/m/rejected p/m/errors p/errors && echo noted
+cat p/errors p/m/rejected | grep -q 'm v=12' && echo noted
 # on_bad_line = skip takes all the good ones.
 echo 'on_bad_line = skip' > p/m/config
 printf 'v=1 %s000000000\nv=\nv=3 %s000000000\n' $((t + 50)) $((t + 51)) > p/m/write; echo $?
 value p/query "SELECT count(*) FROM m WHERE time >= from_unixtime($((t + 50)))"
 # A line without end, and binary junk.
-try "head -c 3000000 /dev/zero | tr '\\0' x > p/write"
-try "head -c 100000 /dev/urandom > p/write"
+try "head -c 3000000 /dev/zero | tr '\\0' x | dd of=p/write bs=64K status=none"
+try "head -c 100000 /dev/urandom | dd of=p/write bs=64K status=none"
 cat .tsfs/version > /dev/null && echo alive
