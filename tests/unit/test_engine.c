@@ -285,7 +285,7 @@ static void errors_of_queries(void **state)
                         "error: no column \"tempp\" in machine_metrics (did you mean \"temp\"?)");
     assert_non_null(
         strstr(ask(f->db, "SELECT temp FROM machine_metric"), "did you mean \"machine_metrics\"?"));
-    assert_non_null(strstr(ask(f->root, "SELECT temp FROM machine_metrics"), "which database"));
+    assert_non_null(strstr(ask(f->root, "SELECT temp FROM machine_metrics"), "needs its database"));
     assert_string_equal(ask(f->root, "SELECT temp FROM plant.machine_metrics"), "temp\n1.0\n");
     assert_string_equal(ask(f->db, "SELECT 1 / 0"), "error: division by zero");
 }
