@@ -1,0 +1,1 @@
+SELECT avg(temp) FROM machine_metrics WHERE machine = 'm-17' AND time > ago(1h)

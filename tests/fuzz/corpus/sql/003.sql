@@ -1,0 +1,1 @@
+SELECT time, temp FROM machine_metrics ORDER BY time DESC LIMIT 5

@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics ORDER BY bin(time, 5m) DESC FETCH FIRST 3 ROWS ONLY

@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics ORDER BY temp DESC NULLS FIRST, 1, 'x', time NULLS LAST

@@ -1,0 +1,1 @@
+SELECT DISTINCT machine FROM plant.machine_metrics m ORDER BY machine

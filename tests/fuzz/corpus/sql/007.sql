@@ -1,0 +1,1 @@
+SELECT random() AS r FROM machine_metrics ORDER BY r, time LIMIT 3

@@ -1,0 +1,1 @@
+SELECT count(*), count(*) + 1, COUNT(temp), count(DISTINCT machine), sum(n) FILTER (WHERE temp > 3) FROM machine_metrics

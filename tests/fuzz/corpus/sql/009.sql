@@ -1,0 +1,1 @@
+WITH h AS (SELECT bin(time, 1h) AS b, machine, temp AS v FROM machine_metrics WHERE temp > 0) SELECT b, avg(v) FROM h WHERE machine = 'x' AND b >= '2024-01-01' GROUP BY b ORDER BY b

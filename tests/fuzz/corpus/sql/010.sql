@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE time >= '2024-01-01' AND time < '2024-01-02'

@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE bin(time, 1h) = '2024-01-01 05:00:00'

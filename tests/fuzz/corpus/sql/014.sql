@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE true AND (1 = 1 OR temp > 3)

@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE machine = 'a' OR machine = 'b' OR machine IN ('c', 'd')

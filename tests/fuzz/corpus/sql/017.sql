@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE n <> 0 AND 10 / n > 1 AND time > '2024-01-01'

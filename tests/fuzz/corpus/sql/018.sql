@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE n > 7 AND n < 8

@@ -1,0 +1,1 @@
+SELECT v FROM (SELECT 10 / n AS v, n FROM machine_metrics WHERE n <> 0) WHERE v > 1

@@ -1,0 +1,1 @@
+SELECT m, c FROM (SELECT machine AS m, count(*) AS c FROM machine_metrics GROUP BY machine) WHERE m LIKE 'a%' AND c > 5

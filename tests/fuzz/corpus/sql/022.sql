@@ -1,0 +1,1 @@
+SELECT a FROM (SELECT temp AS a, pressure AS b, n AS c FROM machine_metrics) t (a, b, d)

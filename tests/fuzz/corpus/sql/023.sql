@@ -1,0 +1,1 @@
+SELECT machine AS m, avg(temp) FROM machine_metrics GROUP BY m ORDER BY 2 DESC

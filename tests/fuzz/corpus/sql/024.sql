@@ -1,0 +1,1 @@
+SELECT machine, avg(temp) FROM machine_metrics GROUP BY 1 ORDER BY max(pressure)

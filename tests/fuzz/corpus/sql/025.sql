@@ -1,0 +1,1 @@
+SELECT CASE WHEN temp > 100 THEN 'hot' WHEN temp > 50 THEN 'warm' ELSE 'cold' END AS c, count(*) FROM machine_metrics GROUP BY 1

@@ -1,0 +1,1 @@
+SELECT IF(temp > 1, temp), NULLIF(n, 0), COALESCE(temp, pressure, 0), TRY(10 / n), TRY_CAST(state AS bigint) FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT TIMESTAMP '2024-01-01 10:00', DATE '2024-01-01', DOUBLE '1.5', current_date, current_timestamp, localtime, now()

@@ -1,0 +1,1 @@
+SELECT temp IS DISTINCT FROM pressure, temp IS NOT DISTINCT FROM NULL, n IS DISTINCT FROM 3 FROM machine_metrics

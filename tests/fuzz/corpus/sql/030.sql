@@ -1,0 +1,1 @@
+SELECT greatest(n, temp, 3), abs(n), abs(temp), lower(state) FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT TEMP, Amb, amb, Plant.Machine_Metrics.factory FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT "temp", "measure_value::double" AS "weird ""name""" FROM "plant"."machine_metrics" AS "M x"

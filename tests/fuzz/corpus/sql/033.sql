@@ -1,0 +1,1 @@
+SELECT avg(t) FROM (SELECT temp * 2 AS t, random() AS r FROM machine_metrics ORDER BY time)

@@ -1,0 +1,1 @@
+SELECT max(t), min(t) FROM (SELECT temp * 2 AS t FROM machine_metrics)

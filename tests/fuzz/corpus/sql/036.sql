@@ -1,0 +1,1 @@
+SELECT 1 FROM machine_metrics HAVING count(*) > 1

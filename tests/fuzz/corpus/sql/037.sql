@@ -1,0 +1,1 @@
+EXPLAIN SELECT temp FROM machine_metrics WHERE temp > 3

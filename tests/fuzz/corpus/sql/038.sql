@@ -1,0 +1,1 @@
+SHOW TABLES FROM plant LIKE 'mach%'

@@ -1,0 +1,1 @@
+DESCRIBE plant.machine_metrics

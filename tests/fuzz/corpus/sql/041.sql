@@ -1,0 +1,1 @@
+SELECT t.*, db.t.*, x FROM t

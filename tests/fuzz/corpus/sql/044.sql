@@ -1,0 +1,1 @@
+SELECT NOT NOT a, NOT a AND b, (NOT a) = b

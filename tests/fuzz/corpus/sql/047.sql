@@ -1,0 +1,1 @@
+SELECT EXTRACT(YEAR FROM time), POSITION('a' IN b || c), position

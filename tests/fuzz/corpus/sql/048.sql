@@ -1,0 +1,1 @@
+SELECT INTERVAL '2' DAY, INTERVAL - '3' MONTH, interval '1.5' second, interval, INTERVAL '2' week

@@ -1,0 +1,1 @@
+SELECT measure_value::double, m.measure_value::bigint, "measure_value::double"

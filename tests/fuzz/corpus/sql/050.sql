@@ -1,0 +1,1 @@
+SELECT limit, offset, first, filter, over FROM t

@@ -1,0 +1,1 @@
+(SELECT a FROM t LIMIT 3) ORDER BY a

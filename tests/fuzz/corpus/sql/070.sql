@@ -1,0 +1,1 @@
+SELECT measure_valu::double

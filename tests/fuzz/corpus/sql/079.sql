@@ -1,0 +1,1 @@
+SELECT reduce(a, 0, (s, x) -> s + x, s -> s)

@@ -1,0 +1,1 @@
+SELECT avg(tempp) FROM machine_metrics

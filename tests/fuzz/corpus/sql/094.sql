@@ -1,0 +1,1 @@
+SELECT a FROM plnt.machine_metrics

@@ -1,0 +1,1 @@
+SELECT avgg(temp) FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT abs(state) FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT avg(state) FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT temp || 'a' FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT temp FROM machine_metrics WHERE machine > 5m

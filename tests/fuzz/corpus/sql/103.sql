@@ -1,0 +1,1 @@
+SELECT temp, avg(temp) FROM machine_metrics

@@ -1,0 +1,1 @@
+SELECT machine FROM machine_metrics GROUP BY machine ORDER BY temp

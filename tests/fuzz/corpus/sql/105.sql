@@ -1,0 +1,1 @@
+SELECT avg(temp) FILTER (WHERE temp) FROM machine_metrics

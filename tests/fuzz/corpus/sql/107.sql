@@ -1,0 +1,1 @@
+SELECT temp AS total FROM machine_metrics ORDER BY totl

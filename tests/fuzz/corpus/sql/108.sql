@@ -1,0 +1,1 @@
+SELECT CASE WHEN temp THEN 1 END FROM machine_metrics

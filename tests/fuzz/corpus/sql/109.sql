@@ -1,0 +1,1 @@
+SELECT IF(temp, 1) FROM machine_metrics

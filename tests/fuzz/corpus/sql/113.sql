@@ -1,0 +1,1 @@
+SELECT a FROM (SELECT temp FROM machine_metrics) t (a, b)

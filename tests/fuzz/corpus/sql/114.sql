@@ -1,0 +1,1 @@
+SELECT a.temp.x FROM machine_metrics

@@ -1,0 +1,1 @@
+DESCRIBE nope.machine_metrics
