@@ -81,8 +81,8 @@ TSFS_MUST_CHECK int pages_read(struct cold_pages *p, uint32_t column, uint64_t r
 TSFS_MUST_CHECK int pages_times(struct cold_pages *p, uint64_t row, uint32_t n, const int64_t **out,
                                 struct tsfs_error *err);
 /* Rows [row, row + n) of vec as a vector of their own, validity moved to bit 0 (in arena). */
-TSFS_MUST_CHECK int cold_vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct tsfs_arena *arena,
-                              struct tsfs_vec *out);
+TSFS_MUST_CHECK int cold_vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n,
+                                   struct tsfs_arena *arena, struct tsfs_vec *out);
 /* Puts n rows of src at row `at` of flat arrays (valid: zero bits there). */
 void vec_put(const struct tsfs_vec *src, uint32_t n, enum tsfs_type type, void *data, uint64_t *valid,
              size_t at);

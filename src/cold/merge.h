@@ -1,4 +1,5 @@
-/* The merge cursor's parts: merge.c finds what overlaps, merge_rows.c merges it row by row. */
+/* The merge cursor's parts: merge_series.c walks the series, merge_atoms.c lays out their rows, merge.c makes
+ * runs of them, merge_rows.c merges what overlaps row by row. */
 #ifndef TSFS_COLD_MERGE_H
 #define TSFS_COLD_MERGE_H
 
@@ -64,7 +65,17 @@ struct merge {
     struct tsfs_vec **merged_columns; /* by measure slot, made when asked for */
 };
 
-/* Merges the times of atoms [from, to): *nrows rows. */
+/* merge_series.c.  The next series that is wanted, its entries and m->series: 1, 0 at the end, or an error.
+ */
+TSFS_MUST_CHECK int merge_next_series(struct merge *m, struct tsfs_error *err);
+/* Fills s->series from its series number. */
+TSFS_MUST_CHECK int merge_load_series(struct merge *m, struct merge_source *s, uint32_t number,
+                                      struct tsfs_error *err);
+/* merge_atoms.c.  The atoms of the next series that has rows in the asked range: 1, 0 at the end, or an
+ * error. */
+TSFS_MUST_CHECK int merge_next_atoms(struct merge *m, struct tsfs_error *err);
+
+/* merge_rows.c.  Merges the times of atoms [from, to): *nrows rows. */
 TSFS_MUST_CHECK int merge_rows(struct merge *m, uint32_t *nrows, struct tsfs_error *err);
 /* One measure of all rows of the merged run; lives as long as the run. */
 TSFS_MUST_CHECK int merge_column(struct merge *m, uint16_t ordinal, const struct tsfs_vec **out,

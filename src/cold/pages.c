@@ -189,7 +189,7 @@ struct tsfs_vec cold_vec_null(enum tsfs_type type)
 }
 
 int cold_vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct tsfs_arena *arena,
-              struct tsfs_vec *out)
+                   struct tsfs_vec *out)
 {
     *out = *vec;
     if (vec->constant || row == 0)

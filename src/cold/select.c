@@ -299,62 +299,111 @@ static int narrow(struct cold_index *ix, const struct filter *f, uint32_t lo, ui
     return 0;
 }
 
+/* Numbers of [lo, hi), all in one slice, that pass every term: *n of them to out. */
+static void test_terms(const struct filter *f, const struct cold_series_slice *s, uint32_t lo, uint32_t hi,
+                       uint16_t out[COLD_SLICE], uint32_t *n)
+{
+    uint32_t m = 0;
+    if (f->n == 0) {
+        for (uint32_t at = lo; at < hi; at++)
+            out[m++] = (uint16_t)at;
+    } else {
+        const struct allowed *a = &f->terms[0];
+        const uint32_t *ids = s->ids + (size_t)a->key * COLD_SLICE;
+        if (a->n == 1) {
+            uint32_t id = a->ids[0];
+            for (uint32_t at = lo; at < hi; at++) {
+                out[m] = (uint16_t)at;
+                m += ids[at] == id;
+            }
+        } else {
+            for (uint32_t at = lo; at < hi; at++) {
+                out[m] = (uint16_t)at;
+                m += allows(a, ids[at]);
+            }
+        }
+    }
+    for (uint32_t t = 1; t < f->n; t++) {
+        const uint32_t *ids = s->ids + (size_t)f->terms[t].key * COLD_SLICE;
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < m; i++)
+            if (allows(&f->terms[t], ids[out[i]]))
+                out[kept++] = out[i];
+        m = kept;
+    }
+    *n = m;
+}
+
+struct found {
+    uint32_t *list; /* grown when `keep` */
+    uint32_t n, cap;
+    bool keep;
+    uint64_t rows;
+};
+
+static int add_found(struct found *found, uint32_t number, uint64_t rows, struct tsfs_error *err)
+{
+    found->rows += rows;
+    if (!found->keep)
+        return 0;
+    if (found->n == found->cap) {
+        uint32_t cap = found->cap ? 2 * found->cap : 64;
+        uint32_t *grown = realloc(found->list, (size_t)cap * sizeof(*grown));
+        if (!grown)
+            return oom(err);
+        found->list = grown;
+        found->cap = cap;
+    }
+    found->list[found->n++] = number;
+    return 0;
+}
+
 int select_matching(struct cold_index *ix, const struct cold_map *map, const struct tsfs_schema *schema,
                     const struct tsfs_scan_spec *spec, uint32_t lo, uint32_t hi, uint32_t **list, uint32_t *n,
                     uint64_t *rows, struct tsfs_error *err)
 {
     struct tsfs_str dims[TSFS_DIMENSIONS_MAX + 1];
     struct span spans[PREFIXES_MAX];
+    struct found found = {.keep = list != NULL};
     struct filter f;
-    uint32_t *found = NULL, count = 0, cap = 0, nspans = 0;
-    uint64_t total = 0;
+    uint16_t pass[COLD_SLICE];
+    uint32_t nspans = 0, npass;
     int rc = make_filter(ix, map, spec, &f, err);
     if (rc == 0 && !f.nothing && lo < hi)
         rc = narrow(ix, &f, lo, hi, spans, &nspans, err);
     for (uint32_t k = 0; rc == 0 && k < nspans; k++) {
-        for (uint32_t i = spans[k].lo; rc == 0 && i < spans[k].hi; i++) {
+        for (uint32_t i = spans[k].lo, end; rc == 0 && i < spans[k].hi; i = end) {
             const struct cold_series_slice *s;
+            uint32_t base = i / COLD_SLICE * COLD_SLICE;
+            end = base + COLD_SLICE < spans[k].hi ? base + COLD_SLICE : spans[k].hi;
             rc = cold_index_series(ix, i / COLD_SLICE, &s, err);
             if (rc)
                 break;
-            uint32_t at = i % COLD_SLICE;
-            if (!select_times_meet(spec, s->t_first[at], s->t_last[at]))
-                continue;
-            bool pass = true;
-            for (uint32_t t = 0; pass && t < f.n; t++)
-                pass = allows(&f.terms[t], s->ids[(size_t)f.terms[t].key * COLD_SLICE + at]);
-            if (pass && spec && spec->series_match) {
-                struct tsfs_series series;
-                rc = fill(ix, map, s, at, schema->ndims, dims, &series, err);
-                pass = rc == 0 && spec->series_match(spec->series_ctx, &series);
-            }
-            if (!pass)
-                continue;
-            total += s->row[at + 1] - s->row[at];
-            if (!list)
-                continue;
-            if (count == cap) {
-                cap = cap ? 2 * cap : 64;
-                uint32_t *grown = realloc(found, (size_t)cap * sizeof(*grown));
-                if (!grown) {
-                    rc = oom(err);
-                    break;
+            test_terms(&f, s, i - base, end - base, pass, &npass);
+            for (uint32_t j = 0; rc == 0 && j < npass; j++) {
+                uint32_t at = pass[j];
+                if (!select_times_meet(spec, s->t_first[at], s->t_last[at]))
+                    continue;
+                if (spec && spec->series_match) {
+                    struct tsfs_series series;
+                    rc = fill(ix, map, s, at, schema->ndims, dims, &series, err);
+                    if (rc || !spec->series_match(spec->series_ctx, &series))
+                        continue;
                 }
-                found = grown;
+                rc = add_found(&found, base + at, s->row[at + 1] - s->row[at], err);
             }
-            found[count++] = i;
         }
     }
     filter_free(&f);
     if (rc) {
-        free(found);
+        free(found.list);
         return rc;
     }
     if (list) {
-        *list = found;
-        *n = count;
+        *list = found.list;
+        *n = found.n;
     }
     if (rows)
-        *rows = total;
+        *rows = found.rows;
     return 0;
 }
