@@ -15,6 +15,7 @@
 
 #include "col/text.h"
 #include "exec/function.h"
+#include "exec/functions/lanes.h"
 
 #define ROWS 1500u
 
@@ -69,7 +70,7 @@ static struct tsfs_vec column(enum tsfs_type type, unsigned nulls_of_8, unsigned
         case TSFS_DOUBLE: ((double *)(void *)data)[i] = (double)n / 7 + 1000; break;
         case TSFS_VARCHAR: {
             struct tsfs_str *s = (struct tsfs_str *)(void *)data + i;
-            s->ptr = tsfs_arena_printf(&arena, "%llx", (unsigned long long)(n + spread));
+            s->ptr = tsfs_arena_printf(&arena, "%llx", (unsigned long long)n + spread);
             s->len = strlen(s->ptr);
             break;
         }
@@ -835,6 +836,52 @@ static void test_approx_percentile(void **state)
     tsfs_arena_reset(&arena);
 }
 
+/* The versions of the inner loops give the same bits, whatever the machine. */
+static void test_lanes_agree(void **state)
+{
+    (void)state;
+    double v[100];
+    int64_t w[100];
+    for (int round = 0; round < 2000; round++) {
+        uint32_t n = (uint32_t)(rnd() % 100) + 1;
+        for (uint32_t i = 0; i < n; i++) {
+            w[i] = (int64_t)(rnd() >> rnd() % 64);
+            v[i] = rnd() % 50 == 0 ? (double)NAN : ldexp((double)rnd() / 0x1p63 - 1, (int)(rnd() % 60));
+        }
+        struct {
+            struct lanes_sum sum;
+            double plain, first, second, min, max;
+            uint64_t nans[2], low, high;
+            int64_t imin, imax;
+        } r[2];
+        memset(r, 0, sizeof(r));
+        for (int k = 0; k < 2; k++) {
+            lanes_portable_only(k == 0);
+            lanes_sum(&r[k].sum, v, n);
+            r[k].plain = lanes_plain_sum(v, n);
+            lanes_deviations(v, n, 12345, &r[k].first, &r[k].second);
+            r[k].min = lanes_min(v, n, &r[k].nans[0]);
+            r[k].max = lanes_max(v, n, &r[k].nans[1]);
+            lanes_halves(w, n, &r[k].low, &r[k].high);
+            r[k].imin = lanes_imin(w, n);
+            r[k].imax = lanes_imax(w, n);
+        }
+        lanes_portable_only(false);
+        /* NaNs may differ in their sign. */
+        double *sums[] = {&r[0].sum.hi, &r[0].sum.lo, &r[0].plain, &r[0].first, &r[0].second};
+        for (size_t k = 0; k < sizeof(sums) / sizeof(sums[0]); k++) {
+            double *other = (double *)(void *)((char *)sums[k] + sizeof(r[0]));
+            if (isnan(*sums[k]) && isnan(*other))
+                *sums[k] = *other = 0;
+        }
+        assert_memory_equal(&r[0], &r[1], sizeof(r[0]));
+        double least = INFINITY;
+        for (uint32_t i = 0; i < n; i++)
+            least = v[i] < least ? v[i] : least;
+        assert_true(r[0].min == least);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -852,17 +899,12 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_named),
-        cmocka_unit_test(test_against_oracle),
-        cmocka_unit_test(test_sum_is_stable),
-        cmocka_unit_test(test_nan_is_largest),
-        cmocka_unit_test(test_integer_sum_overflow),
-        cmocka_unit_test(test_by_nulls),
-        cmocka_unit_test(test_count_all),
-        cmocka_unit_test(test_summaries),
-        cmocka_unit_test(test_summary_refused),
-        cmocka_unit_test(test_arbitrary),
-        cmocka_unit_test(test_approx_distinct),
+        cmocka_unit_test(test_all_named),         cmocka_unit_test(test_lanes_agree),
+        cmocka_unit_test(test_against_oracle),    cmocka_unit_test(test_sum_is_stable),
+        cmocka_unit_test(test_nan_is_largest),    cmocka_unit_test(test_integer_sum_overflow),
+        cmocka_unit_test(test_by_nulls),          cmocka_unit_test(test_count_all),
+        cmocka_unit_test(test_summaries),         cmocka_unit_test(test_summary_refused),
+        cmocka_unit_test(test_arbitrary),         cmocka_unit_test(test_approx_distinct),
         cmocka_unit_test(test_approx_percentile),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,9 +4,9 @@
  * which cannot overflow within a run and vectorises; the state holds 128 bits.  A sum that does not fit into
  * a bigint is an error at the end, whatever the order of the rows was.
  *
- * Doubles are summed in eight lanes with the lost parts kept beside (agg_dsum): each lane is Knuth's TwoSum,
- * without branches. */
+ * Doubles are summed with the lost parts kept beside (lanes.h): Knuth's TwoSum, without branches. */
 #include "exec/functions/agg_priv.h"
+#include "exec/functions/lanes.h"
 
 #include <math.h>
 
@@ -103,12 +103,8 @@ static inline void isum_put(struct isum_state *s, wide v)
 static int isum_dense(struct tsfs_kernel_ctx *ctx, struct isum_state *s, const int64_t *v, uint32_t n)
 {
     /* Biased by 2^63 the values are unsigned; both halves then shift and mask without a sign. */
-    uint64_t low = 0, high = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t u = (uint64_t)v[i] ^ (UINT64_C(1) << 63);
-        low += u & UINT32_MAX;
-        high += u >> 32;
-    }
+    uint64_t low, high;
+    lanes_halves(v, n, &low, &high);
     wide total = ((wide)high << 32) + (wide)low - ((wide)n << 63);
     isum_put(s, isum_get(s) + total);
     s->count += n;
@@ -178,44 +174,21 @@ static int ivavg_finish(AGG_FINISH_ARGS)
     return 0;
 }
 
-#define LANES 8u
-
-void agg_dsum_dense(struct agg_dsum *s, const double *restrict v, uint32_t n)
-{
-    if (n >= 2 * LANES) {
-        double hi[LANES] = {0}, lo[LANES] = {0};
-        uint32_t whole = n - n % LANES;
-        for (uint32_t i = 0; i < whole; i += LANES) {
-            for (uint32_t k = 0; k < LANES; k++) {
-                double x = v[i + k], t = hi[k] + x, b = t - hi[k];
-                lo[k] += (hi[k] - (t - b)) + (x - b);
-                hi[k] = t;
-            }
-        }
-        for (uint32_t k = 0; k < LANES; k++)
-            agg_dsum_merge(s, &(struct agg_dsum){hi[k], lo[k]});
-        v += whole;
-        n -= whole;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        agg_dsum_add(s, v[i]);
-}
-
 struct dsum_state {
     uint64_t count;
-    struct agg_dsum sum;
+    struct lanes_sum sum;
 };
 
 static int dsum_dense(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, const double *v, uint32_t n)
 {
-    agg_dsum_dense(&s->sum, v, n);
+    lanes_sum(&s->sum, v, n);
     s->count += n;
     return 0;
 }
 
 static inline int dsum_one(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, double v)
 {
-    agg_dsum_add(&s->sum, v);
+    lanes_sum_add(&s->sum, v);
     s->count++;
     return 0;
 }
@@ -229,7 +202,7 @@ static int dsum_summary(AGG_SUMMARY_ARGS)
         return 1;
     if (summary->count == 0)
         return 0;
-    agg_dsum_add(&s->sum, summary->dsum);
+    lanes_sum_add(&s->sum, summary->dsum);
     s->count += summary->count;
     return 0;
 }
@@ -238,7 +211,7 @@ static int dsum_merge(AGG_MERGE_ARGS)
 {
     struct dsum_state *s = into;
     const struct dsum_state *f = from;
-    agg_dsum_merge(&s->sum, &f->sum);
+    lanes_sum_merge(&s->sum, &f->sum);
     s->count += f->count;
     return 0;
 }
@@ -248,7 +221,7 @@ static int dsum_finish(AGG_FINISH_ARGS)
     const struct dsum_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, agg_dsum_value(&s->sum));
+    AGG_PUT(double, lanes_sum_value(&s->sum));
     return 0;
 }
 
@@ -257,7 +230,7 @@ static int davg_finish(AGG_FINISH_ARGS)
     const struct dsum_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, agg_dsum_value(&s->sum) / (double)s->count);
+    AGG_PUT(double, lanes_sum_value(&s->sum) / (double)s->count);
     return 0;
 }
 
@@ -265,7 +238,7 @@ static int davg_finish(AGG_FINISH_ARGS)
 static int log_dense(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, const double *v, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        agg_dsum_add(&s->sum, log(v[i]));
+        lanes_sum_add(&s->sum, log(v[i]));
     s->count += n;
     return 0;
 }
@@ -282,7 +255,7 @@ static int log_finish(AGG_FINISH_ARGS)
     const struct dsum_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, exp(agg_dsum_value(&s->sum) / (double)s->count));
+    AGG_PUT(double, exp(lanes_sum_value(&s->sum) / (double)s->count));
     return 0;
 }
 

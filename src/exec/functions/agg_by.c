@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "exec/functions/agg_priv.h"
+#include "exec/functions/lanes.h"
 
 int agg_held_str(struct tsfs_kernel_ctx *ctx, struct agg_held *held, struct tsfs_str s)
 {
@@ -75,8 +76,48 @@ struct by_state {
     struct agg_held x, y;
 };
 
+/* The first place of the least or largest of n > 0 values. */
+static uint32_t place_of(const int64_t *y, int64_t m)
+{
+    uint32_t i = 0;
+    while (y[i] != m)
+        i++;
+    return i;
+}
+
+static uint32_t imin_place(const int64_t *y, uint32_t n)
+{
+    return place_of(y, lanes_imin(y, n));
+}
+
+static uint32_t imax_place(const int64_t *y, uint32_t n)
+{
+    return place_of(y, lanes_imax(y, n));
+}
+
+/* NaN is the largest: passed over for the least unless there is nothing else. */
+static uint32_t dmin_place(const double *y, uint32_t n)
+{
+    uint64_t nans;
+    double m = lanes_min(y, n, &nans);
+    uint32_t i = 0;
+    while (nans < n && y[i] != m)
+        i++;
+    return i;
+}
+
+static uint32_t dmax_place(const double *y, uint32_t n)
+{
+    uint64_t nans;
+    double m = lanes_max(y, n, &nans);
+    uint32_t i = 0;
+    while (nans > 0 ? !isnan(y[i]) : y[i] != m)
+        i++;
+    return i;
+}
+
 /* y of row i of the run is better than the state's, or the state has none. */
-#define NUMBER_BY(NAME, T, FIELD, BETTER)                                                                    \
+#define NUMBER_BY(NAME, T, FIELD, PLACE, BETTER)                                                             \
     static inline bool NAME##_better(T a, T b)                                                               \
     {                                                                                                        \
         return BETTER;                                                                                       \
@@ -102,13 +143,7 @@ struct by_state {
             return 0;                                                                                        \
         }                                                                                                    \
         if (args[1].valid == NULL) {                                                                         \
-            T m = y[from];                                                                                   \
-            best = from;                                                                                     \
-            for (uint32_t i = from + 1; i < from + n; i++) {                                                 \
-                bool better = NAME##_better(y[i], m);                                                        \
-                m = better ? y[i] : m;                                                                       \
-                best = better ? i : best;                                                                    \
-            }                                                                                                \
+            best = from + PLACE(y + from, n);                                                                \
         } else {                                                                                             \
             for (uint32_t i = from; i < from + n; i++)                                                       \
                 if (tsfs_bit_get(args[1].valid, i) && (best == UINT32_MAX || NAME##_better(y[i], y[best])))  \
@@ -139,11 +174,10 @@ struct by_state {
         return agg_held_copy(ctx, &s->x, &f->x);                                                             \
     }
 
-NUMBER_BY(imin_by, int64_t, i, a < b)
-NUMBER_BY(imax_by, int64_t, i, a > b)
-/* NaN is the largest. */
-NUMBER_BY(dmin_by, double, d, a < b || (isnan(b) && !isnan(a)))
-NUMBER_BY(dmax_by, double, d, a > b || (isnan(a) && !isnan(b)))
+NUMBER_BY(imin_by, int64_t, i, imin_place, a < b)
+NUMBER_BY(imax_by, int64_t, i, imax_place, a > b)
+NUMBER_BY(dmin_by, double, d, dmin_place, a < b || (isnan(b) && !isnan(a)))
+NUMBER_BY(dmax_by, double, d, dmax_place, a > b || (isnan(a) && !isnan(b)))
 
 static int str_take(struct tsfs_kernel_ctx *ctx, struct by_state *s, const struct tsfs_vec *args,
                     uint32_t row, int sign)

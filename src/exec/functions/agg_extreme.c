@@ -2,8 +2,7 @@
 #include <math.h>
 
 #include "exec/functions/agg_priv.h"
-
-#define LANES 8u
+#include "exec/functions/lanes.h"
 
 struct int_state {
     uint64_t count;
@@ -35,10 +34,7 @@ struct str_state {
     static int NAME##_dense(struct tsfs_kernel_ctx *ctx, struct int_state *s, const int64_t *restrict v,     \
                             uint32_t n)                                                                      \
     {                                                                                                        \
-        int64_t m = v[0];                                                                                    \
-        for (uint32_t i = 1; i < n; i++)                                                                     \
-            m = v[i] OP m ? v[i] : m;                                                                        \
-        NAME##_take(s, m, n);                                                                                \
+        NAME##_take(s, lanes_##NAME(v, n), n);                                                               \
         return 0;                                                                                            \
     }                                                                                                        \
     static inline int NAME##_one(struct tsfs_kernel_ctx *ctx, struct int_state *s, int64_t v)                \
@@ -97,27 +93,11 @@ static inline void dmax_take(struct double_state *s, double v, uint64_t count)
     s->count += count;
 }
 
-/* Lanes of "x < m ? x : m", which is one instruction and passes over NaN; NaNs are looked for apart. */
-#define DOUBLE_LANES(OP, START)                                                                              \
-    double m[LANES], best = (START);                                                                         \
-    uint64_t nans = 0;                                                                                       \
-    uint32_t whole = n - n % LANES;                                                                          \
-    for (uint32_t k = 0; k < LANES; k++)                                                                     \
-        m[k] = (START);                                                                                      \
-    for (uint32_t i = 0; i < whole; i += LANES)                                                              \
-        for (uint32_t k = 0; k < LANES; k++)                                                                 \
-            m[k] = v[i + k] OP m[k] ? v[i + k] : m[k];                                                       \
-    for (uint32_t i = 0; i < n; i++)                                                                         \
-        nans += v[i] != v[i];                                                                                \
-    for (uint32_t k = 0; k < LANES; k++)                                                                     \
-        best = m[k] OP best ? m[k] : best;                                                                   \
-    for (uint32_t i = whole; i < n; i++)                                                                     \
-    best = v[i] OP best ? v[i] : best
-
 static int dmin_dense(struct tsfs_kernel_ctx *ctx, struct double_state *s, const double *restrict v,
                       uint32_t n)
 {
-    DOUBLE_LANES(<, INFINITY);
+    uint64_t nans;
+    double best = lanes_min(v, n, &nans);
     dmin_take(s, nans == n ? NAN : best, n);
     return 0;
 }
@@ -125,7 +105,8 @@ static int dmin_dense(struct tsfs_kernel_ctx *ctx, struct double_state *s, const
 static int dmax_dense(struct tsfs_kernel_ctx *ctx, struct double_state *s, const double *restrict v,
                       uint32_t n)
 {
-    DOUBLE_LANES(>, -INFINITY);
+    uint64_t nans;
+    double best = lanes_max(v, n, &nans);
     dmax_take(s, nans > 0 ? NAN : best, n);
     return 0;
 }

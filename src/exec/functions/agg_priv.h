@@ -127,29 +127,4 @@ TSFS_MUST_CHECK int agg_held_copy(struct tsfs_kernel_ctx *ctx, struct agg_held *
 int agg_held_put(struct tsfs_kernel_ctx *ctx, const struct agg_held *held, void *data, uint64_t *valid,
                  uint32_t row);
 
-/* Sums of doubles: hi is the plain sum, lo what its roundings lost, so that hi + lo does not depend on the
- * order to the last shown digit. */
-struct agg_dsum {
-    double hi, lo;
-};
-
-/* Knuth's TwoSum: hi + x exactly. */
-static inline void agg_dsum_add(struct agg_dsum *s, double x)
-{
-    double t = s->hi + x, b = t - s->hi;
-    s->lo += (s->hi - (t - b)) + (x - b);
-    s->hi = t;
-}
-static inline double agg_dsum_value(const struct agg_dsum *s)
-{
-    double v = s->hi + s->lo;
-    return s->hi - s->hi == 0 ? v : s->hi; /* after an infinity or NaN lo means nothing */
-}
-static inline void agg_dsum_merge(struct agg_dsum *s, const struct agg_dsum *from)
-{
-    agg_dsum_add(s, from->hi);
-    s->lo += from->lo;
-}
-void agg_dsum_dense(struct agg_dsum *s, const double *v, uint32_t n);
-
 #endif

@@ -7,8 +7,7 @@
 #include <math.h>
 
 #include "exec/functions/agg_priv.h"
-
-#define LANES 8u
+#include "exec/functions/lanes.h"
 
 struct moments {
     uint64_t n;
@@ -33,44 +32,14 @@ static void merge_moments(struct moments *s, const struct moments *f)
     s->n += f->n;
 }
 
-static double lane_sum(const double *lanes)
-{
-    return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-}
-
-static double mean_of(const double *restrict v, uint32_t n)
-{
-    double lanes[LANES] = {0}, rest = 0;
-    uint32_t whole = n - n % LANES;
-    for (uint32_t i = 0; i < whole; i += LANES)
-        for (uint32_t k = 0; k < LANES; k++)
-            lanes[k] += v[i + k];
-    for (uint32_t i = whole; i < n; i++)
-        rest += v[i];
-    return (lane_sum(lanes) + rest) / n;
-}
-
 static int variance_dense(struct tsfs_kernel_ctx *ctx, struct moments *s, const double *restrict v,
                           uint32_t n)
 {
-    struct moments run = {.n = n, .mean = mean_of(v, n)};
-    double one[LANES] = {0}, two[LANES] = {0}, rest1 = 0, rest2 = 0;
-    uint32_t whole = n - n % LANES;
-    for (uint32_t i = 0; i < whole; i += LANES) {
-        for (uint32_t k = 0; k < LANES; k++) {
-            double d = v[i + k] - run.mean;
-            one[k] += d;
-            two[k] += d * d;
-        }
-    }
-    for (uint32_t i = whole; i < n; i++) {
-        double d = v[i] - run.mean;
-        rest1 += d;
-        rest2 += d * d;
-    }
+    struct moments run = {.n = n, .mean = lanes_plain_sum(v, n) / n};
+    double off;
+    lanes_deviations(v, n, run.mean, &off, &run.m2);
     /* The mean is rounded: what the deviations sum up to takes that out again. */
-    double off = lane_sum(one) + rest1;
-    run.m2 = lane_sum(two) + rest2 - off * off / n;
+    run.m2 -= off * off / n;
     run.mean += off / n;
     merge_moments(s, &run);
     return 0;
@@ -89,7 +58,7 @@ AGG_UPDATES(variance, struct moments, double, variance_dense, variance_one)
 
 static int higher_dense(struct tsfs_kernel_ctx *ctx, struct moments *s, const double *restrict v, uint32_t n)
 {
-    struct moments run = {.n = n, .mean = mean_of(v, n)};
+    struct moments run = {.n = n, .mean = lanes_plain_sum(v, n) / n};
     for (uint32_t i = 0; i < n; i++) {
         double d = v[i] - run.mean, d2 = d * d;
         run.m2 += d2;
