@@ -15,25 +15,27 @@ struct tsfs_segment;
 
 struct tsfs_segment_facts {
     uint64_t rows;
-    uint32_t series;
-    uint64_t bytes; /* of the file */
+    uint32_t series; /* 0 = not known: a file of another program that was not sorted yet */
+    uint64_t bytes;  /* of the file */
     int64_t t_min, t_max;
     uint64_t xxh3;  /* XXH3-64 of the whole file, 0 = not computed */
     int64_t mtime;  /* ns, of the commit */
     uint64_t inode; /* st_ino in DATA */
 };
 
-/* Opens segment `path` below dirfd (borrowed while the segment lives), checks footer and private index; the
- * index is rebuilt in memory when the file has none.  Columns are matched to schema by name; a column that
- * schema lacks or has with another type is -EINVAL (schema NULL: matched at each cursor's schema).  Counted;
- * returns owned. Memory: index parts are loaded on demand and may be dropped again by tsfs_segment_shed. */
+/* Opens segment `path` below dirfd (borrowed while the segment lives), checks footer and private index.  A
+ * file without that index, or whose dimensions have another order than the table's, is sorted into an unnamed
+ * copy when a cursor first needs it.  Columns are matched by name to each cursor's schema; one that the
+ * schema lacks or has with another type is -EINVAL there.  Counted; returns owned.  Memory: index parts are
+ * loaded on demand and may be dropped again by tsfs_segment_shed. */
 TSFS_MUST_CHECK int tsfs_segment_open(int dirfd, const char *path, struct tsfs_segment **out,
                                       struct tsfs_error *err);
 struct tsfs_segment *tsfs_segment_ref(struct tsfs_segment *segment);
 void tsfs_segment_unref(struct tsfs_segment *segment); /* takes NULL */
 void tsfs_segment_facts(const struct tsfs_segment *segment, struct tsfs_segment_facts *out);
-/* Gives back descriptor and decoded index while no cursor is open; the next use loads them again.  For idle
- * segments. */
+/* Gives back descriptor and decoded index while no cursor is open; the next use loads them again (-ESTALE if
+ * the name leads to another file by then: before unlinking or replacing the file of a segment that others
+ * hold, load it with tsfs_segment_dup).  For idle segments. */
 void tsfs_segment_shed(struct tsfs_segment *segment);
 /* A new read-only descriptor of the very file this segment is (also after a merge replaced it): >= 0 or
  * -errno. */
@@ -66,8 +68,8 @@ TSFS_MUST_CHECK int tsfs_cold_cursor(const struct tsfs_partition_view *view,
                                      bool sorted, struct tsfs_cursor **out, struct tsfs_error *err);
 /* Rows that match at most (upper bound from index and snapshots), for splitting work. */
 uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec);
-/* True if the segment may hold a matching series and time (zone, dictionary, Bloom): a cheap reason to skip
- * it. */
+/* True if the segment may hold a matching series and time: a cheap reason to skip it.  Knows only the time
+ * range and measure_name, whose ordinal is the same in every schema. */
 bool tsfs_segment_may_match(struct tsfs_segment *segment, const struct tsfs_scan_spec *spec);
 /* The same knowing the schema that spec's ordinals belong to: looks at every dimension, not only at
  * measure_name. */
