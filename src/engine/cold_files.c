@@ -270,7 +270,8 @@ static int attach_all(struct attach *a, struct tsfs_cursor *c, struct tsfs_error
     return rc;
 }
 
-/* Columns of the file that the table lacks become the table's; a column of another type refuses the file. */
+/* Columns of the file that the table lacks become the table's; a column of another type refuses the file.
+ * What a string column is for is said by the table: a file of another program cannot tell. */
 static int match_columns(struct tsfs_node *node, struct tsfs_segment *segment, struct tsfs_error *err)
 {
     struct table *t = node->table;
@@ -288,8 +289,7 @@ static int match_columns(struct tsfs_node *node, struct tsfs_segment *segment, s
         uint16_t ordinal = tsfs_schema_find(t->schema, cols[i].name);
         if (ordinal == TSFS_ORDINAL_NONE)
             add[nadd++] = cols[i];
-        else if (t->schema->cols[ordinal].role != cols[i].role ||
-                 t->schema->cols[ordinal].type != cols[i].type)
+        else if (t->schema->cols[ordinal].type != cols[i].type)
             rc = tsfs_error_set(err, -EINVAL,
                                 "column \"%.*s\" is a %s %s in the file but a %s %s in the table",
                                 (int)cols[i].name.len, cols[i].name.ptr, tsfs_type_name(cols[i].type),
