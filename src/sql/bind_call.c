@@ -148,9 +148,6 @@ static bool fail_types(struct binder *b, const struct sql_ast_expr *at, struct t
         return bind_fail(b, at->line, at->column, "LIKE takes varchar, not (%s)", have);
     if (at->kind == SQL_AST_EXTRACT)
         return bind_fail(b, at->line, at->column, "cannot extract %.*s from %s", BIND_NAME(name), have);
-    if (fns->op == TSFS_OP_BIN && nargs == 2 && args[1]->type == TSFS_INTERVAL_YM)
-        return bind_fail(b, at->line, at->column,
-                         "bin takes an interval of days or shorter: for months and years use date_trunc");
     signature_list(fns, n, list, sizeof(list));
     return bind_fail(b, at->line, at->column, "%s does not take (%s); there is %s", fns->name, have, list);
 }

@@ -45,7 +45,8 @@ bool bind_castable(enum tsfs_type from, enum tsfs_type to)
     case TSFS_DOUBLE: return numeric(to) || to == TSFS_BOOLEAN;
     case TSFS_VARCHAR: return to != TSFS_INTERVAL_DS && to != TSFS_INTERVAL_YM;
     case TSFS_TIMESTAMP: return to == TSFS_DATE || to == TSFS_TIME;
-    case TSFS_DATE: return to == TSFS_TIMESTAMP;
+    case TSFS_DATE:
+    case TSFS_TIME: return to == TSFS_TIMESTAMP;
     default: return false;
     }
 }
