@@ -453,10 +453,53 @@ static int covered(struct agg_scan *scan, int64_t *lo, int64_t *hi, bool *any, s
     return rc;
 }
 
+/* The outermost time of the wanted end in [*lo, *hi], which is then moved there: runs are counted off without
+ * reading them.  Without any run the range becomes empty. */
+static int find_edge(struct agg_scan *scan, int64_t *lo, int64_t *hi, struct tsfs_error *err)
+{
+    bool newest = scan->want_newest, any = false;
+    int64_t edge = 0;
+    struct scan_reader *reader = calloc(1, sizeof(*reader));
+    if (reader == NULL)
+        return -ENOMEM;
+    int rc = scan_reader_init(reader, &scan->input, &scan->ctx->arena);
+    if (rc == 0)
+        rc = scan_input_open(&scan->input, *lo, *hi, err);
+    const struct tsfs_scan *source = scan->input.scan;
+    for (uint32_t i = 0; rc == 0 && i < source->n_units; i++) {
+        uint32_t u = newest == scan->input.spec.newest_first ? i : source->n_units - 1 - i;
+        const struct tsfs_scan_unit *unit = &source->units[u];
+        if (any && (newest ? unit->time_max <= edge : unit->time_min >= edge))
+            break;
+        rc = scan_reader_open_unit(reader, u, err);
+        while (rc == 0 && (rc = scan_reader_next_run(reader, err)) > 0) {
+            int64_t t = newest ? reader->run.t_last : reader->run.t_first;
+            edge = !any || (newest ? t > edge : t < edge) ? t : edge;
+            any = true;
+            rc = 0;
+        }
+        if (reader->cursor != NULL)
+            reader->cursor->stats = (struct tsfs_scan_stats){0}; /* nothing was read */
+        scan_reader_close_unit(reader);
+    }
+    scan_reader_free(reader);
+    free(reader);
+    scan_input_close(&scan->input);
+    if (newest)
+        *hi = edge;
+    else
+        *lo = edge;
+    if (!any) {
+        *lo = INT64_MAX;
+        *hi = INT64_MIN;
+    }
+    return rc;
+}
+
 static int run_slices(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err)
 {
     int64_t lo, hi;
-    bool any;
+    bool any, sought = false;
     int rc = covered(scan, &lo, &hi, &any, err);
     if (rc != 0 || !any)
         return rc;
@@ -482,8 +525,13 @@ static int run_slices(struct agg_scan *scan, struct agg_table *table, struct tsf
             hi = from - 1;
         else
             lo = to + 1;
-        if (__builtin_mul_overflow(width, 4, &width))
+        if (rc == 0 && table->groups.n == 0 && !sought) {
+            /* The partition may end long after its rows do. */
+            sought = true;
+            rc = find_edge(scan, &lo, &hi, err);
+        } else if (__builtin_mul_overflow(width, 4, &width)) {
             width = INT64_MAX;
+        }
     }
     return rc;
 }
