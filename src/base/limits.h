@@ -38,6 +38,7 @@
 #define TSFS_SQL_MAX            (1u << 20)  /* bytes of a statement */
 #define TSFS_SQL_DEPTH_MAX      200         /* nesting of expressions and subqueries */
 #define TSFS_SQL_COLUMNS_MAX    8192        /* columns of a result, expressions of GROUP BY, aggregates */
+#define TSFS_SQL_NODES_MAX 100000     /* of an operand that is evaluated more than once, over all its copies */
 #define TSFS_SQL_KEYS_MAX       256         /* expressions of ORDER BY */
 #define TSFS_SQL_CTES_MAX       1024        /* queries of one WITH */
 #define TSFS_BATCH_ROWS         2048u       /* rows in a batch */

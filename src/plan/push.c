@@ -40,9 +40,12 @@ static struct tsfs_expr *replace(void *ctx, struct tsfs_expr *column)
     return ((struct tsfs_expr **)ctx)[column->index];
 }
 
+#define REPLACED_NODES_MAX                                                                                   \
+    4096 /* that a term may grow by; it would be computed twice, and could double again below */
+
 struct replaceable {
     struct tsfs_expr *const *exprs;
-    uint32_t n;
+    uint32_t n, room;
     bool any;
 };
 
@@ -50,7 +53,13 @@ static bool check_column(void *ctx, uint32_t index)
 {
     struct replaceable *r = ctx;
     r->any = true;
-    return index < r->n && !tsfs_expr_unstable(r->exprs[index]);
+    if (index >= r->n)
+        return false;
+    uint32_t size = tsfs_expr_size(r->exprs[index], r->room);
+    if (size > r->room)
+        return false;
+    r->room -= size;
+    return !tsfs_expr_unstable(r->exprs[index]);
 }
 
 /* Which terms may move below an operator that computes its columns from exprs (the first n of them). */
@@ -63,7 +72,7 @@ static int sift(struct tsfs_arena *arena, const struct terms *in, struct tsfs_ex
         return -ENOMEM;
     for (uint32_t i = 0; i < in->n; i++) {
         struct tsfs_expr *e = in->items[i];
-        struct replaceable r = {.exprs = exprs, .n = n};
+        struct replaceable r = {.exprs = exprs, .n = n, .room = REPLACED_NODES_MAX};
         bool movable = !tsfs_expr_unstable(e) && tsfs_expr_each_column(e, check_column, &r) && r.any &&
                        (stay->n == 0 || !tsfs_expr_can_fail(e));
         if (!movable) {

@@ -432,9 +432,11 @@ static struct tsfs_expr *bind_nullif(struct binder *b, struct bind_select *s, co
 {
     struct tsfs_expr *a = bind_expr(b, s, ast->args[0]);
     struct tsfs_expr *c = a == NULL ? NULL : bind_expr(b, s, ast->args[1]);
-    struct tsfs_expr **args = c == NULL ? NULL : TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+    if (c == NULL || !bind_repeat(b, ast, a, 2))
+        return NULL;
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
     if (args == NULL)
-        return c == NULL ? NULL : (bind_fail_memory(b), NULL);
+        return (bind_fail_memory(b), NULL);
     args[0] = a;
     args[1] = c;
     struct tsfs_expr *equal = bind_apply(b, s, TSFS_STR("="), ast, args, 2);

@@ -1,6 +1,7 @@
 /* Binding of expressions, all kinds but calls. */
 #include <errno.h>
 
+#include "base/limits.h"
 #include "sql/bind_priv.h"
 #include "sql/lexer.h"
 
@@ -45,6 +46,15 @@ static bool is_null(const struct tsfs_expr *e)
 static bool is_known(const struct tsfs_expr *e, bool value)
 {
     return e->kind == TSFS_EXPR_LITERAL && e->type == TSFS_BOOLEAN && !e->value.null && e->value.b == value;
+}
+
+/* Nesting such forms would otherwise double the tree at each level. */
+bool bind_repeat(struct binder *b, const struct sql_ast_expr *at, const struct tsfs_expr *e, uint32_t copies)
+{
+    if (copies == 0 || tsfs_expr_size(e, TSFS_SQL_NODES_MAX / copies) <= TSFS_SQL_NODES_MAX / copies)
+        return true;
+    return bind_fail(b, at->line, at->column,
+                     "the operand here is too large: name it in a subquery and use the name");
 }
 
 struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
@@ -230,6 +240,8 @@ static struct tsfs_expr *bind_between(struct binder *b, struct bind_select *s, c
     for (int i = 0; i < 3; i++)
         if ((a[i] = bind_expr(b, s, ast->args[i])) == NULL)
             return NULL;
+    if (!bind_repeat(b, ast, a[0], 2))
+        return NULL;
     struct tsfs_expr *lo = compare(b, s, ">=", ast, a[0], a[1]);
     struct tsfs_expr *hi = lo == NULL ? NULL : compare(b, s, "<=", ast, a[0], a[2]);
     if (hi == NULL)
@@ -254,7 +266,7 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
 {
     struct tsfs_expr *left = bind_expr(b, s, ast->args[0]);
     struct tsfs_expr *right = left == NULL ? NULL : bind_expr(b, s, ast->args[1]);
-    if (right == NULL)
+    if (right == NULL || !bind_repeat(b, ast, left, 2) || !bind_repeat(b, ast, right, 2))
         return NULL;
     struct tsfs_expr *same;
     if (is_null(right) || is_null(left)) {
@@ -360,7 +372,8 @@ static struct tsfs_expr *bind_case(struct binder *b, struct bind_select *s, cons
 {
     uint32_t first = ast->has_operand ? 1 : 0, nwhen = (ast->nargs - first - ast->has_else) / 2;
     struct tsfs_expr *operand = NULL;
-    if (ast->has_operand && (operand = bind_expr(b, s, ast->args[0])) == NULL)
+    if (ast->has_operand &&
+        ((operand = bind_expr(b, s, ast->args[0])) == NULL || !bind_repeat(b, ast->args[0], operand, nwhen)))
         return NULL;
     struct tsfs_expr *e = bind_new(b, TSFS_EXPR_CASE, TSFS_UNKNOWN, ast, nwhen * 2 + 1);
     if (e == NULL)

@@ -99,6 +99,9 @@ struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const 
 struct tsfs_expr *bind_new(struct binder *b, enum tsfs_expr_kind kind, enum tsfs_type type,
                            const struct sql_ast_expr *at, uint32_t nargs);
 
+/* Before e is put into several places: the copies count as one operand, which has a limit. */
+bool bind_repeat(struct binder *b, const struct sql_ast_expr *at, const struct tsfs_expr *e, uint32_t copies);
+
 /* bind_call.c */
 struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* A scalar function or operator over bound arguments (args is changed by coercion). */

@@ -194,6 +194,23 @@ bool tsfs_expr_unstable(const struct tsfs_expr *e)
     return false;
 }
 
+static bool count_nodes(const struct tsfs_expr *e, uint32_t *room)
+{
+    if (*room == 0)
+        return false;
+    --*room;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (!count_nodes(e->args[i], room))
+            return false;
+    return true;
+}
+
+uint32_t tsfs_expr_size(const struct tsfs_expr *e, uint32_t limit)
+{
+    uint32_t room = limit;
+    return count_nodes(e, &room) ? limit - room : limit + 1;
+}
+
 bool tsfs_expr_each_column(const struct tsfs_expr *e, bool (*visit)(void *ctx, uint32_t index), void *ctx)
 {
     if (e->kind == TSFS_EXPR_COLUMN)

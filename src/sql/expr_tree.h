@@ -28,6 +28,10 @@ bool tsfs_expr_can_fail(const struct tsfs_expr *e);
 /* Whether two evaluations may differ: random(). */
 bool tsfs_expr_unstable(const struct tsfs_expr *e);
 
+/* Nodes of e counted as a tree (what is shared counts each time), or limit + 1 if there are more than limit.
+ */
+uint32_t tsfs_expr_size(const struct tsfs_expr *e, uint32_t limit);
+
 static inline bool tsfs_expr_is_literal(const struct tsfs_expr *e)
 {
     return e->kind == TSFS_EXPR_LITERAL;

@@ -109,6 +109,48 @@ static void test_out_of_memory(void **state)
     support_close(&s);
 }
 
+/* Forms that use an operand twice must not double the work with every level. */
+static void test_no_exponential_growth(void **state)
+{
+    static const struct {
+        const char *start, *before, *middle, *after, *end;
+        int rc;
+    } shapes[] = {
+        {"SELECT ", "(", "temp IS NULL", " IS DISTINCT FROM ok)", " FROM machine_metrics", -EINVAL},
+        {"SELECT ", "(", "ok", " BETWEEN ok AND ok)", " FROM machine_metrics", -EINVAL},
+        {"SELECT ", "nullif(", "n", ", 3)", " FROM machine_metrics", -EINVAL},
+        {"SELECT ", "CASE ", "n", " WHEN 1 THEN 2 WHEN 3 THEN 4 ELSE 5 END", " FROM machine_metrics",
+         -EINVAL},
+        {"", "SELECT x + x AS x FROM (", "SELECT temp AS x FROM machine_metrics", ") WHERE x > 1", "", 0},
+        {"", "SELECT x + x AS x FROM (", "SELECT temp AS x FROM machine_metrics", ")", " WHERE x > 1", 0},
+        {"", "SELECT x + x AS x FROM (", "SELECT temp AS x FROM machine_metrics",
+         " GROUP BY 1 HAVING x + x > 1)", "", 0},
+    };
+    struct support s;
+    support_open(&s);
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        struct tsfs_buf text = {0};
+        struct tsfs_arena arena;
+        struct tsfs_error err = {0};
+        struct tsfs_plan *plan;
+        unsigned n = 90;
+        assert_int_equal(tsfs_buf_printf(&text, "%s", shapes[i].start), 0);
+        for (unsigned k = 0; k < n; k++)
+            assert_int_equal(tsfs_buf_printf(&text, "%s", shapes[i].before), 0);
+        assert_int_equal(tsfs_buf_printf(&text, "%s", shapes[i].middle), 0);
+        for (unsigned k = 0; k < n; k++)
+            assert_int_equal(tsfs_buf_printf(&text, "%s", shapes[i].after), 0);
+        assert_int_equal(tsfs_buf_printf(&text, "%s", shapes[i].end), 0);
+        tsfs_arena_init(&arena, NULL);
+        int rc = tsfs_plan_query(tsfs_buf_str(&text), &s.resolver, &support_set, &arena, &plan, &err);
+        if (rc != shapes[i].rc)
+            fail_msg("%s: %d %s", shapes[i].before, rc, err.message);
+        tsfs_arena_free(&arena);
+        tsfs_buf_free(&text);
+    }
+    support_close(&s);
+}
+
 static void test_check(void **state)
 {
     static const struct {
@@ -191,7 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_unqualified_without_default),
         cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_check),
-        cmocka_unit_test(test_check_prefixes),
+        cmocka_unit_test(test_check_prefixes), cmocka_unit_test(test_no_exponential_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
