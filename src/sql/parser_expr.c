@@ -5,18 +5,12 @@
  * Comparisons do not chain.  AND and OR take any number of operands in one node, so that long conditions are
  * no deep trees; all else that nests is counted against TSFS_SQL_DEPTH_MAX, both the parser's own recursion
  * and the height of the tree that it makes, which later stages recurse over. */
-#include <errno.h>
-
 #include "base/limits.h"
-#include "base/num.h"
-#include "sql/names.h"
 #include "sql/parser_priv.h"
 
 typedef struct sql_ast_expr *(*level)(struct sql_parser *p);
 
-static struct sql_ast_expr *parse_value(struct sql_parser *p, int min);
-
-static struct sql_ast_expr *new_node(struct sql_parser *p, enum sql_ast_kind kind, const struct sql_token *at)
+struct sql_ast_expr *sql_new_node(struct sql_parser *p, enum sql_ast_kind kind, const struct sql_token *at)
 {
     struct sql_ast_expr *e = TSFS_NEW(p->arena, struct sql_ast_expr);
     if (e == NULL) {
@@ -30,8 +24,8 @@ static struct sql_ast_expr *new_node(struct sql_parser *p, enum sql_ast_kind kin
     return e;
 }
 
-static struct sql_ast_expr *with_args(struct sql_parser *p, struct sql_ast_expr *e,
-                                      struct sql_ast_expr **args, uint32_t n)
+struct sql_ast_expr *sql_with_args(struct sql_parser *p, struct sql_ast_expr *e, struct sql_ast_expr **args,
+                                   uint32_t n)
 {
     e->args = args;
     e->nargs = n;
@@ -51,7 +45,7 @@ static struct sql_ast_expr *new_op(struct sql_parser *p, enum sql_ast_kind kind,
                                    const char *op, struct sql_ast_expr *a, struct sql_ast_expr *b,
                                    struct sql_ast_expr *c)
 {
-    struct sql_ast_expr *e = new_node(p, kind, at);
+    struct sql_ast_expr *e = sql_new_node(p, kind, at);
     struct sql_ast_expr **args = e == NULL ? NULL : TSFS_NEW_ARRAY(p->arena, struct sql_ast_expr *, 3);
     if (args == NULL) {
         sql_fail_memory(p);
@@ -61,10 +55,10 @@ static struct sql_ast_expr *new_op(struct sql_parser *p, enum sql_ast_kind kind,
     args[0] = a;
     args[1] = b;
     args[2] = c;
-    return with_args(p, e, args, c != NULL ? 3 : b != NULL ? 2 : 1);
+    return sql_with_args(p, e, args, c != NULL ? 3 : b != NULL ? 2 : 1);
 }
 
-static bool add_expr(struct sql_parser *p, struct sql_list *list, struct sql_ast_expr *e)
+bool sql_add_expr(struct sql_parser *p, struct sql_list *list, struct sql_ast_expr *e)
 {
     struct sql_ast_expr **slot = e == NULL ? NULL : sql_list_add(p, list, sizeof(struct sql_ast_expr *));
     if (slot == NULL)
@@ -73,530 +67,10 @@ static bool add_expr(struct sql_parser *p, struct sql_list *list, struct sql_ast
     return true;
 }
 
-static bool starts_query(const struct sql_token *tok)
+bool sql_starts_query(const struct sql_token *tok)
 {
     return tok->kind == SQL_TOK_WORD &&
            (tok->keyword == SQL_KW_SELECT || tok->keyword == SQL_KW_WITH || tok->keyword == SQL_KW_VALUES);
-}
-
-/* A type's name after AS: one word, or "double precision", "interval day to second", "timestamp". */
-static bool parse_type(struct sql_parser *p, enum tsfs_type *out)
-{
-    struct sql_token first = p->tok;
-    if (p->tok.kind != SQL_TOK_WORD)
-        return sql_fail_expected(p, "a type");
-    if (sql_is(p, SQL_KW_ARRAY) || sql_is(p, SQL_KW_ROW) ||
-        sql_same_word(p->tok.text, TSFS_STR("timeseries")))
-        return sql_fail_unsupported(p, &first, "array, row and timeseries types");
-    char name[64];
-    size_t n = 0;
-    do {
-        if (n + p->tok.text.len + 2 > sizeof(name))
-            break;
-        if (n > 0)
-            name[n++] = ' ';
-        memcpy(name + n, p->tok.text.ptr, p->tok.text.len);
-        n += p->tok.text.len;
-        if (!sql_advance(p))
-            return false;
-    } while (p->tok.kind == SQL_TOK_WORD);
-    struct tsfs_str text = {name, n};
-    if (!tsfs_type_from_name(text, out) || *out == TSFS_UNKNOWN) {
-        p->cut_short = p->tok.kind == SQL_TOK_END;
-        struct sql_nearest near = {.wanted = first.text};
-        for (int t = TSFS_UNKNOWN + 1; t < TSFS_TYPE_COUNT; t++)
-            sql_nearest_try(&near, tsfs_str_from(tsfs_type_name((enum tsfs_type)t)));
-        char hint[SQL_HINT_MAX];
-        if (n == 0)
-            return sql_fail_at(p, first.line, first.column, "no type of that long a name");
-        return sql_fail_at(p, first.line, first.column, "no type \"%.*s\"%s", (int)n, name,
-                           sql_nearest_hint(&near, hint));
-    }
-    if (p->tok.kind == SQL_TOK_LPAREN) {
-        p->cut_short = false;
-        return sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support a length after type %s",
-                           tsfs_type_name(*out));
-    }
-    return true;
-}
-
-/* INTERVAL [-] '2' DAY, from the string on. */
-static struct sql_ast_expr *parse_interval(struct sql_parser *p, const struct sql_token *start, bool negative)
-{
-    struct sql_token number = p->tok;
-    if (!sql_advance(p))
-        return NULL;
-    struct sql_token unit = p->tok;
-    if (unit.kind != SQL_TOK_WORD) {
-        sql_fail_expected(p, "second, minute, hour, day, week, month or year");
-        return NULL;
-    }
-    if (!sql_advance(p))
-        return NULL;
-    if (sql_is(p, SQL_KW_TO)) {
-        sql_fail_unsupported(p, &p->tok, "INTERVAL with TO: write one unit, or add two intervals");
-        return NULL;
-    }
-    struct sql_ast_expr *e = new_node(p, SQL_AST_INTERVAL, start);
-    if (e == NULL)
-        return NULL;
-    int rc = sql_duration(number.text, unit.text, true, &e->type, &e->integer);
-    if (rc != 0) {
-        enum tsfs_type type;
-        int64_t value;
-        p->cut_short = p->tok.kind == SQL_TOK_END;
-        if (rc == -EINVAL && sql_duration(TSFS_STR("1"), unit.text, true, &type, &value) != 0)
-            sql_fail_at(p, unit.line, unit.column,
-                        "no interval unit \"%.*s\": use second, minute, hour, day, week, month or year",
-                        unit.text.len > 40 ? 40 : (int)unit.text.len, unit.text.ptr);
-        else
-            sql_fail_at(p, number.line, number.column, "'%.*s' is not a number of %ss that tsfs can hold",
-                        number.text.len > 40 ? 40 : (int)number.text.len, number.text.ptr,
-                        e->type == TSFS_INTERVAL_YM ? "month" : "nanosecond");
-        return NULL;
-    }
-    if (negative)
-        e->integer = -e->integer;
-    return e;
-}
-
-static struct sql_ast_expr *parse_case(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_node(p, SQL_AST_CASE, &p->tok);
-    if (e == NULL || !sql_advance(p))
-        return NULL;
-    struct sql_list list = {0};
-    if (!sql_is(p, SQL_KW_WHEN)) {
-        e->has_operand = true;
-        if (!add_expr(p, &list, sql_parse_expr(p)))
-            return NULL;
-    }
-    bool more = true;
-    if (!sql_is(p, SQL_KW_WHEN)) {
-        sql_fail_expected(p, "WHEN");
-        return NULL;
-    }
-    while (more && sql_is(p, SQL_KW_WHEN)) {
-        if (!sql_advance(p) || !add_expr(p, &list, sql_parse_expr(p)) ||
-            !sql_expect(p, SQL_KW_THEN, "THEN") || !add_expr(p, &list, sql_parse_expr(p)))
-            return NULL;
-    }
-    if (!sql_accept(p, SQL_KW_ELSE, &e->has_else))
-        return NULL;
-    if (e->has_else && !add_expr(p, &list, sql_parse_expr(p)))
-        return NULL;
-    if (!sql_expect(p, SQL_KW_END, e->has_else ? "END" : "WHEN, ELSE or END"))
-        return NULL;
-    return with_args(p, e, list.items, list.n);
-}
-
-static struct sql_ast_expr *parse_cast(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_node(p, SQL_AST_CAST, &p->tok);
-    if (e == NULL)
-        return NULL;
-    e->try_cast = p->tok.keyword == SQL_KW_TRY_CAST;
-    struct sql_list list = {0};
-    if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "(") ||
-        !add_expr(p, &list, sql_parse_expr(p)) || !sql_expect(p, SQL_KW_AS, "AS and a type") ||
-        !parse_type(p, &e->type) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-        return NULL;
-    return with_args(p, e, list.items, 1);
-}
-
-static struct sql_ast_expr *parse_extract(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_node(p, SQL_AST_EXTRACT, &p->tok);
-    struct sql_list list = {0};
-    if (e == NULL || !sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
-        return NULL;
-    if (p->tok.kind != SQL_TOK_WORD) {
-        sql_fail_expected(p, "a field such as YEAR");
-        return NULL;
-    }
-    e->string = p->tok.text;
-    if (!sql_advance(p) || !sql_expect(p, SQL_KW_FROM, "FROM") || !add_expr(p, &list, sql_parse_expr(p)) ||
-        !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-        return NULL;
-    return with_args(p, e, list.items, 1);
-}
-
-static struct sql_ast_expr *new_call(struct sql_parser *p, const struct sql_token *name, struct tsfs_str fn)
-{
-    struct sql_ast_expr *e = new_node(p, SQL_AST_CALL, name);
-    if (e == NULL)
-        return NULL;
-    e->call = TSFS_NEW(p->arena, struct sql_ast_call);
-    if (e->call == NULL) {
-        sql_fail_memory(p);
-        return NULL;
-    }
-    e->call->name = fn;
-    return e;
-}
-
-/* position(a IN b) is strpos(b, a). */
-static struct sql_ast_expr *parse_position(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_call(p, &p->tok, TSFS_STR("strpos"));
-    if (e == NULL || !sql_advance(p) || !sql_advance(p))
-        return NULL;
-    struct sql_ast_expr *needle = parse_value(p, 0);
-    if (needle == NULL || !sql_expect(p, SQL_KW_IN, "IN"))
-        return NULL;
-    struct sql_list list = {0};
-    if (!add_expr(p, &list, sql_parse_expr(p)) || !add_expr(p, &list, needle) ||
-        !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-        return NULL;
-    return with_args(p, e, list.items, list.n);
-}
-
-/* What may follow a call's closing parenthesis. */
-static bool parse_call_tail(struct sql_parser *p, struct sql_ast_expr *e)
-{
-    if (sql_is(p, SQL_KW_FILTER)) {
-        if (!sql_peek(p))
-            return false;
-        if (p->ahead.kind == SQL_TOK_LPAREN) {
-            if (!sql_advance(p) || !sql_advance(p) || !sql_expect(p, SQL_KW_WHERE, "WHERE"))
-                return false;
-            e->call->filter = sql_parse_expr(p);
-            if (e->call->filter == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-                return false;
-            if (e->call->filter->depth >= e->depth)
-                e->depth = e->call->filter->depth + 1;
-        }
-    }
-    if (sql_is(p, SQL_KW_IGNORE) || sql_is(p, SQL_KW_RESPECT)) {
-        if (!sql_peek(p))
-            return false;
-        if (p->ahead.kind == SQL_TOK_WORD && p->ahead.keyword == SQL_KW_NULLS)
-            return sql_fail_unsupported(p, &p->tok, "IGNORE NULLS and RESPECT NULLS");
-    }
-    if (sql_is(p, SQL_KW_OVER)) {
-        if (!sql_peek(p))
-            return false;
-        if (p->ahead.kind == SQL_TOK_LPAREN)
-            return sql_fail_unsupported(p, &p->tok, "OVER (window functions)");
-    }
-    return true;
-}
-
-static struct sql_ast_expr *parse_call(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_call(p, &p->tok, p->tok.text);
-    if (e == NULL || !sql_advance(p) || !sql_advance(p)) /* name and ( */
-        return NULL;
-    struct sql_list list = {0};
-    bool found = false;
-    if (p->tok.kind == SQL_TOK_STAR) {
-        e->call->star = true;
-        if (!sql_advance(p))
-            return NULL;
-    } else if (p->tok.kind != SQL_TOK_RPAREN) {
-        if (!sql_accept(p, SQL_KW_DISTINCT, &e->call->distinct))
-            return NULL;
-        if (!e->call->distinct && sql_is(p, SQL_KW_ALL) && !sql_accept(p, SQL_KW_ALL, &found))
-            return NULL;
-        do {
-            if (!add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
-                return NULL;
-        } while (found);
-    }
-    if (sql_is(p, SQL_KW_ORDER)) {
-        sql_fail_unsupported(p, &p->tok, "ORDER BY inside a function call");
-        return NULL;
-    }
-    if (!sql_expect_token(p, SQL_TOK_RPAREN, list.n > 0 ? ", or )" : ")"))
-        return NULL;
-    e = with_args(p, e, list.items, list.n);
-    if (e == NULL || !parse_call_tail(p, e))
-        return NULL;
-    if (e->depth > TSFS_SQL_DEPTH_MAX) {
-        sql_fail_at(p, e->line, e->column, "expressions nest deeper than %d levels here", TSFS_SQL_DEPTH_MAX);
-        return NULL;
-    }
-    return e;
-}
-
-/* a, a.b, a.b.c, a.*, measure_value::double */
-static struct sql_ast_expr *parse_name(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_node(p, SQL_AST_NAME, &p->tok);
-    if (e == NULL)
-        return NULL;
-    e->parts = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, 3);
-    if (e->parts == NULL) {
-        sql_fail_memory(p);
-        return NULL;
-    }
-    for (bool dot = true; dot;) {
-        struct sql_token name = p->tok;
-        if (e->nparts > 0 && name.kind == SQL_TOK_STAR) {
-            e->kind = SQL_AST_STAR;
-            return sql_advance(p) ? e : NULL;
-        }
-        if (e->nparts == 3) {
-            sql_fail_at(p, name.line, name.column, "a column's name has at most three parts");
-            return NULL;
-        }
-        if (!sql_name(p, &e->parts[e->nparts], "a name"))
-            return NULL;
-        if (p->tok.kind == SQL_TOK_COLONS) {
-            if (!sql_same_word(name.text, TSFS_STR("measure_value"))) {
-                p->cut_short = false;
-                sql_fail_at(p, p->tok.line, p->tok.column,
-                            "tsfs does not support :: casts: write CAST(x AS type)");
-                return NULL;
-            }
-            struct tsfs_str type;
-            if (!sql_advance(p) || !sql_name(p, &type, "a type"))
-                return NULL;
-            char *s = tsfs_arena_printf(p->arena, "%.*s::%.*s", (int)name.text.len, name.text.ptr,
-                                        (int)type.len, type.ptr);
-            if (s == NULL) {
-                sql_fail_memory(p);
-                return NULL;
-            }
-            e->parts[e->nparts] = tsfs_str_from(s);
-        }
-        e->nparts++;
-        if (!sql_accept_token(p, SQL_TOK_DOT, &dot))
-            return NULL;
-    }
-    return e;
-}
-
-/* ( expr ), and what else begins with a parenthesis. */
-static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
-{
-    struct sql_token open = p->tok;
-    bool rows = p->rows, found;
-    p->rows = false;
-    if (!sql_advance(p))
-        return NULL;
-    if (starts_query(&p->tok)) {
-        sql_fail_unsupported(p, &open, "a subquery inside an expression");
-        return NULL;
-    }
-    if (p->tok.kind == SQL_TOK_RPAREN && !rows) {
-        if (!sql_peek(p))
-            return NULL;
-        if (p->ahead.kind == SQL_TOK_ARROW)
-            sql_fail_unsupported(p, &open, "lambda expressions");
-        else
-            sql_fail_expected(p, "an expression");
-        return NULL;
-    }
-    struct sql_list list = {0};
-    if (p->tok.kind != SQL_TOK_RPAREN) {
-        do {
-            if (!add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
-                return NULL;
-        } while (found);
-    }
-    if (!sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-        return NULL;
-    if (p->tok.kind == SQL_TOK_ARROW) {
-        sql_fail_unsupported(p, &open, "lambda expressions");
-        return NULL;
-    }
-    if (list.n == 1)
-        return ((struct sql_ast_expr **)list.items)[0];
-    if (!rows) {
-        sql_fail_unsupported(p, &open, "row values: (a, b)");
-        return NULL;
-    }
-    struct sql_ast_expr *e = new_node(p, SQL_AST_ROW, &open);
-    return e == NULL ? NULL : with_args(p, e, list.items, list.n);
-}
-
-/* A literal that is one token. */
-static struct sql_ast_expr *parse_literal(struct sql_parser *p, bool negative)
-{
-    struct sql_token tok = p->tok;
-    struct sql_ast_expr *e = new_node(p, SQL_AST_NULL, &tok);
-    if (e == NULL)
-        return NULL;
-    switch (tok.kind) {
-    case SQL_TOK_INTEGER: {
-        char *text =
-            tsfs_arena_printf(p->arena, "%s%.*s", negative ? "-" : "", (int)tok.text.len, tok.text.ptr);
-        if (text == NULL) {
-            sql_fail_memory(p);
-            return NULL;
-        }
-        e->kind = SQL_AST_INTEGER;
-        if (tsfs_num_parse_i64(tsfs_str_from(text), &e->integer) != 0) {
-            p->cut_short = tok.to == p->lx.text.len; /* ".5" would make it a double */
-            sql_fail_at(p, tok.line, tok.column, "this integer does not fit into 64 bits");
-            return NULL;
-        }
-        break;
-    }
-    case SQL_TOK_DOUBLE:
-        e->kind = SQL_AST_DOUBLE;
-        e->number = negative ? -tok.number : tok.number;
-        break;
-    case SQL_TOK_DURATION:
-        e->kind = SQL_AST_INTERVAL;
-        e->type = tok.interval;
-        e->integer = negative ? -tok.integer : tok.integer;
-        break;
-    case SQL_TOK_STRING:
-        e->kind = SQL_AST_STRING;
-        e->string = tok.text;
-        break;
-    default:
-        if (tok.keyword != SQL_KW_NULL) {
-            e->kind = SQL_AST_BOOLEAN;
-            e->boolean = tok.keyword == SQL_KW_TRUE;
-        }
-        break;
-    }
-    return sql_advance(p) ? e : NULL;
-}
-
-/* A word at the start of a primary that is no keyword with a form of its own. */
-static struct sql_ast_expr *parse_word(struct sql_parser *p)
-{
-    struct sql_token word = p->tok;
-    if (!sql_peek(p))
-        return NULL;
-    enum sql_token_kind next = p->ahead.kind;
-    if (word.kind == SQL_TOK_WORD && next == SQL_TOK_STRING) {
-        struct sql_ast_expr *e = new_node(p, SQL_AST_TYPED, &word);
-        if (e == NULL)
-            return NULL;
-        if (!tsfs_type_from_name(word.text, &e->type)) {
-            if (sql_same_word(word.text, TSFS_STR("decimal")))
-                e->type = TSFS_DOUBLE;
-            else {
-                sql_fail_at(p, word.line, word.column, "no type \"%.*s\" for a literal",
-                            word.text.len > 40 ? 40 : (int)word.text.len, word.text.ptr);
-                return NULL;
-            }
-        }
-        e->string = p->ahead.text;
-        return sql_advance(p) && sql_advance(p) ? e : NULL;
-    }
-    if (next == SQL_TOK_ARROW) {
-        sql_fail_unsupported(p, &p->ahead, "lambda expressions");
-        return NULL;
-    }
-    if (next != SQL_TOK_LPAREN)
-        return parse_name(p);
-    if (word.kind == SQL_TOK_QUOTED || word.keyword != SQL_KW_POSITION)
-        return parse_call(p);
-    return parse_position(p);
-}
-
-static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
-{
-    struct sql_token word = p->tok;
-    switch (word.keyword) {
-    case SQL_KW_NULL:
-    case SQL_KW_TRUE:
-    case SQL_KW_FALSE: return parse_literal(p, false);
-    case SQL_KW_CASE: return parse_case(p);
-    case SQL_KW_CAST: return parse_cast(p);
-    case SQL_KW_EXTRACT: return parse_extract(p);
-    case SQL_KW_CURRENT_DATE:
-    case SQL_KW_CURRENT_TIME:
-    case SQL_KW_CURRENT_TIMESTAMP:
-    case SQL_KW_LOCALTIME:
-    case SQL_KW_LOCALTIMESTAMP: {
-        struct sql_ast_expr *e = new_call(p, &word, word.text);
-        if (e == NULL)
-            return NULL;
-        e->call->bare = true;
-        return sql_advance(p) ? e : NULL;
-    }
-    case SQL_KW_LEFT:
-    case SQL_KW_RIGHT: break;
-    case SQL_KW_EXISTS: sql_fail_unsupported(p, &word, "EXISTS"); return NULL;
-    case SQL_KW_UNNEST: sql_fail_unsupported(p, &word, "UNNEST"); return NULL;
-    case SQL_KW_GROUPING: sql_fail_unsupported(p, &word, "GROUPING"); return NULL;
-    case SQL_KW_NORMALIZE: sql_fail_unsupported(p, &word, "NORMALIZE"); return NULL;
-    case SQL_KW_CURRENT_USER: sql_fail_unsupported(p, &word, "CURRENT_USER"); return NULL;
-    default: break;
-    }
-    sql_fail_expected(p, "an expression");
-    return NULL;
-}
-
-static struct sql_ast_expr *parse_plain(struct sql_parser *p)
-{
-    switch (p->tok.kind) {
-    case SQL_TOK_INTEGER:
-    case SQL_TOK_DOUBLE:
-    case SQL_TOK_DURATION:
-    case SQL_TOK_STRING: return parse_literal(p, false);
-    case SQL_TOK_LPAREN: return parse_parenthesis(p);
-    case SQL_TOK_QUOTED: return parse_word(p);
-    case SQL_TOK_PARAM: sql_fail_unsupported(p, &p->tok, "query parameters"); return NULL;
-    case SQL_TOK_WORD: break;
-    default: sql_fail_expected(p, "an expression"); return NULL;
-    }
-    if (sql_keyword_reserved(p->tok.keyword))
-        return parse_keyword(p);
-    if (p->tok.keyword == SQL_KW_NONE)
-        return parse_word(p);
-    struct sql_token word = p->tok;
-    if (!sql_peek(p))
-        return NULL;
-    bool paren = p->ahead.kind == SQL_TOK_LPAREN;
-    if (word.keyword == SQL_KW_TRY_CAST && paren)
-        return parse_cast(p);
-    if (word.keyword == SQL_KW_ARRAY && p->ahead.kind == SQL_TOK_LBRACKET) {
-        sql_fail_unsupported(p, &word, "ARRAY");
-        return NULL;
-    }
-    if (word.keyword == SQL_KW_ROW && paren) {
-        sql_fail_unsupported(p, &word, "ROW");
-        return NULL;
-    }
-    if (word.keyword == SQL_KW_INTERVAL) {
-        bool sign = p->ahead.kind == SQL_TOK_MINUS || p->ahead.kind == SQL_TOK_PLUS;
-        bool negative = p->ahead.kind == SQL_TOK_MINUS;
-        if (p->ahead.kind == SQL_TOK_STRING)
-            return sql_advance(p) ? parse_interval(p, &word, false) : NULL;
-        if (sign && sql_advance(p)) {
-            if (!sql_peek(p))
-                return NULL;
-            if (p->ahead.kind == SQL_TOK_STRING)
-                return sql_advance(p) ? parse_interval(p, &word, negative) : NULL;
-            sql_fail_at(p, p->ahead.line, p->ahead.column, "expected a string such as '2' after INTERVAL");
-        }
-        if (sign)
-            return NULL;
-    }
-    return parse_word(p);
-}
-
-static struct sql_ast_expr *parse_primary(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = parse_plain(p);
-    if (e == NULL)
-        return NULL;
-    if (p->tok.kind == SQL_TOK_LBRACKET) {
-        sql_fail_unsupported(p, &p->tok, "subscripts: a[i]");
-        return NULL;
-    }
-    if (p->tok.kind == SQL_TOK_COLONS) {
-        p->cut_short = false;
-        sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support :: casts: write CAST(x AS type)");
-        return NULL;
-    }
-    if (sql_is(p, SQL_KW_AT)) {
-        if (!sql_peek(p))
-            return NULL;
-        if (p->ahead.kind == SQL_TOK_WORD && sql_same_word(p->ahead.text, TSFS_STR("time"))) {
-            sql_fail_unsupported(p, &p->tok, "AT TIME ZONE");
-            return NULL;
-        }
-    }
-    return e;
 }
 
 static struct sql_ast_expr *parse_unary(struct sql_parser *p)
@@ -604,14 +78,14 @@ static struct sql_ast_expr *parse_unary(struct sql_parser *p)
     struct sql_token sign = p->tok;
     bool minus = sign.kind == SQL_TOK_MINUS;
     if (!minus && sign.kind != SQL_TOK_PLUS)
-        return parse_primary(p);
+        return sql_parse_primary(p);
     if (!sql_enter(p) || !sql_advance(p))
         return NULL;
     bool literal =
         p->tok.kind == SQL_TOK_INTEGER || p->tok.kind == SQL_TOK_DOUBLE || p->tok.kind == SQL_TOK_DURATION;
     struct sql_ast_expr *e;
     if (minus && literal) {
-        e = parse_literal(p, true);
+        e = sql_parse_literal(p, true);
         if (e != NULL) {
             e->line = sign.line;
             e->column = sign.column;
@@ -639,7 +113,7 @@ static int binds(enum sql_token_kind kind, const char **op)
     }
 }
 
-static struct sql_ast_expr *parse_value(struct sql_parser *p, int min)
+struct sql_ast_expr *sql_parse_value(struct sql_parser *p, int min)
 {
     struct sql_ast_expr *left = parse_unary(p);
     const char *op = NULL;
@@ -648,7 +122,7 @@ static struct sql_ast_expr *parse_value(struct sql_parser *p, int min)
         if (!sql_advance(p))
             return NULL;
         const char *this_op = op;
-        struct sql_ast_expr *right = parse_value(p, power);
+        struct sql_ast_expr *right = sql_parse_value(p, power);
         left = right == NULL ? NULL : new_op(p, SQL_AST_BINARY, &at, this_op, left, right, NULL);
     }
     return left;
@@ -672,23 +146,23 @@ static struct sql_ast_expr *parse_in(struct sql_parser *p, struct sql_ast_expr *
 {
     struct sql_list list = {0};
     bool found;
-    if (!add_expr(p, &list, left))
+    if (!sql_add_expr(p, &list, left))
         return NULL;
     struct sql_token open = p->tok;
     if (!sql_expect_token(p, SQL_TOK_LPAREN, "( after IN"))
         return NULL;
-    if (starts_query(&p->tok)) {
+    if (sql_starts_query(&p->tok)) {
         sql_fail_unsupported(p, &open, "a subquery after IN");
         return NULL;
     }
     do {
-        if (!add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
+        if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
             return NULL;
     } while (found);
     if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )"))
         return NULL;
-    struct sql_ast_expr *e = new_node(p, SQL_AST_IN, at);
-    return e == NULL ? NULL : with_args(p, e, list.items, list.n);
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_IN, at);
+    return e == NULL ? NULL : sql_with_args(p, e, list.items, list.n);
 }
 
 static struct sql_ast_expr *parse_is(struct sql_parser *p, struct sql_ast_expr *left,
@@ -711,7 +185,7 @@ static struct sql_ast_expr *parse_is(struct sql_parser *p, struct sql_ast_expr *
         }
         if (!sql_expect(p, SQL_KW_FROM, "FROM"))
             return NULL;
-        struct sql_ast_expr *right = parse_value(p, 0);
+        struct sql_ast_expr *right = sql_parse_value(p, 0);
         e = right == NULL ? NULL : new_op(p, SQL_AST_IS_DISTINCT, at, NULL, left, right, NULL);
     }
     if (e != NULL)
@@ -721,7 +195,7 @@ static struct sql_ast_expr *parse_is(struct sql_parser *p, struct sql_ast_expr *
 
 static struct sql_ast_expr *parse_predicate(struct sql_parser *p)
 {
-    struct sql_ast_expr *left = parse_value(p, 0);
+    struct sql_ast_expr *left = sql_parse_value(p, 0);
     if (left == NULL)
         return NULL;
     struct sql_token at = p->tok;
@@ -737,7 +211,7 @@ static struct sql_ast_expr *parse_predicate(struct sql_parser *p)
                 return NULL;
             }
         }
-        struct sql_ast_expr *right = parse_value(p, 0);
+        struct sql_ast_expr *right = sql_parse_value(p, 0);
         return right == NULL ? NULL : new_op(p, SQL_AST_BINARY, &at, op, left, right, NULL);
     }
     if (at.kind != SQL_TOK_WORD)
@@ -753,18 +227,18 @@ static struct sql_ast_expr *parse_predicate(struct sql_parser *p)
     struct sql_ast_expr *e = NULL;
     bool found;
     if (sql_is(p, SQL_KW_BETWEEN)) {
-        struct sql_ast_expr *lo = sql_advance(p) ? parse_value(p, 0) : NULL;
+        struct sql_ast_expr *lo = sql_advance(p) ? sql_parse_value(p, 0) : NULL;
         if (lo == NULL || !sql_expect(p, SQL_KW_AND, "AND"))
             return NULL;
-        struct sql_ast_expr *hi = parse_value(p, 0);
+        struct sql_ast_expr *hi = sql_parse_value(p, 0);
         e = hi == NULL ? NULL : new_op(p, SQL_AST_BETWEEN, &at, NULL, left, lo, hi);
     } else if (sql_is(p, SQL_KW_IN)) {
         e = sql_advance(p) ? parse_in(p, left, &at) : NULL;
     } else if (sql_is(p, SQL_KW_LIKE)) {
-        struct sql_ast_expr *pattern = sql_advance(p) ? parse_value(p, 0) : NULL, *escape = NULL;
+        struct sql_ast_expr *pattern = sql_advance(p) ? sql_parse_value(p, 0) : NULL, *escape = NULL;
         if (pattern == NULL || !sql_accept(p, SQL_KW_ESCAPE, &found))
             return NULL;
-        if (found && (escape = parse_value(p, 0)) == NULL)
+        if (found && (escape = sql_parse_value(p, 0)) == NULL)
             return NULL;
         e = new_op(p, SQL_AST_LIKE, &at, NULL, left, pattern, escape);
     } else if (negated) {
@@ -799,13 +273,13 @@ static struct sql_ast_expr *parse_chain(struct sql_parser *p, enum sql_keyword k
         return first;
     struct sql_token at = p->tok;
     struct sql_list list = {0};
-    if (!add_expr(p, &list, first))
+    if (!sql_add_expr(p, &list, first))
         return NULL;
     while (sql_is(p, keyword))
-        if (!sql_advance(p) || !add_expr(p, &list, operand(p)))
+        if (!sql_advance(p) || !sql_add_expr(p, &list, operand(p)))
             return NULL;
-    struct sql_ast_expr *e = new_node(p, kind, &at);
-    return e == NULL ? NULL : with_args(p, e, list.items, list.n);
+    struct sql_ast_expr *e = sql_new_node(p, kind, &at);
+    return e == NULL ? NULL : sql_with_args(p, e, list.items, list.n);
 }
 
 static struct sql_ast_expr *parse_and(struct sql_parser *p)

@@ -1,4 +1,5 @@
-/* What the two halves of the parser share: statements in parser.c, expressions in parser_expr.c. */
+/* What the parts of the parser share: statements in parser.c, operators in parser_expr.c, the rest of
+ * expressions in parser_primary.c. */
 #ifndef TSFS_SQL_PARSER_PRIV_H
 #define TSFS_SQL_PARSER_PRIV_H
 
@@ -44,6 +45,19 @@ bool sql_enter(struct sql_parser *p); /* one level deeper; sql_leave when done *
 void sql_leave(struct sql_parser *p);
 void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size);
 
+/* parser_expr.c */
 struct sql_ast_expr *sql_parse_expr(struct sql_parser *p);
+/* Operators over values that bind tighter than min; 0: all up to ||, no comparison. */
+struct sql_ast_expr *sql_parse_value(struct sql_parser *p, int min);
+struct sql_ast_expr *sql_new_node(struct sql_parser *p, enum sql_ast_kind kind, const struct sql_token *at);
+/* Puts the arguments into e, which counts its depth. */
+struct sql_ast_expr *sql_with_args(struct sql_parser *p, struct sql_ast_expr *e, struct sql_ast_expr **args,
+                                   uint32_t n);
+bool sql_add_expr(struct sql_parser *p, struct sql_list *list, struct sql_ast_expr *e); /* takes e NULL */
+bool sql_starts_query(const struct sql_token *tok);
+
+/* parser_primary.c */
+struct sql_ast_expr *sql_parse_primary(struct sql_parser *p);
+struct sql_ast_expr *sql_parse_literal(struct sql_parser *p, bool negative); /* one token */
 
 #endif

@@ -1,0 +1,529 @@
+/* The tightest level of expressions: literals, names, calls, parentheses, and the forms with keywords of
+ * their own. What the dialect has here and tsfs has not (subqueries, lambdas, arrays, rows, windows) is
+ * refused by name. */
+#include <errno.h>
+
+#include "base/limits.h"
+#include "base/num.h"
+#include "sql/names.h"
+#include "sql/parser_priv.h"
+
+/* A type's name after AS: one word, or "double precision", "interval day to second", "timestamp". */
+static bool parse_type(struct sql_parser *p, enum tsfs_type *out)
+{
+    struct sql_token first = p->tok;
+    if (p->tok.kind != SQL_TOK_WORD)
+        return sql_fail_expected(p, "a type");
+    if (sql_is(p, SQL_KW_ARRAY) || sql_is(p, SQL_KW_ROW) ||
+        sql_same_word(p->tok.text, TSFS_STR("timeseries")))
+        return sql_fail_unsupported(p, &first, "array, row and timeseries types");
+    char name[64];
+    size_t n = 0;
+    do {
+        if (n + p->tok.text.len + 2 > sizeof(name))
+            break;
+        if (n > 0)
+            name[n++] = ' ';
+        memcpy(name + n, p->tok.text.ptr, p->tok.text.len);
+        n += p->tok.text.len;
+        if (!sql_advance(p))
+            return false;
+    } while (p->tok.kind == SQL_TOK_WORD);
+    struct tsfs_str text = {name, n};
+    if (!tsfs_type_from_name(text, out) || *out == TSFS_UNKNOWN) {
+        p->cut_short = p->tok.kind == SQL_TOK_END;
+        struct sql_nearest near = {.wanted = first.text};
+        for (int t = TSFS_UNKNOWN + 1; t < TSFS_TYPE_COUNT; t++)
+            sql_nearest_try(&near, tsfs_str_from(tsfs_type_name((enum tsfs_type)t)));
+        char hint[SQL_HINT_MAX];
+        if (n == 0)
+            return sql_fail_at(p, first.line, first.column, "no type of that long a name");
+        return sql_fail_at(p, first.line, first.column, "no type \"%.*s\"%s", (int)n, name,
+                           sql_nearest_hint(&near, hint));
+    }
+    if (p->tok.kind == SQL_TOK_LPAREN) {
+        p->cut_short = false;
+        return sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support a length after type %s",
+                           tsfs_type_name(*out));
+    }
+    return true;
+}
+
+/* INTERVAL [-] '2' DAY, from the string on. */
+static struct sql_ast_expr *parse_interval(struct sql_parser *p, const struct sql_token *start, bool negative)
+{
+    struct sql_token number = p->tok;
+    if (!sql_advance(p))
+        return NULL;
+    struct sql_token unit = p->tok;
+    if (unit.kind != SQL_TOK_WORD) {
+        sql_fail_expected(p, "second, minute, hour, day, week, month or year");
+        return NULL;
+    }
+    if (!sql_advance(p))
+        return NULL;
+    if (sql_is(p, SQL_KW_TO)) {
+        sql_fail_unsupported(p, &p->tok, "INTERVAL with TO: write one unit, or add two intervals");
+        return NULL;
+    }
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_INTERVAL, start);
+    if (e == NULL)
+        return NULL;
+    int rc = sql_duration(number.text, unit.text, true, &e->type, &e->integer);
+    if (rc != 0) {
+        enum tsfs_type type;
+        int64_t value;
+        p->cut_short = p->tok.kind == SQL_TOK_END;
+        if (rc == -EINVAL && sql_duration(TSFS_STR("1"), unit.text, true, &type, &value) != 0)
+            sql_fail_at(p, unit.line, unit.column,
+                        "no interval unit \"%.*s\": use second, minute, hour, day, week, month or year",
+                        unit.text.len > 40 ? 40 : (int)unit.text.len, unit.text.ptr);
+        else
+            sql_fail_at(p, number.line, number.column, "'%.*s' is not a number of %ss that tsfs can hold",
+                        number.text.len > 40 ? 40 : (int)number.text.len, number.text.ptr,
+                        e->type == TSFS_INTERVAL_YM ? "month" : "nanosecond");
+        return NULL;
+    }
+    if (negative)
+        e->integer = -e->integer;
+    return e;
+}
+
+static struct sql_ast_expr *parse_case(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_CASE, &p->tok);
+    if (e == NULL || !sql_advance(p))
+        return NULL;
+    struct sql_list list = {0};
+    if (!sql_is(p, SQL_KW_WHEN)) {
+        e->has_operand = true;
+        if (!sql_add_expr(p, &list, sql_parse_expr(p)))
+            return NULL;
+    }
+    bool more = true;
+    if (!sql_is(p, SQL_KW_WHEN)) {
+        sql_fail_expected(p, "WHEN");
+        return NULL;
+    }
+    while (more && sql_is(p, SQL_KW_WHEN)) {
+        if (!sql_advance(p) || !sql_add_expr(p, &list, sql_parse_expr(p)) ||
+            !sql_expect(p, SQL_KW_THEN, "THEN") || !sql_add_expr(p, &list, sql_parse_expr(p)))
+            return NULL;
+    }
+    if (!sql_accept(p, SQL_KW_ELSE, &e->has_else))
+        return NULL;
+    if (e->has_else && !sql_add_expr(p, &list, sql_parse_expr(p)))
+        return NULL;
+    if (!sql_expect(p, SQL_KW_END, e->has_else ? "END" : "WHEN, ELSE or END"))
+        return NULL;
+    return sql_with_args(p, e, list.items, list.n);
+}
+
+static struct sql_ast_expr *parse_cast(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_CAST, &p->tok);
+    if (e == NULL)
+        return NULL;
+    e->try_cast = p->tok.keyword == SQL_KW_TRY_CAST;
+    struct sql_list list = {0};
+    if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "(") ||
+        !sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_expect(p, SQL_KW_AS, "AS and a type") ||
+        !parse_type(p, &e->type) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    return sql_with_args(p, e, list.items, 1);
+}
+
+static struct sql_ast_expr *parse_extract(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_EXTRACT, &p->tok);
+    struct sql_list list = {0};
+    if (e == NULL || !sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
+        return NULL;
+    if (p->tok.kind != SQL_TOK_WORD) {
+        sql_fail_expected(p, "a field such as YEAR");
+        return NULL;
+    }
+    e->string = p->tok.text;
+    if (!sql_advance(p) || !sql_expect(p, SQL_KW_FROM, "FROM") ||
+        !sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    return sql_with_args(p, e, list.items, 1);
+}
+
+static struct sql_ast_expr *new_call(struct sql_parser *p, const struct sql_token *name, struct tsfs_str fn)
+{
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_CALL, name);
+    if (e == NULL)
+        return NULL;
+    e->call = TSFS_NEW(p->arena, struct sql_ast_call);
+    if (e->call == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    e->call->name = fn;
+    return e;
+}
+
+/* position(a IN b) is strpos(b, a). */
+static struct sql_ast_expr *parse_position(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = new_call(p, &p->tok, TSFS_STR("strpos"));
+    if (e == NULL || !sql_advance(p) || !sql_advance(p))
+        return NULL;
+    struct sql_ast_expr *needle = sql_parse_value(p, 0);
+    if (needle == NULL || !sql_expect(p, SQL_KW_IN, "IN"))
+        return NULL;
+    struct sql_list list = {0};
+    if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_add_expr(p, &list, needle) ||
+        !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    return sql_with_args(p, e, list.items, list.n);
+}
+
+/* What may follow a call's closing parenthesis. */
+static bool parse_call_tail(struct sql_parser *p, struct sql_ast_expr *e)
+{
+    if (sql_is(p, SQL_KW_FILTER)) {
+        if (!sql_peek(p))
+            return false;
+        if (p->ahead.kind == SQL_TOK_LPAREN) {
+            if (!sql_advance(p) || !sql_advance(p) || !sql_expect(p, SQL_KW_WHERE, "WHERE"))
+                return false;
+            e->call->filter = sql_parse_expr(p);
+            if (e->call->filter == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+                return false;
+            if (e->call->filter->depth >= e->depth)
+                e->depth = e->call->filter->depth + 1;
+        }
+    }
+    if (sql_is(p, SQL_KW_IGNORE) || sql_is(p, SQL_KW_RESPECT)) {
+        if (!sql_peek(p))
+            return false;
+        if (p->ahead.kind == SQL_TOK_WORD && p->ahead.keyword == SQL_KW_NULLS)
+            return sql_fail_unsupported(p, &p->tok, "IGNORE NULLS and RESPECT NULLS");
+    }
+    if (sql_is(p, SQL_KW_OVER)) {
+        if (!sql_peek(p))
+            return false;
+        if (p->ahead.kind == SQL_TOK_LPAREN)
+            return sql_fail_unsupported(p, &p->tok, "OVER (window functions)");
+    }
+    return true;
+}
+
+static struct sql_ast_expr *parse_call(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = new_call(p, &p->tok, p->tok.text);
+    if (e == NULL || !sql_advance(p) || !sql_advance(p)) /* name and ( */
+        return NULL;
+    struct sql_list list = {0};
+    bool found = false;
+    if (p->tok.kind == SQL_TOK_STAR) {
+        e->call->star = true;
+        if (!sql_advance(p))
+            return NULL;
+    } else if (p->tok.kind != SQL_TOK_RPAREN) {
+        if (!sql_accept(p, SQL_KW_DISTINCT, &e->call->distinct))
+            return NULL;
+        if (!e->call->distinct && sql_is(p, SQL_KW_ALL) && !sql_accept(p, SQL_KW_ALL, &found))
+            return NULL;
+        do {
+            if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
+                return NULL;
+        } while (found);
+    }
+    if (sql_is(p, SQL_KW_ORDER)) {
+        sql_fail_unsupported(p, &p->tok, "ORDER BY inside a function call");
+        return NULL;
+    }
+    if (!sql_expect_token(p, SQL_TOK_RPAREN, list.n > 0 ? ", or )" : ")"))
+        return NULL;
+    e = sql_with_args(p, e, list.items, list.n);
+    if (e == NULL || !parse_call_tail(p, e))
+        return NULL;
+    if (e->depth > TSFS_SQL_DEPTH_MAX) {
+        sql_fail_at(p, e->line, e->column, "expressions nest deeper than %d levels here", TSFS_SQL_DEPTH_MAX);
+        return NULL;
+    }
+    return e;
+}
+
+/* a, a.b, a.b.c, a.*, measure_value::double */
+static struct sql_ast_expr *parse_name(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_NAME, &p->tok);
+    if (e == NULL)
+        return NULL;
+    e->parts = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, 3);
+    if (e->parts == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    for (bool dot = true; dot;) {
+        struct sql_token name = p->tok;
+        if (e->nparts > 0 && name.kind == SQL_TOK_STAR) {
+            e->kind = SQL_AST_STAR;
+            return sql_advance(p) ? e : NULL;
+        }
+        if (e->nparts == 3) {
+            sql_fail_at(p, name.line, name.column, "a column's name has at most three parts");
+            return NULL;
+        }
+        if (!sql_name(p, &e->parts[e->nparts], "a name"))
+            return NULL;
+        if (p->tok.kind == SQL_TOK_COLONS) {
+            if (!sql_same_word(name.text, TSFS_STR("measure_value"))) {
+                p->cut_short = false;
+                sql_fail_at(p, p->tok.line, p->tok.column,
+                            "tsfs does not support :: casts: write CAST(x AS type)");
+                return NULL;
+            }
+            struct tsfs_str type;
+            if (!sql_advance(p) || !sql_name(p, &type, "a type"))
+                return NULL;
+            char *s = tsfs_arena_printf(p->arena, "%.*s::%.*s", (int)name.text.len, name.text.ptr,
+                                        (int)type.len, type.ptr);
+            if (s == NULL) {
+                sql_fail_memory(p);
+                return NULL;
+            }
+            e->parts[e->nparts] = tsfs_str_from(s);
+        }
+        e->nparts++;
+        if (!sql_accept_token(p, SQL_TOK_DOT, &dot))
+            return NULL;
+    }
+    return e;
+}
+
+/* ( expr ), and what else begins with a parenthesis. */
+static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
+{
+    struct sql_token open = p->tok;
+    bool rows = p->rows, found;
+    p->rows = false;
+    if (!sql_advance(p))
+        return NULL;
+    if (sql_starts_query(&p->tok)) {
+        sql_fail_unsupported(p, &open, "a subquery inside an expression");
+        return NULL;
+    }
+    if (p->tok.kind == SQL_TOK_RPAREN && !rows) {
+        if (!sql_peek(p))
+            return NULL;
+        if (p->ahead.kind == SQL_TOK_ARROW)
+            sql_fail_unsupported(p, &open, "lambda expressions");
+        else
+            sql_fail_expected(p, "an expression");
+        return NULL;
+    }
+    struct sql_list list = {0};
+    if (p->tok.kind != SQL_TOK_RPAREN) {
+        do {
+            if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
+                return NULL;
+        } while (found);
+    }
+    if (!sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    if (p->tok.kind == SQL_TOK_ARROW) {
+        sql_fail_unsupported(p, &open, "lambda expressions");
+        return NULL;
+    }
+    if (list.n == 1)
+        return ((struct sql_ast_expr **)list.items)[0];
+    if (!rows) {
+        sql_fail_unsupported(p, &open, "row values: (a, b)");
+        return NULL;
+    }
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_ROW, &open);
+    return e == NULL ? NULL : sql_with_args(p, e, list.items, list.n);
+}
+
+/* A literal that is one token. */
+struct sql_ast_expr *sql_parse_literal(struct sql_parser *p, bool negative)
+{
+    struct sql_token tok = p->tok;
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_NULL, &tok);
+    if (e == NULL)
+        return NULL;
+    switch (tok.kind) {
+    case SQL_TOK_INTEGER: {
+        char *text =
+            tsfs_arena_printf(p->arena, "%s%.*s", negative ? "-" : "", (int)tok.text.len, tok.text.ptr);
+        if (text == NULL) {
+            sql_fail_memory(p);
+            return NULL;
+        }
+        e->kind = SQL_AST_INTEGER;
+        if (tsfs_num_parse_i64(tsfs_str_from(text), &e->integer) != 0) {
+            p->cut_short = tok.to == p->lx.text.len; /* ".5" would make it a double */
+            sql_fail_at(p, tok.line, tok.column, "this integer does not fit into 64 bits");
+            return NULL;
+        }
+        break;
+    }
+    case SQL_TOK_DOUBLE:
+        e->kind = SQL_AST_DOUBLE;
+        e->number = negative ? -tok.number : tok.number;
+        break;
+    case SQL_TOK_DURATION:
+        e->kind = SQL_AST_INTERVAL;
+        e->type = tok.interval;
+        e->integer = negative ? -tok.integer : tok.integer;
+        break;
+    case SQL_TOK_STRING:
+        e->kind = SQL_AST_STRING;
+        e->string = tok.text;
+        break;
+    default:
+        if (tok.keyword != SQL_KW_NULL) {
+            e->kind = SQL_AST_BOOLEAN;
+            e->boolean = tok.keyword == SQL_KW_TRUE;
+        }
+        break;
+    }
+    return sql_advance(p) ? e : NULL;
+}
+
+/* A word at the start of a primary that is no keyword with a form of its own. */
+static struct sql_ast_expr *parse_word(struct sql_parser *p)
+{
+    struct sql_token word = p->tok;
+    if (!sql_peek(p))
+        return NULL;
+    enum sql_token_kind next = p->ahead.kind;
+    if (word.kind == SQL_TOK_WORD && next == SQL_TOK_STRING) {
+        struct sql_ast_expr *e = sql_new_node(p, SQL_AST_TYPED, &word);
+        if (e == NULL)
+            return NULL;
+        if (!tsfs_type_from_name(word.text, &e->type)) {
+            if (sql_same_word(word.text, TSFS_STR("decimal")))
+                e->type = TSFS_DOUBLE;
+            else {
+                sql_fail_at(p, word.line, word.column, "no type \"%.*s\" for a literal",
+                            word.text.len > 40 ? 40 : (int)word.text.len, word.text.ptr);
+                return NULL;
+            }
+        }
+        e->string = p->ahead.text;
+        return sql_advance(p) && sql_advance(p) ? e : NULL;
+    }
+    if (next == SQL_TOK_ARROW) {
+        sql_fail_unsupported(p, &p->ahead, "lambda expressions");
+        return NULL;
+    }
+    if (next != SQL_TOK_LPAREN)
+        return parse_name(p);
+    if (word.kind == SQL_TOK_QUOTED || word.keyword != SQL_KW_POSITION)
+        return parse_call(p);
+    return parse_position(p);
+}
+
+static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
+{
+    struct sql_token word = p->tok;
+    switch (word.keyword) {
+    case SQL_KW_NULL:
+    case SQL_KW_TRUE:
+    case SQL_KW_FALSE: return sql_parse_literal(p, false);
+    case SQL_KW_CASE: return parse_case(p);
+    case SQL_KW_CAST: return parse_cast(p);
+    case SQL_KW_EXTRACT: return parse_extract(p);
+    case SQL_KW_CURRENT_DATE:
+    case SQL_KW_CURRENT_TIME:
+    case SQL_KW_CURRENT_TIMESTAMP:
+    case SQL_KW_LOCALTIME:
+    case SQL_KW_LOCALTIMESTAMP: {
+        struct sql_ast_expr *e = new_call(p, &word, word.text);
+        if (e == NULL)
+            return NULL;
+        e->call->bare = true;
+        return sql_advance(p) ? e : NULL;
+    }
+    case SQL_KW_LEFT:
+    case SQL_KW_RIGHT: break;
+    case SQL_KW_EXISTS: sql_fail_unsupported(p, &word, "EXISTS"); return NULL;
+    case SQL_KW_UNNEST: sql_fail_unsupported(p, &word, "UNNEST"); return NULL;
+    case SQL_KW_GROUPING: sql_fail_unsupported(p, &word, "GROUPING"); return NULL;
+    case SQL_KW_NORMALIZE: sql_fail_unsupported(p, &word, "NORMALIZE"); return NULL;
+    case SQL_KW_CURRENT_USER: sql_fail_unsupported(p, &word, "CURRENT_USER"); return NULL;
+    default: break;
+    }
+    sql_fail_expected(p, "an expression");
+    return NULL;
+}
+
+static struct sql_ast_expr *parse_plain(struct sql_parser *p)
+{
+    switch (p->tok.kind) {
+    case SQL_TOK_INTEGER:
+    case SQL_TOK_DOUBLE:
+    case SQL_TOK_DURATION:
+    case SQL_TOK_STRING: return sql_parse_literal(p, false);
+    case SQL_TOK_LPAREN: return parse_parenthesis(p);
+    case SQL_TOK_QUOTED: return parse_word(p);
+    case SQL_TOK_PARAM: sql_fail_unsupported(p, &p->tok, "query parameters"); return NULL;
+    case SQL_TOK_WORD: break;
+    default: sql_fail_expected(p, "an expression"); return NULL;
+    }
+    if (sql_keyword_reserved(p->tok.keyword))
+        return parse_keyword(p);
+    if (p->tok.keyword == SQL_KW_NONE)
+        return parse_word(p);
+    struct sql_token word = p->tok;
+    if (!sql_peek(p))
+        return NULL;
+    bool paren = p->ahead.kind == SQL_TOK_LPAREN;
+    if (word.keyword == SQL_KW_TRY_CAST && paren)
+        return parse_cast(p);
+    if (word.keyword == SQL_KW_ARRAY && p->ahead.kind == SQL_TOK_LBRACKET) {
+        sql_fail_unsupported(p, &word, "ARRAY");
+        return NULL;
+    }
+    if (word.keyword == SQL_KW_ROW && paren) {
+        sql_fail_unsupported(p, &word, "ROW");
+        return NULL;
+    }
+    if (word.keyword == SQL_KW_INTERVAL) {
+        bool sign = p->ahead.kind == SQL_TOK_MINUS || p->ahead.kind == SQL_TOK_PLUS;
+        bool negative = p->ahead.kind == SQL_TOK_MINUS;
+        if (p->ahead.kind == SQL_TOK_STRING)
+            return sql_advance(p) ? parse_interval(p, &word, false) : NULL;
+        if (sign && sql_advance(p)) {
+            if (!sql_peek(p))
+                return NULL;
+            if (p->ahead.kind == SQL_TOK_STRING)
+                return sql_advance(p) ? parse_interval(p, &word, negative) : NULL;
+            sql_fail_at(p, p->ahead.line, p->ahead.column, "expected a string such as '2' after INTERVAL");
+        }
+        if (sign)
+            return NULL;
+    }
+    return parse_word(p);
+}
+
+struct sql_ast_expr *sql_parse_primary(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = parse_plain(p);
+    if (e == NULL)
+        return NULL;
+    if (p->tok.kind == SQL_TOK_LBRACKET) {
+        sql_fail_unsupported(p, &p->tok, "subscripts: a[i]");
+        return NULL;
+    }
+    if (p->tok.kind == SQL_TOK_COLONS) {
+        p->cut_short = false;
+        sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support :: casts: write CAST(x AS type)");
+        return NULL;
+    }
+    if (sql_is(p, SQL_KW_AT)) {
+        if (!sql_peek(p))
+            return NULL;
+        if (p->ahead.kind == SQL_TOK_WORD && sql_same_word(p->ahead.text, TSFS_STR("time"))) {
+            sql_fail_unsupported(p, &p->tok, "AT TIME ZONE");
+            return NULL;
+        }
+    }
+    return e;
+}
