@@ -77,7 +77,4 @@ void agg_scan_want(struct agg_scan *scan, uint32_t key, bool newest, uint64_t li
 TSFS_MUST_CHECK int agg_scan_run(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err);
 void agg_scan_close(struct agg_scan *scan); /* takes NULL */
 
-/* Tells an opened aggregation below (through projections) what a sort with a limit will keep. */
-void exec_aggregate_want(struct exec_op *op, const struct tsfs_plan_key *key, uint64_t limit);
-
 #endif

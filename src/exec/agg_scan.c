@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "exec/agg_scan_priv.h"
+#include "exec/time_slices.h"
 
 #define TASKS_MAX       16u
 #define UNKNOWN_ROWS    65536u  /* what a unit that does not say is taken for */
@@ -267,7 +268,7 @@ int agg_scan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg
 
 void agg_scan_want(struct agg_scan *scan, uint32_t key, bool newest, uint64_t limit)
 {
-    if (scan->by_row || key != scan->bin_key || limit > WANT_MAX)
+    if (scan->by_row || limit == 0 || key != scan->bin_key || limit > WANT_MAX)
         return;
     scan->want_limit = limit;
     scan->want_newest = newest;
@@ -434,104 +435,18 @@ static int run_slice(struct agg_scan *scan, struct agg_table *table, int64_t tim
     return rc;
 }
 
-/* ---- slices ---- */
-
-/* The time that units cover; false: there are none. */
-static int covered(struct agg_scan *scan, int64_t *lo, int64_t *hi, bool *any, struct tsfs_error *err)
-{
-    const struct tsfs_plan_scan *plan = &scan->input.plan->scan;
-    int rc = scan_input_open(&scan->input, plan->time_min, plan->time_max, err);
-    *lo = INT64_MAX;
-    *hi = INT64_MIN;
-    for (uint32_t u = 0; rc == 0 && u < scan->input.scan->n_units; u++) {
-        const struct tsfs_scan_unit *unit = &scan->input.scan->units[u];
-        *lo = unit->time_min < *lo ? unit->time_min : *lo;
-        *hi = unit->time_max > *hi ? unit->time_max : *hi;
-    }
-    *any = *lo <= *hi;
-    scan_input_close(&scan->input);
-    return rc;
-}
-
-/* The outermost time of the wanted end in [*lo, *hi], which is then moved there: runs are counted off without
- * reading them.  Without any run the range becomes empty. */
-static int find_edge(struct agg_scan *scan, int64_t *lo, int64_t *hi, struct tsfs_error *err)
-{
-    bool newest = scan->want_newest, any = false;
-    int64_t edge = 0;
-    struct scan_reader *reader = calloc(1, sizeof(*reader));
-    if (reader == NULL)
-        return -ENOMEM;
-    int rc = scan_reader_init(reader, &scan->input, &scan->ctx->arena);
-    if (rc == 0)
-        rc = scan_input_open(&scan->input, *lo, *hi, err);
-    const struct tsfs_scan *source = scan->input.scan;
-    for (uint32_t i = 0; rc == 0 && i < source->n_units; i++) {
-        uint32_t u = newest == scan->input.spec.newest_first ? i : source->n_units - 1 - i;
-        const struct tsfs_scan_unit *unit = &source->units[u];
-        if (any && (newest ? unit->time_max <= edge : unit->time_min >= edge))
-            break;
-        rc = scan_reader_open_unit(reader, u, err);
-        while (rc == 0 && (rc = scan_reader_next_run(reader, err)) > 0) {
-            int64_t t = newest ? reader->run.t_last : reader->run.t_first;
-            edge = !any || (newest ? t > edge : t < edge) ? t : edge;
-            any = true;
-            rc = 0;
-        }
-        if (reader->cursor != NULL)
-            reader->cursor->stats = (struct tsfs_scan_stats){0}; /* nothing was read */
-        scan_reader_close_unit(reader);
-    }
-    scan_reader_free(reader);
-    free(reader);
-    scan_input_close(&scan->input);
-    if (newest)
-        *hi = edge;
-    else
-        *lo = edge;
-    if (!any) {
-        *lo = INT64_MAX;
-        *hi = INT64_MIN;
-    }
-    return rc;
-}
-
 static int run_slices(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err)
 {
-    int64_t lo, hi;
-    bool any, sought = false;
-    int rc = covered(scan, &lo, &hi, &any, err);
-    if (rc != 0 || !any)
-        return rc;
-    int64_t step = scan->bins.step > 0 ? scan->bins.step : scan->bins.months * 31 * TSFS_NS_PER_DAY, width;
+    int64_t step = scan->bins.step > 0 ? scan->bins.step : scan->bins.months * 31 * TSFS_NS_PER_DAY;
+    int64_t width, from, to;
     if (__builtin_mul_overflow(step, (int64_t)scan->want_limit + 1, &width))
         width = INT64_MAX;
-    while (rc == 0 && lo <= hi && table->groups.n < scan->want_limit) {
-        /* Whole bins: from the bin that lies width away from this end. */
-        int64_t from = lo, to = hi, edge;
-        struct agg_bin bin;
-        if (scan->want_newest) {
-            if (!__builtin_sub_overflow(hi, width, &edge) && edge > lo &&
-                agg_bins_at(&scan->bins, edge, &bin) && bin.lo > lo)
-                from = bin.lo;
-        } else if (!__builtin_add_overflow(lo, width, &edge) && edge < hi &&
-                   agg_bins_at(&scan->bins, edge, &bin) && bin.last < hi) {
-            to = bin.last;
-        }
+    struct time_slices slices;
+    int rc = time_slices_init(&slices, &scan->input, scan->want_newest, &scan->bins, width, err);
+    while (rc == 0 && table->groups.n < scan->want_limit && time_slices_next(&slices, &from, &to)) {
         rc = run_slice(scan, table, from, to, err);
-        if (from == lo && to == hi)
-            break;
-        if (scan->want_newest)
-            hi = from - 1;
-        else
-            lo = to + 1;
-        if (rc == 0 && table->groups.n == 0 && !sought) {
-            /* The partition may end long after its rows do. */
-            sought = true;
-            rc = find_edge(scan, &lo, &hi, err);
-        } else if (__builtin_mul_overflow(width, 4, &width)) {
-            width = INT64_MAX;
-        }
+        if (rc == 0)
+            rc = time_slices_more(&slices, table->groups.n == 0, err);
     }
     return rc;
 }

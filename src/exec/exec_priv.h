@@ -69,4 +69,9 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
 int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                         struct tsfs_error *err);
 
+/* Above op, if it is a scan or an aggregation, only the first `limit` rows by this column of its output are
+ * wanted (ties as they come): it may stop when it has handed up that many from the right end of time. */
+void exec_scan_want(struct exec_op *op, uint32_t column, bool descending, uint64_t limit);
+void exec_aggregate_want(struct exec_op *op, uint32_t column, bool descending, uint64_t limit);
+
 #endif

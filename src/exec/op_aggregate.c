@@ -103,17 +103,9 @@ int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, stru
     return rc != 0 ? rc : exec_op_open(ctx, plan->input, &self->op.input, err);
 }
 
-void exec_aggregate_want(struct exec_op *op, const struct tsfs_plan_key *key, uint64_t limit)
+void exec_aggregate_want(struct exec_op *op, uint32_t column, bool descending, uint64_t limit)
 {
-    const struct tsfs_expr *expr = key->expr;
-    for (; op != NULL && expr->kind == TSFS_EXPR_COLUMN; op = op->input) {
-        if (op->plan->kind == TSFS_PLAN_PROJECT) {
-            expr = op->plan->project.exprs[expr->index];
-            continue;
-        }
-        struct aggregate_op *self = (struct aggregate_op *)op;
-        if (op->ops == &aggregate_ops && self->scan != NULL)
-            agg_scan_want(self->scan, expr->index, key->descending, limit);
-        return;
-    }
+    struct aggregate_op *self = (struct aggregate_op *)op;
+    if (op->ops == &aggregate_ops && self->scan != NULL)
+        agg_scan_want(self->scan, column, descending, limit);
 }

@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 #include "exec/kernels/gather.h"
-#include "exec/scan_priv.h"
+#include "exec/time_slices.h"
 
 #define GATHER_TIME  (5 * TSFS_NS_PER_MS)
 #define GATHER_CELLS (1u << 19) /* rows times columns copied together at most */
@@ -22,12 +22,56 @@ struct scan_op {
     uint32_t row;      /* next of the run */
     bool in_run, done; /* done: nothing more comes from the source */
     bool pending;      /* the reader's piece is filtered but not handed on yet */
+    bool started;      /* the scan has been opened once */
+    bool sliced;       /* time is read from one end until want_rows have come */
+    bool newest;
+    uint64_t want_rows, found;
+    struct time_slices slices;
 
     struct tsfs_arena arena; /* short pieces gathered so far */
     struct tsfs_vec *gathered;
     uint32_t ngathered, room; /* rows */
     int64_t since;            /* the first of them came */
 };
+
+#define WANT_MAX     (1u << 20)
+#define FIRST_SLICES 4096 /* of all time, when nothing is known of the rows */
+
+/* Opens the scan over all that is asked, or the next slice of it.  1, or 0: there is no more. */
+static int next_slice(struct scan_op *self, struct tsfs_error *err)
+{
+    const struct tsfs_plan_scan *scan = &self->op.plan->scan;
+    int64_t from = scan->time_min, to = scan->time_max;
+    bool first = self->input.scan == NULL && !self->started;
+    int rc = 0;
+    scan_input_close(&self->input);
+    self->started = true;
+    self->unit = 0;
+    if (!self->sliced) {
+        if (!first)
+            return 0;
+    } else {
+        struct time_slices *slices = &self->slices;
+        if (first) {
+            if ((rc = time_slices_init(slices, &self->input, self->newest, NULL, 0, err)) != 0)
+                return rc;
+            double span = (double)slices->hi - (double)slices->lo + 1;
+            double width =
+                slices->rows > 0 ? span / slices->rows * (double)self->want_rows * 2 : span / FIRST_SLICES;
+            slices->width = width < TSFS_NS_PER_MS ? TSFS_NS_PER_MS
+                            : width > 4e18         ? INT64_MAX
+                                                   : (int64_t)width;
+        } else if (self->found >= self->want_rows) {
+            return 0;
+        } else if ((rc = time_slices_more(slices, self->found == 0, err)) != 0) {
+            return rc;
+        }
+        if (!time_slices_next(slices, &from, &to))
+            return 0;
+    }
+    rc = scan_input_open(&self->input, from, to, err);
+    return rc != 0 ? rc : 1;
+}
 
 /* The next piece with surviving rows: 1; 0 at the end; 2 when what was gathered has waited long enough. */
 static int next_piece(struct scan_op *self, struct tsfs_error *err)
@@ -39,8 +83,11 @@ static int next_piece(struct scan_op *self, struct tsfs_error *err)
             return 2;
         if (!self->in_run) {
             if (reader->cursor == NULL) {
-                if (self->unit == self->input.scan->n_units)
-                    return 0;
+                if (self->unit == self->input.scan->n_units) {
+                    if ((rc = next_slice(self, err)) <= 0)
+                        return rc;
+                    continue;
+                }
                 if ((rc = scan_reader_open_unit(reader, self->unit++, err)) != 0)
                     return rc;
             }
@@ -62,6 +109,7 @@ static int next_piece(struct scan_op *self, struct tsfs_error *err)
         self->in_run = self->row < reader->run.nrows;
         if ((rc = scan_reader_filter(reader, err)) != 0)
             return rc;
+        self->found += reader->nsel;
         if (reader->nsel > 0)
             return 1;
     }
@@ -126,14 +174,12 @@ static void emit_gathered(struct scan_op *self)
 static int scan_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
 {
     struct scan_op *self = (struct scan_op *)op;
-    const struct tsfs_plan_scan *scan = &op->plan->scan;
     int rc = 0;
-    if (scan->empty || self->done)
+    if (op->plan->scan.empty || self->done)
         return 0;
-    if (self->input.scan == NULL) {
-        rc = scan_input_open(&self->input, scan->time_min, scan->time_max, err);
-        if (rc != 0)
-            return exec_fail(op->ctx, rc, "a scan", err);
+    if (!self->started && (rc = next_slice(self, err)) <= 0) {
+        self->done = true;
+        return exec_fail(op->ctx, rc, "a scan", err);
     }
     *out = &self->batch;
     for (;;) {
@@ -182,4 +228,15 @@ int exec_open_scan(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     *out = &self->op;
     int rc = scan_input_init(ctx, plan, &self->input);
     return rc != 0 ? rc : scan_reader_init(&self->reader, &self->input, &ctx->arena);
+}
+
+void exec_scan_want(struct exec_op *op, uint32_t column, bool descending, uint64_t limit)
+{
+    struct scan_op *self = (struct scan_op *)op;
+    if (op->ops != &scan_ops || limit == 0 || limit > WANT_MAX ||
+        self->input.columns[column].role != TSFS_ROLE_TIME)
+        return;
+    self->sliced = true;
+    self->newest = descending;
+    self->want_rows = limit;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/agg_priv.h"
 #include "exec/exec_priv.h"
 #include "exec/kernels/gather.h"
 #include "exec/kernels/order.h"
@@ -337,6 +336,22 @@ static void sort_close(struct exec_op *op)
 
 static const struct exec_op_ops sort_ops = {.next = sort_next, .close = sort_close};
 
+/* Tells whoever reads the source what the limit will keep. */
+static void hand_down(struct sort_op *self)
+{
+    const struct tsfs_plan_key *key = &self->op.plan->sort.keys[0];
+    const struct tsfs_expr *expr = key->expr;
+    struct exec_op *op = self->op.input;
+    while (op->plan->kind == TSFS_PLAN_PROJECT && expr->kind == TSFS_EXPR_COLUMN) {
+        expr = op->plan->project.exprs[expr->index];
+        op = op->input;
+    }
+    if (expr->kind != TSFS_EXPR_COLUMN)
+        return;
+    exec_scan_want(op, expr->index, key->descending, self->limit);
+    exec_aggregate_want(op, expr->index, key->descending, self->limit);
+}
+
 int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                    struct tsfs_error *err)
 {
@@ -363,6 +378,6 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
                            .decisive = self->nkeys > 0 && plan->sort.keys[0].expr->type != TSFS_VARCHAR};
     int rc = exec_op_open(ctx, plan->input, &self->op.input, err);
     if (rc == 0 && self->nkeys > 0)
-        exec_aggregate_want(self->op.input, &plan->sort.keys[0], plan->sort.limit);
+        hand_down(self);
     return rc;
 }

@@ -302,6 +302,36 @@ static void wanted_bins_are_read_from_their_end(void **state)
     }
 }
 
+/* The same for rows: ORDER BY time DESC LIMIT n. */
+static void wanted_rows_are_read_from_their_end(void **state)
+{
+    for (int how = 0; how < 8; how++) {
+        struct mock_options o = parallel;
+        o.no_estimates = how & 1;
+        o.copies = true;
+        struct tsfs_source *source = mock_source_create(&cpu, &o);
+        struct tsfs_plan *scan = pb_scan(source);
+        scan->scan.newest_first = how & 4;
+        E *exprs[] = {pb_scan_col(scan, "hostname"), pb_scan_col(scan, "time"),
+                      pb_scan_col(scan, "usage_user")};
+        struct tsfs_plan *project = pb_project(scan, exprs, 3);
+        struct tsfs_plan_key keys[] = {{pb_col(1, TSFS_TIMESTAMP), how & 2, false},
+                                       {pb_col(0, TSFS_VARCHAR), false, false}};
+        struct result all = run_ok(pb_sort(project, keys, 2, UINT64_MAX), pool);
+        struct result few = run_ok(pb_sort(project, keys, 2, 50), pool);
+        assert_int_equal(few.nrows, 50);
+        const char **w = result_text(&arena, &all), **g = result_text(&arena, &few);
+        for (int i = 0; i < 50; i++)
+            assert_string_equal(w[i], g[i]);
+        assert_true(few.stats.scan.rows < all.stats.scan.rows / 50);
+        /* Rows that a filter leaves far from the end are found all the same. */
+        scan->scan.row_filter = pb_call("=", exprs[1], pb_time(9000 * STEP), NULL);
+        few = run_ok(pb_sort(project, keys, 2, 50), pool);
+        assert_int_equal(few.nrows, HOSTS);
+        source->ops->free(source);
+    }
+}
+
 /* ---- ends that come early ---- */
 
 struct trip {
@@ -458,6 +488,7 @@ int main(void)
         cmocka_unit_test(no_rows_make_one_group_or_none),
         cmocka_unit_test(summaries_answer_whole_blocks),
         cmocka_unit_test(wanted_bins_are_read_from_their_end),
+        cmocka_unit_test(wanted_rows_are_read_from_their_end),
         cmocka_unit_test(cancelling),
         cmocka_unit_test(errors_of_a_source_come_through),
         cmocka_unit_test(errors_of_rows_and_series_come_through),
