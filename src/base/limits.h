@@ -31,6 +31,7 @@
 #define TSFS_INDEX_SLICE_MAX   (32u << 20)         /* raw bytes of one slice of a segment's index */
 #define TSFS_INDEX_MAX         (UINT64_C(4) << 30) /* bytes of a segment's index */
 #define TSFS_SEGMENT_CACHE_MAX (64u << 20)         /* decoded index that an idle segment keeps */
+#define TSFS_PAGE_CACHE_GUESS  (256u << 20)        /* decoded pages kept when the RAM's size is not known */
 #define TSFS_RUN_ROWS          (64u << 10)         /* rows of a run out of a segment */
 #define TSFS_FOREIGN_BYTES_MAX (UINT64_C(4) << 30) /* memory for re-sorting a file of another program */
 

@@ -76,6 +76,15 @@ bool tsfs_segment_may_match(struct tsfs_segment *segment, const struct tsfs_scan
 bool tsfs_segment_may_match_in(struct tsfs_segment *segment, struct tsfs_schema *schema,
                                const struct tsfs_scan_spec *spec);
 
+/* Decoded pages are shared by the queries of the process; they may take this many bytes in all (0: none are
+ * kept).  Until it is said, an eighth of the RAM. */
+void tsfs_cold_cache_limit(size_t bytes);
+struct tsfs_cold_cache_facts {
+    size_t bytes, limit;
+    uint64_t pages, hits, misses;
+};
+void tsfs_cold_cache_facts(struct tsfs_cold_cache_facts *out);
+
 struct tsfs_segment_progress {
     _Atomic uint64_t rows_done, rows_total;
     _Atomic bool cancel; /* set by anyone: the write ends with -ECANCELED */

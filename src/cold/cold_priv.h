@@ -17,9 +17,11 @@
 
 struct tsfs_segment {
     _Atomic uint32_t refs;
-    int dirfd;   /* borrowed */
-    char *path;  /* NULL: an unnamed file, whose descriptor is all there is */
-    bool native; /* has an index of ours */
+    int dirfd;           /* borrowed */
+    char *path;          /* NULL: an unnamed file, whose descriptor is all there is */
+    bool native;         /* has an index of ours */
+    uint64_t number;     /* of all segments ever opened: the cache's name for it */
+    _Atomic bool cached; /* it may have pages in the cache */
     struct tsfs_segment_facts facts;
     pthread_mutex_t lock; /* guards what follows; leaf but for loading */
     unsigned pins;
@@ -70,7 +72,8 @@ TSFS_MUST_CHECK int foreign_convert(struct tsfs_segment *s, struct tsfs_schema *
 
 struct cold_pages; /* of one cursor */
 
-TSFS_MUST_CHECK int pages_create(struct tsfs_segment *s, struct tsfs_scan_stats *stats,
+/* shared: pages come from and go to the cache; else they are read from the file and kept by no one. */
+TSFS_MUST_CHECK int pages_create(struct tsfs_segment *s, bool shared, struct tsfs_scan_stats *stats,
                                  struct cold_pages **out);
 void pages_free(struct cold_pages *p); /* takes NULL */
 /* Rows [row, end) of the file come next: pages outside are given back, vectors handed out before die. */

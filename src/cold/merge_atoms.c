@@ -83,7 +83,7 @@ static int add_segment(struct merge *m, uint32_t source, uint32_t number, struct
         return rc;
     uint64_t row = series->row[at], end = series->row[at + 1], block = series->block[at];
     s->series_end = end;
-    if (!s->pages && pages_create(s->segment, &m->base.stats, &s->pages) != 0)
+    if (!s->pages && pages_create(s->segment, !m->sorted, &m->base.stats, &s->pages) != 0)
         return oom(err);
     pages_focus(s->pages, row, end);
     uint32_t group = 0;

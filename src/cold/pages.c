@@ -1,117 +1,81 @@
-/* Rows of a segment as vectors: the pages that a cursor has decoded and may still need.
+/* Rows of a segment as vectors: the pages that a cursor holds.
  *
  * A cursor goes through a segment in order of rows, and a page often serves several series or several calls,
- * so each column keeps the pages it has decoded until the cursor's focus has passed them. What lies in one
- * page is handed out where it is; what spans pages is put together in the arena of the run. */
+ * so each column keeps its pages until the cursor's focus has passed them.  Where they come from is the
+ * cache's business (cache.c), unless the reader wants the bytes as they are in the file, or reads everything
+ * once and would only push out what others need.  What lies in one page is handed out where it is; what spans
+ * pages is put together in the arena of the run. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cold/cold_priv.h"
-
-struct page {
-    uint64_t row, end; /* of the file */
-    struct tsfs_vec vec;
-    struct tsfs_arena arena;
-};
+#include "cold/cache.h"
 
 struct column {
-    struct page **pages;
+    struct cold_page **pages;
     uint32_t n, cap;
-    struct page *last; /* found last */
+    struct cold_page *last; /* found last */
 };
 
 struct cold_pages {
     struct tsfs_segment *segment;
     struct tsfs_scan_stats *stats;
-    struct tsfs_pq_scratch *scratch;
-    uint32_t ncolumns;
+    struct tsfs_pq_scratch *scratch; /* made when a page is to be decoded */
+    bool shared;
     struct column *columns;
-    struct page **spare;
-    uint32_t nspare, cap_spare;
+    uint32_t *held; /* the columns that have pages */
+    uint32_t nheld;
     struct tsfs_arena run;
 };
 
-int pages_create(struct tsfs_segment *s, struct tsfs_scan_stats *stats, struct cold_pages **out)
+int pages_create(struct tsfs_segment *s, bool shared, struct tsfs_scan_stats *stats, struct cold_pages **out)
 {
-    struct cold_pages *p = calloc(1, sizeof(*p));
+    uint32_t ncolumns = s->index->ncolumns;
+    struct cold_pages *p = calloc(1, sizeof(*p) + ncolumns * (sizeof(*p->columns) + sizeof(*p->held)));
     if (!p)
         return -ENOMEM;
     p->segment = s;
     p->stats = stats;
-    p->ncolumns = s->index->ncolumns;
+    p->shared = shared;
+    p->columns = (struct column *)(p + 1);
+    p->held = (uint32_t *)(p->columns + ncolumns);
     tsfs_arena_init(&p->run, NULL);
-    p->columns = calloc(p->ncolumns, sizeof(*p->columns));
-    int rc = p->columns ? tsfs_pq_scratch_create(&p->scratch) : -ENOMEM;
-    if (rc) {
-        pages_free(p);
-        return rc;
-    }
     *out = p;
     return 0;
-}
-
-static void page_free(struct page *page)
-{
-    tsfs_arena_free(&page->arena);
-    free(page);
 }
 
 void pages_free(struct cold_pages *p)
 {
     if (!p)
         return;
-    for (uint32_t i = 0; p->columns && i < p->ncolumns; i++) {
-        for (uint32_t k = 0; k < p->columns[i].n; k++)
-            page_free(p->columns[i].pages[k]);
+    pages_focus(p, 0, 0);
+    for (uint32_t i = 0; i < p->segment->index->ncolumns; i++)
         free(p->columns[i].pages);
-    }
-    for (uint32_t i = 0; i < p->nspare; i++)
-        page_free(p->spare[i]);
-    free(p->spare);
-    free(p->columns);
     tsfs_pq_scratch_free(p->scratch);
     tsfs_arena_free(&p->run);
     free(p);
 }
 
-#define SPARE_MAX 64
-
-static void give_back(struct cold_pages *p, struct page *page)
-{
-    if (p->nspare == p->cap_spare && p->cap_spare < SPARE_MAX) {
-        uint32_t cap = p->cap_spare ? 2 * p->cap_spare : 8;
-        struct page **grown = realloc(p->spare, cap * sizeof(*grown));
-        if (grown) {
-            p->spare = grown;
-            p->cap_spare = cap;
-        }
-    }
-    if (p->nspare == p->cap_spare) {
-        page_free(page);
-        return;
-    }
-    tsfs_arena_reset(&page->arena);
-    p->spare[p->nspare++] = page;
-}
-
 void pages_focus(struct cold_pages *p, uint64_t row, uint64_t end)
 {
+    uint32_t nheld = 0;
     tsfs_arena_reset(&p->run);
-    for (uint32_t i = 0; i < p->ncolumns; i++) {
-        struct column *c = &p->columns[i];
+    for (uint32_t i = 0; i < p->nheld; i++) {
+        struct column *c = &p->columns[p->held[i]];
         uint32_t kept = 0;
         for (uint32_t k = 0; k < c->n; k++) {
-            struct page *page = c->pages[k];
+            struct cold_page *page = c->pages[k];
             if (page->row < end && page->end > row)
                 c->pages[kept++] = page;
             else
-                give_back(p, page);
+                cold_page_release(page);
         }
-        if (kept < c->n)
-            c->last = kept ? c->pages[kept - 1] : NULL;
+        c->last = kept ? c->pages[kept - 1] : NULL;
         c->n = kept;
+        if (kept)
+            p->held[nheld++] = p->held[i];
     }
+    p->nheld = nheld;
 }
 
 static uint32_t group_of(const struct cold_index *ix, uint64_t row)
@@ -127,8 +91,54 @@ static uint32_t group_of(const struct cold_index *ix, uint64_t row)
     return lo;
 }
 
-/* The decoded page of column that holds row. */
-static int find_page(struct cold_pages *p, uint32_t column, uint64_t row, struct page **out,
+static int decode(struct cold_pages *p, struct tsfs_pq_chunk *chunk, uint32_t number, struct cold_page **out,
+                  struct tsfs_error *err)
+{
+    struct cold_page *page = cold_page_create();
+    if (!page || (!p->scratch && tsfs_pq_scratch_create(&p->scratch) != 0)) {
+        cold_page_release(page);
+        return tsfs_error_set(err, -ENOMEM, "out of memory");
+    }
+    int rc = tsfs_pq_chunk_read(chunk, number, p->scratch, &page->arena, &page->vec, err);
+    if (rc) {
+        cold_page_release(page);
+        return rc;
+    }
+    *out = page;
+    return 0;
+}
+
+/* The page of column that holds row, from the cache or the file; counted. */
+static int get_page(struct cold_pages *p, uint32_t column, uint64_t row, struct cold_page **out,
+                    struct tsfs_error *err)
+{
+    const struct cold_index *ix = p->segment->index;
+    uint32_t group = group_of(ix, row), npages;
+    struct tsfs_pq_chunk *chunk;
+    int rc = segment_chunk(p->segment, group, column, &chunk, err);
+    if (rc)
+        return rc;
+    uint32_t i = tsfs_pq_chunk_find(chunk, row - ix->group_row[group]);
+    uint64_t number = (uint64_t)group << 32 | i;
+    if (p->shared && (*out = cold_cache_find(p->segment->number, column, number)) != NULL)
+        return 0;
+    rc = decode(p, chunk, i, out, err);
+    if (rc)
+        return rc;
+    const struct tsfs_pq_page *pages = tsfs_pq_chunk_pages(chunk, &npages);
+    (*out)->row = ix->group_row[group] + pages[i].first_row;
+    (*out)->end = (*out)->row + pages[i].nrows;
+    p->stats->pages_read++;
+    p->stats->bytes_read += pages[i].size;
+    if (p->shared) {
+        atomic_store_explicit(&p->segment->cached, true, memory_order_relaxed);
+        *out = cold_cache_add(p->segment->number, column, number, *out);
+    }
+    return 0;
+}
+
+/* The page of column that holds row; the cursor keeps it. */
+static int find_page(struct cold_pages *p, uint32_t column, uint64_t row, struct cold_page **out,
                      struct tsfs_error *err)
 {
     struct column *c = &p->columns[column];
@@ -141,42 +151,20 @@ static int find_page(struct cold_pages *p, uint32_t column, uint64_t row, struct
             *out = c->last = c->pages[k];
             return 0;
         }
-    const struct cold_index *ix = p->segment->index;
-    uint32_t group = group_of(ix, row), npages;
-    struct tsfs_pq_chunk *chunk;
-    int rc = segment_chunk(p->segment, group, column, &chunk, err);
-    if (rc)
-        return rc;
     if (c->n == c->cap) {
         uint32_t cap = c->cap ? 2 * c->cap : 4;
-        struct page **grown = realloc(c->pages, cap * sizeof(*grown));
+        struct cold_page **grown = realloc(c->pages, cap * sizeof(*grown));
         if (!grown)
             return tsfs_error_set(err, -ENOMEM, "out of memory");
         c->pages = grown;
         c->cap = cap;
     }
-    struct page *page;
-    if (p->nspare) {
-        page = p->spare[--p->nspare];
-    } else {
-        page = calloc(1, sizeof(*page));
-        if (!page)
-            return tsfs_error_set(err, -ENOMEM, "out of memory");
-        tsfs_arena_init(&page->arena, NULL);
-    }
-    const struct tsfs_pq_page *pages = tsfs_pq_chunk_pages(chunk, &npages);
-    uint32_t i = tsfs_pq_chunk_find(chunk, row - ix->group_row[group]);
-    rc = tsfs_pq_chunk_read(chunk, i, p->scratch, &page->arena, &page->vec, err);
-    if (rc) {
-        page_free(page);
+    int rc = get_page(p, column, row, out, err);
+    if (rc)
         return rc;
-    }
-    page->row = ix->group_row[group] + pages[i].first_row;
-    page->end = page->row + pages[i].nrows;
-    p->stats->pages_read++;
-    p->stats->bytes_read += pages[i].size;
-    c->pages[c->n++] = page;
-    *out = c->last = page;
+    if (c->n == 0)
+        p->held[p->nheld++] = column;
+    c->pages[c->n++] = c->last = *out;
     return 0;
 }
 
@@ -249,7 +237,7 @@ void vec_put(const struct tsfs_vec *src, uint32_t n, enum tsfs_type type, void *
 int pages_read(struct cold_pages *p, uint32_t column, uint64_t row, uint32_t n, struct tsfs_vec *out,
                struct tsfs_error *err)
 {
-    struct page *page;
+    struct cold_page *page;
     struct tsfs_vec part;
     int rc = find_page(p, column, row, &page, err);
     if (rc)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "cold/cold_priv.h"
+#include "cold/cache.h"
 
 static int oom(struct tsfs_error *err)
 {
@@ -27,6 +27,8 @@ static int input_pread(void *ctx, void *buf, size_t n, uint64_t offset)
 /* Drops all that was loaded. */
 static void unload(struct tsfs_segment *s)
 {
+    if (atomic_exchange(&s->cached, false))
+        cold_cache_forget(s->number);
     if (s->chunks) {
         const struct tsfs_pq_info *info = tsfs_pq_reader_info(s->reader);
         for (size_t i = 0; i < (size_t)info->ngroups * info->ncolumns; i++)
@@ -159,7 +161,9 @@ static int create(int dirfd, const char *path, int fd, struct tsfs_segment **out
             tsfs_io()->close(fd);
         return oom(err);
     }
+    static _Atomic uint64_t numbers;
     atomic_init(&s->refs, 1);
+    s->number = atomic_fetch_add(&numbers, 1);
     pthread_mutex_init(&s->lock, NULL);
     s->dirfd = dirfd;
     s->fd = fd;

@@ -236,7 +236,7 @@ int tsfs_segment_verify(struct tsfs_segment *segment, int64_t time_min, int64_t 
         rc = segment_acquire(segment, v.schema, &arena, &v.segment, &v.map, err);
     if (rc == 0) {
         v.ix = v.segment->index;
-        rc = pages_create(v.segment, &v.stats, &v.pages);
+        rc = pages_create(v.segment, false, &v.stats, &v.pages);
         if (rc)
             tsfs_error_set(err, rc, "out of memory");
     }

@@ -1,0 +1,31 @@
+/* Decoded pages, shared by all cursors of the process.  cache.c says how. */
+#ifndef TSFS_COLD_CACHE_H
+#define TSFS_COLD_CACHE_H
+
+#include "cold/cold_priv.h"
+
+struct cold_page {
+    uint64_t row, end; /* of the file */
+    struct tsfs_vec vec;
+    struct tsfs_arena arena; /* all that vec points to, but for strings in the dictionary of the chunk */
+    /* cache.c's own */
+    _Atomic uint32_t refs;
+    bool used; /* found since it came to where it is in the list */
+    uint32_t column;
+    uint64_t segment, number, hash;
+    size_t bytes;
+    struct cold_page *chain, *newer, *older;
+};
+
+/* Counted once, for the caller to fill. */
+struct cold_page *cold_page_create(void);
+void cold_page_release(struct cold_page *page); /* takes NULL */
+
+/* The page, counted for the caller, or NULL. */
+struct cold_page *cold_cache_find(uint64_t segment, uint32_t column, uint64_t number);
+/* Offers a page just decoded.  Returns the one to use, counted for the caller in place of the one given. */
+struct cold_page *cold_cache_add(uint64_t segment, uint32_t column, uint64_t number, struct cold_page *page);
+/* Gives up all pages of a segment. */
+void cold_cache_forget(uint64_t segment);
+
+#endif
