@@ -82,7 +82,7 @@ int tsfs_vec_gather(struct tsfs_arena *arena, const struct tsfs_vec *v, const ui
 }
 
 int exec_vec_slice(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t from, uint32_t n,
-              struct tsfs_vec *out)
+                   struct tsfs_vec *out)
 {
     *out = *v;
     if (v->constant || v->type == TSFS_UNKNOWN || from == 0)

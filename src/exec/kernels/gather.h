@@ -13,8 +13,8 @@ struct tsfs_vec exec_vec_null(enum tsfs_type type);
 struct tsfs_vec vec_of_value(const struct tsfs_value *value);
 
 /* Rows [from, from + n) of v; data is shared, the bitmap is moved when it must be. */
-TSFS_MUST_CHECK int exec_vec_slice(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t from, uint32_t n,
-                              struct tsfs_vec *out);
+TSFS_MUST_CHECK int exec_vec_slice(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t from,
+                                   uint32_t n, struct tsfs_vec *out);
 
 /* A copy that borrows nothing, strings included; out may be from. */
 TSFS_MUST_CHECK int vec_copy(struct tsfs_arena *arena, const struct tsfs_vec *from, uint32_t n,
