@@ -172,6 +172,7 @@ static void readdir_reply(fuse_req_t req, size_t size, off_t offset, struct fuse
         used += need;
     }
     pthread_mutex_unlock(&dir->lock);
+    fs_handle_done(handle);
     if (r < 0)
         fuse_reply_err(req, -r);
     else

@@ -133,6 +133,7 @@ struct fs_handle {
     struct fs_handle *prev, *next;
     struct fs_node *node; /* held */
     int flags;            /* of open(2) */
+    atomic_uint uses;     /* requests that are done with it, see fs_handle_done */
     union {
         struct tsfs_writer *writer;   /* FS_WRITE */
         struct fs_query_handle query; /* FS_QUERY */
@@ -189,6 +190,13 @@ static inline struct fs *fs_of(fuse_req_t req)
 static inline struct fs_handle *fs_handle_of(const struct fuse_file_info *fi)
 {
     return (struct fs_handle *)(uintptr_t)fi->fh;
+}
+
+/* The last touch of a request before its reply.  Once the reply is out, the file may be closed and another
+ * thread free the handle; this orders the two, the kernel being no fence that the language knows of. */
+static inline void fs_handle_done(struct fs_handle *handle)
+{
+    atomic_fetch_add_explicit(&handle->uses, 1, memory_order_release);
 }
 
 /* ---- nodes: functions (node.c) ------------------------------------------------------------------------ */

@@ -106,6 +106,7 @@ void fs_handle_free(struct fs *fs, struct fs_handle *handle)
 {
     if (!handle)
         return;
+    (void)atomic_load_explicit(&handle->uses, memory_order_acquire);
     close_content(handle);
     if (atomic_fetch_sub(&handle->node->opens, 1) == 1)
         atomic_store(&handle->node->open_size, -1);

@@ -11,13 +11,12 @@
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-    /* Wanted beside libfuse's defaults (asynchronous reads, atomic O_TRUNC, parallel lookups, invalidation by
-     * mtime and size): segments go from DATA's page cache to the kernel without a copy.
-     * Not wanted: writeback cache (a write must meet its error), splicing requests in (lines are parsed from
-     * memory anyway), kill-priv (no set-id bits exist), POSIX ACLs (mode bits are the access control). */
-    conn->want |= conn->capable & FUSE_CAP_SPLICE_WRITE;
-    conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_HANDLE_KILLPRIV |
-                              FUSE_CAP_POSIX_ACL);
+    /* libfuse's defaults are wanted: asynchronous reads, atomic O_TRUNC, parallel lookups, invalidation by
+     * mtime and size.  Not wanted: writeback cache (a write must meet its error), splicing (lines are parsed
+     * from memory; segments go through a buffer as fast), kill-priv (no set-id bits exist), POSIX ACLs (mode
+     * bits are the access control). */
+    conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+                              FUSE_CAP_SPLICE_MOVE | FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_POSIX_ACL);
     conn->max_write = FS_WRITE_MAX;
     conn->max_background = FS_THREADS_MAX;
     conn->congestion_threshold = FS_THREADS_MAX * 3 / 4;
