@@ -36,17 +36,25 @@
 #define TSFS_FOREIGN_BYTES_MAX (UINT64_C(4) << 30) /* memory for re-sorting a file of another program */
 
 /* sql */
-#define TSFS_SQL_MAX            (1u << 20)  /* bytes of a statement */
-#define TSFS_SQL_DEPTH_MAX      200         /* nesting of expressions and subqueries */
-#define TSFS_SQL_COLUMNS_MAX    8192        /* columns of a result, expressions of GROUP BY, aggregates */
-#define TSFS_SQL_NODES_MAX 100000     /* of an operand that is evaluated more than once, over all its copies */
-#define TSFS_SQL_KEYS_MAX       256         /* expressions of ORDER BY */
-#define TSFS_SQL_CTES_MAX       1024        /* queries of one WITH */
+#define TSFS_SQL_MAX            (1u << 20) /* bytes of a statement */
+#define TSFS_SQL_DEPTH_MAX      200        /* nesting of expressions and subqueries */
+#define TSFS_SQL_COLUMNS_MAX    8192       /* columns of a result, expressions of GROUP BY, aggregates */
+#define TSFS_SQL_NODES_MAX      100000 /* of an operand that is evaluated more than once, over all its copies */
+#define TSFS_SQL_KEYS_MAX       256    /* expressions of ORDER BY */
+#define TSFS_SQL_CTES_MAX       1024   /* queries of one WITH */
 #define TSFS_BATCH_ROWS         2048u       /* rows in a batch */
 #define TSFS_RESULT_VARCHAR_MAX (16u << 20) /* bytes of one string that a function makes */
 
+/* nested types and values */
+#define TSFS_TYPES_MAX       (1u << 16)  /* different array, row and timeseries types of one process */
+#define TSFS_TYPES_BYTES_MAX (32u << 20) /* bytes of all their names */
+#define TSFS_TYPE_DEPTH_MAX  32u         /* nesting of one type */
+#define TSFS_TYPE_NAME_MAX   (64u << 10) /* bytes of a type's name */
+#define TSFS_ARRAY_MAX       (1u << 24)  /* elements of an array, points of a timeseries */
+
 /* files */
 #define TSFS_CONFIG_WRITE_MAX 4096u       /* bytes of one write to config or ctl */
+#define TSFS_DECIMALS_MAX     2048u       /* bytes of the setting decimals and its end */
 #define TSFS_ERRORS_BYTES     (64u << 10) /* kept in an errors file, oldest dropped first */
 #define TSFS_REJECTED_BYTES   (1u << 20)  /* kept in a rejected file, oldest dropped first */
 

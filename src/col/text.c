@@ -7,11 +7,15 @@
  *   date                     YYYY-MM-DD
  *   time                     hh:mm:ss.nnnnnnnnn
  *   interval day to second   [-]D hh:mm:ss.nnnnnnnnn
- *   interval year to month   [-]Y-M */
+ *   interval year to month   [-]Y-M
+ *   array                    [1,2,NULL]
+ *   row                      (a,b)
+ *   timeseries               [{time: 2024-01-01 00:00:00.000000000, value: 1.5},...] */
 #include "col/text.h"
 
 #include "base/num.h"
 #include "base/time.h"
+#include "col/nested.h"
 
 static unsigned put(char *out, const char *text)
 {
@@ -57,11 +61,8 @@ unsigned tsfs_value_format(enum tsfs_type type, const void *value, char out[TSFS
     case TSFS_TIME: return tsfs_time_format_time_of_day(*i, out);
     case TSFS_INTERVAL_DS: return format_day_second(*i, out);
     case TSFS_INTERVAL_YM: return format_year_month(*i, out);
-    case TSFS_UNKNOWN:
-    case TSFS_VARCHAR:
-    case TSFS_TYPE_COUNT: break;
+    default: return 0;
     }
-    return 0;
 }
 
 int tsfs_value_append(const struct tsfs_value *value, struct tsfs_buf *out)
@@ -70,6 +71,8 @@ int tsfs_value_append(const struct tsfs_value *value, struct tsfs_buf *out)
         return 0;
     if (value->type == TSFS_VARCHAR)
         return tsfs_buf_append_str(out, value->s);
+    if (tsfs_type_is_nested(value->type))
+        return tsfs_nested_append(value, out);
     int rc = tsfs_buf_reserve(out, TSFS_VALUE_TEXT_MAX);
     if (rc != 0)
         return rc;

@@ -5,10 +5,11 @@
 #include "base/buf.h"
 #include "col/vec.h"
 
-/* Room that the text of any value but a VARCHAR fits into. */
+/* Room that the text of any scalar value but a VARCHAR fits into. */
 #define TSFS_VALUE_TEXT_MAX 64
 
-/* The text of a non-NULL value that is not a VARCHAR; returns its length, not NUL-terminated. */
+/* The text of a non-NULL value of a scalar type that is not VARCHAR; returns its length, not NUL-terminated.
+ */
 unsigned tsfs_value_format(enum tsfs_type type, const void *value, char out[TSFS_VALUE_TEXT_MAX]);
 
 /* Appends any value; NULL appends nothing. */

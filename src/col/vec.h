@@ -41,6 +41,7 @@ struct tsfs_vec {
         const int64_t *i;
         const double *d;
         const struct tsfs_str *s;
+        const void *const *p; /* of nested types: see col/nested.h */
     };
     const uint64_t *valid; /* NULL = no NULLs; for a constant only bit 0 counts */
 };
