@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/decimal.h"
 #include "base/num.h"
 #include "base/time.h"
 #include "catalog/names.h"
 
-enum kind { DURATION, SIZE, CHOICE };
+enum kind { DURATION, SIZE, CHOICE, DECIMALS };
 
 struct choice {
     const char *name;
@@ -21,7 +22,7 @@ struct choice {
 struct setting {
     const char *key;
     enum kind kind;
-    size_t offset; /* of the int64_t member */
+    size_t offset; /* of the member: an int64_t, but for DECIMALS */
     int64_t standard, least, most;
     int64_t step; /* the value must be a multiple of it; 0 = any */
     const struct choice *choices;
@@ -48,6 +49,7 @@ static const struct setting table[] = {
     {"future_limit", DURATION, AT(future_limit), 15 * TSFS_NS_PER_MIN, 0, LONGEST, 0, NULL},
     {"query_timeout", DURATION, AT(query_timeout), TSFS_NS_PER_HOUR, 0, LONGEST, 0, NULL},
     {"query_memory", SIZE, AT(query_memory), INT64_C(1) << 30, 0, INT64_C(1) << 50, 0, NULL},
+    {"decimals", DECIMALS, AT(decimals), 0, 0, 0, 0, NULL},
 };
 enum { SETTINGS = sizeof(table) / sizeof(table[0]) };
 
@@ -58,8 +60,10 @@ static int64_t *member(struct tsfs_settings *s, const struct setting *what)
 
 void tsfs_settings_default(struct tsfs_settings *out)
 {
+    memset(out, 0, sizeof(*out)); /* which is also the text of no decimals */
     for (int i = 0; i < SETTINGS; i++)
-        *member(out, &table[i]) = table[i].standard;
+        if (table[i].kind != DECIMALS)
+            *member(out, &table[i]) = table[i].standard;
 }
 
 static struct tsfs_str trim(struct tsfs_str s)
@@ -124,7 +128,98 @@ static unsigned format_value(const struct setting *what, int64_t v, char out[TSF
                 return (unsigned)n;
             }
         }
+        break;
+    case DECIMALS: break;
     }
+    return 0;
+}
+
+/* ---- decimals ---- */
+
+/* The next "name:scale" of a list, name as spelled; false at the end.  *scale is as far as digits go. */
+static bool next_decimal(struct tsfs_str *list, struct tsfs_str *name, struct tsfs_str *scale)
+{
+    if (list->len == 0)
+        return false;
+    size_t end = 0, colon = SIZE_MAX;
+    for (; end < list->len && list->ptr[end] != ','; end++) {
+        if (list->ptr[end] == '\\' && end + 1 < list->len)
+            end++;
+        else if (list->ptr[end] == ':')
+            colon = end;
+    }
+    size_t stop = colon < end ? colon : end;
+    *name = trim((struct tsfs_str){list->ptr, stop});
+    *scale = stop < end ? trim((struct tsfs_str){list->ptr + stop + 1, end - stop - 1})
+                        : (struct tsfs_str){list->ptr + end, 0};
+    list->ptr += end;
+    list->len -= end;
+    if (list->len > 0) { /* the comma */
+        list->ptr++;
+        list->len--;
+    }
+    return true;
+}
+
+/* name without its backslashes: room for TSFS_COLUMN_NAME_MAX bytes; SIZE_MAX = longer than that. */
+static size_t plain_name(struct tsfs_str name, char out[TSFS_COLUMN_NAME_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '\\' && i + 1 < name.len)
+            i++;
+        if (n == TSFS_COLUMN_NAME_MAX)
+            return SIZE_MAX;
+        out[n++] = name.ptr[i];
+    }
+    return n;
+}
+
+bool tsfs_settings_scale(const struct tsfs_settings *settings, struct tsfs_str name, unsigned *scale)
+{
+    struct tsfs_str list = tsfs_str_from(settings->decimals), have, digits;
+    char plain[TSFS_COLUMN_NAME_MAX];
+    int64_t v;
+    while (next_decimal(&list, &have, &digits)) {
+        size_t n = plain_name(have, plain);
+        if (n != name.len || memcmp(plain, name.ptr, n) != 0 || tsfs_num_parse_i64(digits, &v) != 0)
+            continue;
+        *scale = (unsigned)v;
+        return true;
+    }
+    return false;
+}
+
+/* Checks every entry and puts the list into the form in which it is kept. */
+static int parse_decimals(struct tsfs_settings *settings, struct tsfs_str text, uint32_t line,
+                          struct tsfs_error *err)
+{
+    struct tsfs_settings made = {.decimals = ""};
+    struct tsfs_str name, digits;
+    char plain[TSFS_COLUMN_NAME_MAX];
+    size_t used = 0;
+    unsigned have;
+    while (next_decimal(&text, &name, &digits)) {
+        int shown = (int)(name.len < 60 ? name.len : 60);
+        int64_t scale = -1;
+        size_t n = plain_name(name, plain);
+        if (n == 0 || n == SIZE_MAX)
+            return tsfs_error_set_at(err, -EINVAL, line, 0,
+                                     "decimals: \"%.*s\" is no measure's name; write name:digits,name:digits",
+                                     shown, name.ptr);
+        if (tsfs_num_parse_i64(digits, &scale) != 0 || scale < 0 || scale > TSFS_DECIMAL_SCALE_MAX)
+            return tsfs_error_set_at(err, -EINVAL, line, 0,
+                                     "decimals: %.*s needs the number of its digits after the point, 0 to %d",
+                                     shown, name.ptr, TSFS_DECIMAL_SCALE_MAX);
+        if (tsfs_settings_scale(&made, (struct tsfs_str){plain, n}, &have))
+            return tsfs_error_set_at(err, -EINVAL, line, 0, "decimals: %.*s comes twice", shown, name.ptr);
+        if (name.len + 5 > sizeof(made.decimals) - used)
+            return tsfs_error_set_at(err, -EINVAL, line, 0, "decimals: the list is longer than %u bytes",
+                                     TSFS_DECIMALS_MAX - 1);
+        used += (size_t)snprintf(made.decimals + used, sizeof(made.decimals) - used, "%s%.*s:%d",
+                                 used ? "," : "", (int)name.len, name.ptr, (int)scale);
+    }
+    memcpy(settings->decimals, made.decimals, sizeof(made.decimals));
     return 0;
 }
 
@@ -208,10 +303,12 @@ int tsfs_settings_parse(struct tsfs_settings *settings, struct tsfs_str text, st
         if (!what)
             return unknown_key(key, line, err);
         int64_t v = 0;
-        int rc = parse_value(what, value, line, &v, err);
+        int rc = what->kind == DECIMALS ? parse_decimals(&next, value, line, err)
+                                        : parse_value(what, value, line, &v, err);
         if (rc < 0)
             return rc;
-        *member(&next, what) = v;
+        if (what->kind != DECIMALS)
+            *member(&next, what) = v;
     }
     *settings = next;
     return 0;
@@ -221,9 +318,12 @@ int tsfs_settings_render(const struct tsfs_settings *settings, struct tsfs_buf *
 {
     struct tsfs_settings copy = *settings;
     for (int i = 0; i < SETTINGS; i++) {
-        char text[TSFS_TIME_TEXT_MAX];
-        unsigned n = format_value(&table[i], *member(&copy, &table[i]), text);
-        int rc = tsfs_buf_printf(out, "%s = %.*s\n", table[i].key, (int)n, text);
+        char number[TSFS_TIME_TEXT_MAX];
+        struct tsfs_str text = tsfs_str_from(settings->decimals);
+        if (table[i].kind != DECIMALS)
+            text = (struct tsfs_str){number, format_value(&table[i], *member(&copy, &table[i]), number)};
+        int rc =
+            tsfs_buf_printf(out, "%s =%s%.*s\n", table[i].key, text.len ? " " : "", (int)text.len, text.ptr);
         if (rc < 0)
             return rc;
     }

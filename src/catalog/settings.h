@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/limits.h"
+#include "base/str.h"
 
 enum tsfs_bad_line { TSFS_BAD_LINE_STOP, TSFS_BAD_LINE_SKIP };
 
@@ -20,6 +22,9 @@ struct tsfs_settings {
     int64_t future_limit;     /* ns ahead of the clock that a point may be */
     int64_t query_timeout;    /* ns, 0 = none */
     int64_t query_memory;     /* bytes, 0 = none */
+    /* "name:scale,...": measures that hold decimals of at most scale digits after the point.  A comma, colon
+     * or backslash in a name has a backslash before it.  Ask with tsfs_settings_scale. */
+    char decimals[TSFS_DECIMALS_MAX];
 };
 
 void tsfs_settings_default(struct tsfs_settings *out);
@@ -27,6 +32,8 @@ void tsfs_settings_default(struct tsfs_settings *out);
  * on success.  -EINVAL with line and reason. */
 TSFS_MUST_CHECK int tsfs_settings_parse(struct tsfs_settings *settings, struct tsfs_str text,
                                         struct tsfs_error *err);
+/* Whether measure `name` is among the decimals, and with how many digits. */
+bool tsfs_settings_scale(const struct tsfs_settings *settings, struct tsfs_str name, unsigned *scale);
 /* What parse reads back to the same settings. */
 TSFS_MUST_CHECK int tsfs_settings_render(const struct tsfs_settings *settings, struct tsfs_buf *out);
 

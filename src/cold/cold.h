@@ -56,6 +56,9 @@ struct tsfs_partition_view {
     struct tsfs_hot **hots;       /* oldest generation first; later wins */
     struct tsfs_hot_snap **snaps; /* their snapshots, same order, taken at one instant */
     unsigned nhots;
+    /* Writing only: by measure slot, 1 + digits after the point of a DOUBLE measure that is to be stored as a
+     * decimal, 0 = as it is; NULL = none.  A column with a value that this would change stays a double. */
+    const uint8_t *decimals;
 };
 
 /* A cursor over the merge (see col/source.h for what a cursor promises).  Part `part` of `nparts` (split by

@@ -126,9 +126,11 @@ struct cold_write {
     int fd;
     struct tsfs_schema *schema;
     const bool *dims, *measures; /* by slot: columns that the file gets */
+    uint8_t *decimals;           /* as in tsfs_partition_view; NULL = none */
     struct tsfs_pool *pool;
     struct tsfs_segment_progress *progress;
 };
+/* -EDOM: a column in decimals holds another value; its entry is 0 now: begin again. */
 TSFS_MUST_CHECK int write_segment(const struct cold_write *w, struct tsfs_cursor *cursor,
                                   struct tsfs_segment_facts *facts, struct tsfs_error *err);
 

@@ -90,6 +90,7 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
     const struct tsfs_schema *schema = view->schema;
     struct tsfs_scan_spec spec = {.time_min = INT64_MIN, .time_max = INT64_MAX};
     struct tsfs_cursor *cursor = NULL;
+    uint8_t *decimals = NULL;
     bool *dims = calloc(schema->ndims + 1u, sizeof(*dims));
     bool *measures = calloc(schema->nmeasures + 1u, sizeof(*measures));
     int rc = dims && measures ? 0 : oom(err);
@@ -104,14 +105,32 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
         atomic_store(&progress->rows_total, tsfs_cold_estimate(view, NULL));
     spec.columns = schema->measures;
     spec.n_columns = schema->nmeasures;
-    if (rc == 0)
-        rc = tsfs_cold_cursor(view, &spec, 0, 1, true, &cursor, err);
-    if (rc == 0) {
-        struct cold_write w = {fd, view->schema, dims, measures, pool, progress};
-        rc = write_segment(&w, cursor, facts, err);
+    if (rc == 0 && view->decimals) {
+        decimals = malloc(schema->nmeasures + 1u);
+        if (decimals)
+            memcpy(decimals, view->decimals, schema->nmeasures);
+        else
+            rc = oom(err);
     }
-    if (cursor)
-        cursor->ops->close(cursor);
+    /* A column may turn out not to be decimal after all; each time there is one less. */
+    unsigned tries = schema->nmeasures + 1u;
+    for (bool again = rc == 0; again;) {
+        struct tsfs_error own = {0};
+        struct cold_write w = {fd, view->schema, dims, measures, decimals, pool, progress};
+        rc = tsfs_cold_cursor(view, &spec, 0, 1, true, &cursor, &own);
+        if (rc == 0) {
+            rc = write_segment(&w, cursor, facts, &own);
+            cursor->ops->close(cursor);
+        }
+        again = rc == -EDOM && decimals && --tries > 0;
+        if (again && (rc = tsfs_io()->ftruncate(fd, 0)) != 0) {
+            tsfs_error_set(&own, rc, "cannot write the segment anew: %s", strerror(-rc));
+            again = false;
+        }
+        if (rc && !again && err)
+            *err = own;
+    }
+    free(decimals);
     free(dims);
     free(measures);
     return rc;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "cold/cache.h"
 
 struct column {
@@ -91,9 +92,24 @@ static uint32_t group_of(const struct cold_index *ix, uint64_t row)
     return lo;
 }
 
-static int decode(struct cold_pages *p, struct tsfs_pq_chunk *chunk, uint32_t number, struct cold_page **out,
-                  struct tsfs_error *err)
+/* The values of a decimal column, in place. */
+static void to_doubles(struct tsfs_vec *vec, uint32_t nrows, unsigned digits)
 {
+    double unit = tsfs_decimal_unit(digits), *d = (double *)vec->data;
+    const int64_t *i = vec->i;
+    uint32_t n = vec->constant ? 1 : nrows;
+    for (uint32_t k = 0; k < n; k++) {
+        double v = tsfs_decimal_double(i[k], unit);
+        memcpy(&d[k], &v, sizeof(v));
+    }
+    vec->type = TSFS_DOUBLE;
+}
+
+static int decode(struct cold_pages *p, uint32_t column, struct tsfs_pq_chunk *chunk, uint32_t number,
+                  struct cold_page **out, struct tsfs_error *err)
+{
+    const struct tsfs_pq_column *c = &tsfs_pq_reader_info(p->segment->reader)->columns[column];
+    uint32_t npages;
     struct cold_page *page = cold_page_create();
     if (!page || (!p->scratch && tsfs_pq_scratch_create(&p->scratch) != 0)) {
         cold_page_release(page);
@@ -104,6 +120,8 @@ static int decode(struct cold_pages *p, struct tsfs_pq_chunk *chunk, uint32_t nu
         cold_page_release(page);
         return rc;
     }
+    if (c->logical == TSFS_PQ_DECIMAL && page->vec.type == TSFS_BIGINT)
+        to_doubles(&page->vec, tsfs_pq_chunk_pages(chunk, &npages)[number].nrows, c->scale);
     *out = page;
     return 0;
 }
@@ -122,7 +140,7 @@ static int get_page(struct cold_pages *p, uint32_t column, uint64_t row, struct 
     uint64_t number = (uint64_t)group << 32 | i;
     if (p->shared && (*out = cold_cache_find(p->segment->number, column, number)) != NULL)
         return 0;
-    rc = decode(p, chunk, i, out, err);
+    rc = decode(p, column, chunk, i, out, err);
     if (rc)
         return rc;
     const struct tsfs_pq_page *pages = tsfs_pq_chunk_pages(chunk, &npages);

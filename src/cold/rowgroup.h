@@ -11,9 +11,9 @@
 
 struct rowgroup_column {
     enum tsfs_type type;
-    void *data;      /* capacity rows, allocated with the first value */
-    uint64_t *valid; /* likewise */
-    uint32_t count;  /* values */
+    void *data;       /* capacity rows, allocated with the first value */
+    uint64_t *valid;  /* likewise */
+    uint8_t decimals; /* 1 + digits of a column that is written as a decimal, else 0 */
 };
 
 /* The rows of one series in the group. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
 #include "base/io.h"
 #include "cold/cache.h"
 
@@ -64,7 +65,11 @@ static bool parse_index_key(struct tsfs_str v, uint64_t size, uint64_t *offset, 
 
 static bool column_fits(const struct tsfs_pq_column *pq, const struct cold_index_column *c)
 {
-    if (!tsfs_str_eq(pq->name, c->name) || pq->type != c->type)
+    if (!tsfs_str_eq(pq->name, c->name))
+        return false;
+    if (c->type == TSFS_DOUBLE && pq->logical == TSFS_PQ_DECIMAL)
+        return pq->physical == TSFS_PQ_INT64 && pq->scale <= TSFS_DECIMAL_SCALE_MAX;
+    if (pq->type != c->type)
         return false;
     if (c->type == TSFS_TIMESTAMP)
         return pq->logical == TSFS_PQ_TIMESTAMP && pq->unit == TSFS_PQ_NANOS;

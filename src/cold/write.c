@@ -9,6 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/decimal.h"
 #include "base/io.h"
 #include "base/pool.h"
 #include "cold/rowgroup.h"
@@ -97,6 +98,25 @@ static int add_blocks(struct writer *x, uint32_t column)
     return 0;
 }
 
+/* *out = the values of vec, doubles of nrows rows, as integers in units of 10^-digits (data to be freed).
+ * -EDOM: one is no such number. */
+static int scale_column(const struct tsfs_vec *vec, uint32_t nrows, unsigned digits, struct tsfs_vec *out)
+{
+    double unit = tsfs_decimal_unit(digits);
+    int64_t *scaled = malloc((nrows + 1u) * sizeof(*scaled));
+    bool exact = true;
+    if (!scaled)
+        return -ENOMEM;
+    for (uint32_t i = 0; exact && i < nrows; i++) {
+        if (vec->valid && !tsfs_bit_get(vec->valid, i))
+            scaled[i] = 0;
+        else
+            exact = tsfs_decimal_exact(vec->d[i], unit, &scaled[i]);
+    }
+    *out = (struct tsfs_vec){.type = TSFS_BIGINT, .i = scaled, .valid = vec->valid};
+    return exact ? 0 : -EDOM;
+}
+
 /* Pool task: summaries and chunk of one column. */
 static int encode_column(void *ctx, size_t i, unsigned worker)
 {
@@ -105,6 +125,7 @@ static int encode_column(void *ctx, size_t i, unsigned worker)
     struct tsfs_error *err = &x->errors[i];
     struct tsfs_pq_chunk_values values = {0};
     struct tsfs_str *runs = NULL;
+    struct tsfs_vec scaled = {0};
     int rc = 0;
     if (i == 0) {
         values.vec = (struct tsfs_vec){.type = TSFS_TIMESTAMP, .i = g->time};
@@ -136,10 +157,24 @@ static int encode_column(void *ctx, size_t i, unsigned worker)
             goto out;
         }
         values.vec = rowgroup_vec(g, (uint32_t)i - x->first_measure);
+        uint8_t decimals = g->measures[i - x->first_measure].decimals;
+        if (decimals && values.vec.constant) {
+            values.vec.type = TSFS_UNKNOWN; /* all NULL */
+        } else if (decimals) {
+            rc = scale_column(&values.vec, g->nrows, decimals - 1u, &scaled);
+            if (rc) {
+                if (rc == -EDOM)
+                    x->w->decimals[x->columns[i].slot] = 0;
+                tsfs_error_set(err, rc, "%s", strerror(-rc));
+                goto out;
+            }
+            values.vec = scaled;
+        }
     }
     rc = tsfs_pq_writer_encode(x->pq, (uint32_t)i, &values, &x->encoded[i], err);
 out:
     free(runs);
+    free((void *)scaled.data);
     return rc;
 }
 
@@ -318,7 +353,15 @@ static int open_parquet(struct writer *x, struct tsfs_error *err)
             pq[i].utc = true;
             break;
         case TSFS_BOOLEAN: pq[i].physical = TSFS_PQ_BOOLEAN; break;
-        case TSFS_DOUBLE: pq[i].physical = TSFS_PQ_DOUBLE; break;
+        case TSFS_DOUBLE:
+            pq[i].physical = TSFS_PQ_DOUBLE;
+            if (x->group.measures[i - x->first_measure].decimals) {
+                pq[i].physical = TSFS_PQ_INT64;
+                pq[i].logical = TSFS_PQ_DECIMAL;
+                pq[i].precision = 18;
+                pq[i].scale = x->group.measures[i - x->first_measure].decimals - 1;
+            }
+            break;
         case TSFS_VARCHAR:
             pq[i].physical = TSFS_PQ_BYTE_ARRAY;
             pq[i].logical = TSFS_PQ_STRING;
@@ -376,6 +419,9 @@ int write_segment(const struct cold_write *w, struct tsfs_cursor *cursor, struct
     int rc = choose_columns(&x);
     if (rc == 0)
         rc = rowgroup_init(&x.group, x.columns, x.first_measure, x.ncolumns);
+    for (uint32_t i = x.first_measure; rc == 0 && w->decimals && i < x.ncolumns; i++)
+        if (x.columns[i].type == TSFS_DOUBLE)
+            x.group.measures[i - x.first_measure].decimals = w->decimals[x.columns[i].slot];
     if (rc == 0)
         rc = cold_index_builder_create(x.columns, x.ncolumns, &x.index);
     x.sink.buf = malloc(SINK_BYTES);

@@ -114,6 +114,7 @@ int tsfs_engine_open(const struct tsfs_engine_options *options, struct tsfs_engi
     e->next_id = 1;
     e->started = tsfs_time_now();
     e->hot_budget.limit = options->memory ? options->memory : quarter_of_ram();
+    tsfs_cold_cache_limit(e->hot_budget.limit / 2);
     pthread_rwlock_init(&e->tree_lock, NULL);
     pthread_mutex_init(&e->jobs_lock, NULL);
     monotonic_cond(&e->jobs_wake);
