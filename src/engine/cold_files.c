@@ -11,12 +11,27 @@
 #include "base/time.h"
 #include "engine/engine_priv.h"
 
+static void cold_name(struct tsfs_node *node, const struct partition *p, char name[TSFS_PARTITION_NAME_MAX])
+{
+    tsfs_partition_file(p->start, p->end == INT64_MAX ? node_settings(node).partition : p->end - p->start,
+                        name);
+}
+
+/* A segment that cannot be read is a file all the same: to be rescued, or removed. */
+static bool has_file(const struct partition *p)
+{
+    return p->segment || p->broken;
+}
+
 static void describe(struct tsfs_node *node, const struct partition *p, struct tsfs_cold_file *out)
 {
     struct tsfs_segment_facts f;
     char name[TSFS_PARTITION_NAME_MAX];
-    tsfs_segment_facts(p->segment, &f);
-    tsfs_partition_file(p->start, p->end == INT64_MAX ? node->settings.partition : p->end - p->start, name);
+    if (p->segment)
+        tsfs_segment_facts(p->segment, &f);
+    else
+        f = p->broken_facts;
+    cold_name(node, p, name);
     memset(out, 0, sizeof(*out));
     snprintf(out->name, sizeof(out->name), "%s", name);
     out->bytes = f.bytes;
@@ -36,10 +51,9 @@ static struct partition *find(struct tsfs_node *node, const char *name)
     for (unsigned i = 0; i < t->npartitions; i++) {
         struct partition *p = t->partitions[i];
         char own[TSFS_PARTITION_NAME_MAX];
-        if (!p->segment)
+        if (!has_file(p))
             continue;
-        tsfs_partition_file(p->start, p->end == INT64_MAX ? node->settings.partition : p->end - p->start,
-                            own);
+        cold_name(node, p, own);
         if (strcmp(own, name) == 0)
             return p;
     }
@@ -57,7 +71,7 @@ int tsfs_node_cold_list(struct tsfs_node *node, int (*each)(void *ctx, const str
     pthread_mutex_lock(&t->lock);
     struct tsfs_cold_file *files = malloc((t->npartitions + 1) * sizeof(*files));
     for (unsigned i = 0; files && i < t->npartitions; i++)
-        if (t->partitions[i]->segment)
+        if (has_file(t->partitions[i]))
             describe(node, t->partitions[i], &files[n++]);
     pthread_mutex_unlock(&t->lock);
     if (!files)
@@ -85,17 +99,22 @@ int tsfs_node_cold_open(struct tsfs_node *node, const char *name, struct tsfs_co
 {
     struct table *t = node->table;
     struct tsfs_segment *segment = NULL;
+    char path[96];
     if (!t)
         return -ENOTDIR;
     pthread_mutex_lock(&t->lock);
     struct partition *p = find(node, name);
     if (p) {
         describe(node, p, out);
-        segment = tsfs_segment_ref(p->segment);
+        partition_segment_name(p, p->segment_number, path);
+        if (p->segment)
+            segment = tsfs_segment_ref(p->segment);
     }
     pthread_mutex_unlock(&t->lock);
-    if (!segment)
+    if (!p)
         return -ENOENT;
+    if (!segment)
+        return tsfs_io()->openat(node->dirfd, path, O_RDONLY | O_CLOEXEC, 0);
     int fd = tsfs_segment_dup(segment);
     tsfs_segment_unref(segment);
     return fd;
@@ -116,15 +135,19 @@ int tsfs_node_cold_remove(struct tsfs_node *node, const char *name)
     pthread_mutex_unlock(&t->lock);
     if (p) {
         partition_segment_name(p, p->segment_number, path);
-        partition_hold_file(p->segment);
+        if (p->segment)
+            partition_hold_file(p->segment);
         rc = tsfs_io()->unlinkat(node->dirfd, path, 0);
         if (rc == 0) {
             char folder[TSFS_PARTITION_NAME_MAX];
             pthread_mutex_lock(&t->lock);
             struct tsfs_segment *old = p->segment;
+            char *why = p->broken;
             p->segment = NULL; /* segment_number stays: generations go on from there */
+            p->broken = NULL;
             pthread_mutex_unlock(&t->lock);
             tsfs_segment_unref(old);
+            free(why);
             tsfs_partition_folder(p->start, folder);
             rc = tsfs_io_sync_dir(node->dirfd, folder);
             node->mtime = tsfs_time_now();
@@ -258,6 +281,7 @@ static int attach_all(struct attach *a, struct tsfs_cursor *c, struct tsfs_error
             if (rc < 0)
                 break;
             pthread_mutex_lock(&t->write_lock);
+            a->settings = node_settings(a->node); /* partition may have changed while the table was empty */
             rc = a->node->dead ? -ENOENT : attach_rows(a, c, &run, row, n, vecs, err);
             int committed = commit(a, err);
             pthread_mutex_unlock(&t->write_lock);

@@ -26,6 +26,7 @@ struct generation {
     struct tsfs_hot *hot;
     struct tsfs_wal *wal; /* NULL: recovered read-only */
     bool damaged;         /* its log has a bad record in the middle: the file is kept for ever */
+    _Atomic bool dropped; /* its partition is being removed: that it cannot be synced any more is no loss */
     bool staged;          /* has rows of the write in progress; guarded by the table's write lock */
 };
 
@@ -36,9 +37,10 @@ struct partition {
     struct generation *active;  /* takes writes; NULL = none yet */
     struct generation **sealed; /* being or to be migrated, oldest first */
     unsigned nsealed;
-    int64_t last_write;  /* tsfs_time_monotonic */
-    int64_t retry_after; /* tsfs_time_monotonic: a migration failed */
-    char *broken;        /* why the segment cannot be read; NULL = it can */
+    _Atomic int64_t last_write; /* tsfs_time_monotonic */
+    int64_t failed_at;          /* tsfs_time_monotonic of the last try to migrate it; 0 = it went well */
+    char *broken;               /* why the segment cannot be read; NULL = it can */
+    struct tsfs_segment_facts broken_facts; /* its size, inode and mtime all the same */
 };
 
 /* ---- nodes ------------------------------------------------------------------------------------------- */
@@ -59,7 +61,7 @@ struct table {
     uint64_t schema_size;
     struct partition **partitions; /* by start */
     unsigned npartitions, partitions_cap;
-    _Atomic bool dirty; /* something may not be on disk yet */
+    _Atomic bool dirty; /* a hint for the sync thread: something may not be on disk yet */
     bool dir_dirty;     /* the table's folder has gained partitions; guarded by sync_lock */
     bool schema_dirty;  /* guarded by sync_lock */
     pthread_mutex_t sync_lock;
@@ -108,8 +110,8 @@ struct tsfs_engine {
     _Atomic bool stopping;
     uint64_t requests;   /* jobs_lock: through ctl, ever */
     bool pressure;       /* jobs_lock: a writer waits for memory */
-    uint64_t passes;     /* jobs_lock: finished rounds under pressure */
-    int pressure_result; /* jobs_lock: what the last one could free: 0 or -errno */
+    uint64_t passes;     /* jobs_lock: finished tries to free memory */
+    int pressure_result; /* jobs_lock: what came of the last: 1 moved a partition, 0 none to move, -errno */
 
     _Atomic unsigned queries_running;
     _Atomic uint64_t queries_total, queries_failed, rows_ingested, lines_refused, bytes_ingested, migrations,
@@ -123,14 +125,22 @@ TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error
 /* Every table, counted references in a malloc'd array; the caller unrefs and frees. */
 TSFS_MUST_CHECK int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned *n);
 struct tsfs_settings node_settings(struct tsfs_node *node);
-TSFS_MUST_CHECK int node_save_settings(struct tsfs_node *node, const struct tsfs_settings *settings);
+/* Applies the lines of text, all or none. */
+TSFS_MUST_CHECK int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool partition_fixed,
+                                         struct tsfs_error *err);
 void node_path(struct tsfs_node *node, char *out, size_t size); /* "db.table", "db" or "" for messages */
+void node_name(struct tsfs_node *node, char out[TSFS_NAME_MAX + 1]);
+/* The database of a table, counted; its name and the table's as they are together (each may be NULL). */
+struct tsfs_node *node_database(struct tsfs_node *table, char database[TSFS_NAME_MAX + 1],
+                                char name[TSFS_NAME_MAX + 1]);
 /* Makes a table (for a first point); -EEXIST is not an error here: *out is the one that is there. */
 TSFS_MUST_CHECK int node_make_table(struct tsfs_node *database, struct tsfs_str name,
                                     const struct tsfs_creds *creds, struct tsfs_node **out,
                                     struct tsfs_error *err);
-/* Moves path below dirfd to DATA/.tmp and removes it there. */
-TSFS_MUST_CHECK int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path);
+/* Moves path below dirfd out of the way, into DATA/.tmp under a name of its own. */
+TSFS_MUST_CHECK int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path, char name[32]);
+/* Removes what is there under that name.  Not under a lock: it may be much. */
+void engine_empty_trash(struct tsfs_engine *engine, const char *name);
 void node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
                  struct tsfs_str text);
 
@@ -149,7 +159,8 @@ TSFS_MUST_CHECK int table_extend(struct tsfs_node *node, const struct tsfs_colum
 /* All that was accepted so far to disk. */
 TSFS_MUST_CHECK int table_sync(struct tsfs_node *node);
 bool table_empty(struct table *table); /* no points in any tier */
-/* Drops partition i, folder and all.  Under job_lock; takes write_lock and lock. */
+/* Drops a partition, folder and all; p NULL: every one that is there.  Under job_lock; takes write_lock and
+ * lock. */
 TSFS_MUST_CHECK int table_drop(struct tsfs_node *node, struct partition *p);
 TSFS_MUST_CHECK int table_truncate(struct tsfs_node *node);
 TSFS_MUST_CHECK int table_add_partition(struct table *table, struct partition *p); /* takes p on success */

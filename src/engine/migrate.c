@@ -20,7 +20,11 @@
 #define HOT_AT_MOST_NS  (15 * TSFS_NS_PER_MIN) /* ... but is not kept waiting longer by a steady trickle */
 #define LATE_AT_MOST_NS (TSFS_NS_PER_HOUR)     /* late rows wait this long for company before a merge */
 #define LATE_SHARE      10                     /* ... or until they are a tenth of the segment */
-#define RETRY_NS        (60 * TSFS_NS_PER_S)   /* after a failed migration */
+#define RETRY_NS        (60 * TSFS_NS_PER_S)   /* after a failed migration ... */
+#define RETRY_SOON_NS   (3 * TSFS_NS_PER_S)    /* ... but while memory is short */
+#define PATIENCE_NS     (30 * TSFS_NS_PER_S)   /* a writer waits for memory that queries hold ... */
+#define BRIEFLY_NS      (2 * TSFS_NS_PER_S)    /* ... and for migrations that fail */
+#define BREATH_NS       (50 * TSFS_NS_PER_MS)  /* between two tries that free nothing */
 
 /* ---- one migration
  * ------------------------------------------------------------------------------------------ */
@@ -51,6 +55,24 @@ static int seal_active(struct tsfs_node *node, struct partition *p)
     return rc;
 }
 
+/* Which measures the settings declare as decimals. */
+static int add_decimals(struct tsfs_node *node, struct tsfs_partition_view *view)
+{
+    const struct tsfs_schema *schema = view->schema;
+    struct tsfs_settings settings = node_settings(node);
+    unsigned digits;
+    if (!settings.decimals[0])
+        return 0;
+    uint8_t *decimals = calloc(schema->nmeasures + 1u, sizeof(*decimals));
+    if (!decimals)
+        return -ENOMEM;
+    for (unsigned i = 0; i < schema->nmeasures; i++)
+        if (tsfs_settings_scale(&settings, schema->cols[schema->measures[i]].name, &digits))
+            decimals[i] = (uint8_t)(1 + digits);
+    view->decimals = decimals;
+    return 0;
+}
+
 /* Snapshots of the sealed generations as a view for the writer. */
 static int open_view(struct tsfs_node *node, struct partition *p, unsigned nsealed,
                      struct tsfs_partition_view *view)
@@ -73,7 +95,7 @@ static int open_view(struct tsfs_node *node, struct partition *p, unsigned nseal
         rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, NULL, &view->snaps[i]);
         view->nhots += rc == 0;
     }
-    return rc;
+    return rc == 0 ? add_decimals(node, view) : rc;
 }
 
 static void close_view(struct tsfs_partition_view *view)
@@ -82,6 +104,7 @@ static void close_view(struct tsfs_partition_view *view)
         tsfs_hot_snap_free(view->snaps[i]);
     free(view->snaps);
     free(view->hots);
+    free((void *)view->decimals);
     tsfs_schema_unref(view->schema);
 }
 
@@ -95,8 +118,10 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     int rc = 0;
     tsfs_partition_folder(p->start, folder);
     struct generation **gone = malloc((nsealed + 1) * sizeof(*gone));
-    if (!gone)
+    if (!gone) {
+        tsfs_segment_unref(segment);
         return -ENOMEM;
+    }
     memcpy(gone, p->sealed, nsealed * sizeof(*gone));
     pthread_mutex_lock(&t->lock);
     struct tsfs_segment *old = p->segment;
@@ -143,10 +168,11 @@ static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_erro
     int rc = open_view(node, p, nsealed, &view);
     if (rc == 0)
         rc = tsfs_segment_write(node->dirfd, tmp, &view, node->engine->pool, &t->job.progress, &facts, err);
-    if (rc == 0)
+    if (rc == 0 && facts.rows) { /* a damaged log may have none */
         rc = tsfs_segment_commit(node->dirfd, tmp, path, folder);
-    if (rc == 0)
-        rc = tsfs_segment_open(node->dirfd, path, &segment, err);
+        if (rc == 0)
+            rc = tsfs_segment_open(node->dirfd, path, &segment, err);
+    }
     close_view(&view);
     if (rc == 0)
         rc = adopt(node, p, segment, number, nsealed);
@@ -156,7 +182,10 @@ static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_erro
 int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
 {
     struct table *t = node->table;
+    struct tsfs_error own = {0};
     char folder[TSFS_PARTITION_NAME_MAX];
+    if (!err)
+        err = &own;
     int rc = seal_active(node, p);
     if (rc < 0)
         return tsfs_error_set(err, rc, "%s", strerror(-rc));
@@ -172,8 +201,7 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
     rc = migrate(node, p, err);
     pthread_mutex_lock(&t->lock);
     t->job.running = false;
-    if (rc < 0)
-        p->retry_after = tsfs_time_monotonic() + RETRY_NS;
+    p->failed_at = rc < 0 ? tsfs_time_monotonic() : 0;
     pthread_mutex_unlock(&t->lock);
     if (rc == 0) {
         atomic_fetch_add(&node->engine->migrations, 1);
@@ -207,7 +235,7 @@ static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_
     int64_t cold_from = saturating_sub(now, s->memory_retention);
     if (p->end <= saturating_sub(cold_from, s->cold_retention))
         return EXPIRED;
-    if (p->broken || ticks < p->retry_after)
+    if (p->broken || (p->failed_at && ticks < p->failed_at + RETRY_NS))
         return NOT_NOW;
     if (p->nsealed)
         return DUE; /* recovered ones, or the rest of a failed try */
@@ -284,11 +312,11 @@ static void rest(struct tsfs_node *node)
         struct partition *p = t->partitions[i];
         if (ticks - p->last_write < 10 * TSFS_NS_PER_S)
             continue;
-        if (p->active && p->active->wal)
-            tsfs_wal_close_idle(p->active->wal);
-        for (unsigned j = 0; j < p->nsealed; j++)
-            if (p->sealed[j]->wal)
-                tsfs_wal_close_idle(p->sealed[j]->wal);
+        for (unsigned j = 0; j <= p->nsealed; j++) {
+            struct generation *g = j < p->nsealed ? p->sealed[j] : p->active;
+            if (g && g->wal && !tsfs_wal_dirty(g->wal)) /* else it would be synced, under write_lock */
+                tsfs_wal_close_idle(g->wal);
+        }
     }
     pthread_mutex_unlock(&t->write_lock);
     pthread_mutex_unlock(&t->job_lock);
@@ -325,7 +353,7 @@ static int free_memory(struct tsfs_engine *engine)
             struct partition *p = t->partitions[j];
             if (p->broken || !partition_has_hot(p))
                 continue;
-            if (ticks < p->retry_after) {
+            if (p->failed_at && ticks < p->failed_at + RETRY_SOON_NS) {
                 failed = true;
                 continue;
             }
@@ -357,19 +385,19 @@ static int free_memory(struct tsfs_engine *engine)
     return rc;
 }
 
-static void relieve(struct tsfs_engine *engine)
+/* False: memory is short and nothing can be freed at present. */
+static bool relieve(struct tsfs_engine *engine)
 {
     int rc = 1;
     while (near_budget(engine) && rc == 1 && !engine->stopping) {
         rc = free_memory(engine);
         pthread_mutex_lock(&engine->jobs_lock);
         engine->passes++;
-        engine->pressure_result = rc < 0 ? rc : 0;
-        if (rc <= 0 || !over_budget(engine))
-            engine->pressure = false;
+        engine->pressure_result = rc;
         pthread_cond_broadcast(&engine->jobs_done);
         pthread_mutex_unlock(&engine->jobs_lock);
     }
+    return rc == 1;
 }
 
 static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns)
@@ -384,7 +412,7 @@ int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
     if (!near_budget(engine))
         return 0;
     int rc = 0;
-    unsigned idle = 0;
+    int64_t stuck = 0; /* since when nothing moves */
     pthread_mutex_lock(&engine->jobs_lock);
     engine->pressure = true;
     pthread_cond_signal(&engine->jobs_wake);
@@ -395,9 +423,15 @@ int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
         wait_until(&engine->jobs_done, &engine->jobs_lock, TSFS_NS_PER_S);
         if (engine->passes == seen)
             continue; /* a migration takes as long as it takes */
-        if (engine->pressure_result < 0 || (engine->pressure_result == 0 && ++idle > 1000)) {
-            rc = tsfs_error_set(err, -ENOSPC, "the hot tier is full and cannot be migrated: %s",
-                                strerror(engine->pressure_result < 0 ? -engine->pressure_result : ENOSPC));
+        int64_t now = tsfs_time_monotonic();
+        int result = engine->pressure_result;
+        if (result > 0)
+            stuck = 0;
+        else if (stuck == 0)
+            stuck = now;
+        else if (now - stuck > (result < 0 ? BRIEFLY_NS : PATIENCE_NS)) {
+            rc = tsfs_error_set(err, -ENOSPC, "the hot tier is full and %s",
+                                result < 0 ? "cannot be migrated" : "queries hold its memory");
             break;
         }
     }
@@ -458,7 +492,7 @@ static void *jobs_main(void *arg)
         pthread_mutex_lock(&engine->jobs_lock);
         uint64_t seen = engine->requests;
         pthread_mutex_unlock(&engine->jobs_lock);
-        relieve(engine);
+        bool relieved = relieve(engine);
         bool round = tsfs_time_monotonic() >= next_round;
         if (engine_tables(engine, &tables, &n) == 0) {
             for (unsigned i = 0; i < n; i++) {
@@ -476,10 +510,14 @@ static void *jobs_main(void *arg)
         if (round)
             next_round = tsfs_time_monotonic() + ROUND_NS;
         pthread_mutex_lock(&engine->jobs_lock);
-        if (!engine->pressure && engine->requests == seen && !engine->stopping)
+        if (engine->requests == seen && !engine->stopping && !engine->pressure)
             wait_until(&engine->jobs_wake, &engine->jobs_lock, ROUND_NS);
         engine->pressure = false;
         pthread_mutex_unlock(&engine->jobs_lock);
+        if (!relieved) { /* those who wait for memory ask again at once */
+            struct timespec breath = {0, BREATH_NS};
+            nanosleep(&breath, NULL);
+        }
     }
     return NULL;
 }

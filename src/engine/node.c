@@ -120,6 +120,26 @@ void node_path(struct tsfs_node *node, char *out, size_t size)
     pthread_rwlock_unlock(&node->engine->tree_lock);
 }
 
+void node_name(struct tsfs_node *node, char out[TSFS_NAME_MAX + 1])
+{
+    pthread_rwlock_rdlock(&node->engine->tree_lock);
+    memcpy(out, node->name, TSFS_NAME_MAX + 1);
+    pthread_rwlock_unlock(&node->engine->tree_lock);
+}
+
+struct tsfs_node *node_database(struct tsfs_node *table, char database[TSFS_NAME_MAX + 1],
+                                char name[TSFS_NAME_MAX + 1])
+{
+    pthread_rwlock_rdlock(&table->engine->tree_lock);
+    struct tsfs_node *parent = tsfs_node_ref(table->parent);
+    if (database)
+        memcpy(database, parent->name, TSFS_NAME_MAX + 1);
+    if (name)
+        memcpy(name, table->name, TSFS_NAME_MAX + 1);
+    pthread_rwlock_unlock(&table->engine->tree_lock);
+    return parent;
+}
+
 /* ---- children ------------------------------------------------------------------------------------------ */
 
 /* Where name is, or where it would be; *found says which.  Under tree_lock. */
@@ -263,16 +283,16 @@ static int save_perms_at(int dirfd, const char *path, const struct tsfs_perms *p
     return rc;
 }
 
-int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path)
+int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path, char name[32])
 {
-    char name[32];
-    snprintf(name, sizeof(name), "trash-%llu", (unsigned long long)atomic_fetch_add(&engine->next_tmp, 1));
-    int rc = tsfs_io()->renameat(dirfd, path, engine->tmp_fd, name);
-    if (rc < 0)
-        return rc;
-    rc = tsfs_io_sync_dir(dirfd, ".");
-    int removed = tsfs_io_remove_tree(engine->tmp_fd, name); /* what stays is cleared at the next start */
-    return rc < 0 ? rc : removed;
+    snprintf(name, 32, "trash-%llu", (unsigned long long)atomic_fetch_add(&engine->next_tmp, 1));
+    return tsfs_io()->renameat(dirfd, path, engine->tmp_fd, name);
+}
+
+void engine_empty_trash(struct tsfs_engine *engine, const char *name)
+{
+    int ignored = tsfs_io_remove_tree(engine->tmp_fd, name); /* what stays is cleared at the next start */
+    (void)ignored;
 }
 
 static bool reserved(const struct tsfs_node *parent, const char *name)
@@ -413,6 +433,7 @@ int tsfs_node_remove(struct tsfs_node *parent, const char *name)
         pthread_mutex_lock(&t->job_lock);
         pthread_mutex_lock(&t->write_lock);
     }
+    char trash[32];
     pthread_rwlock_wrlock(&engine->tree_lock);
     unsigned at = child_at(parent, name, &found);
     if (!found || parent->children[at] != node)
@@ -420,7 +441,7 @@ int tsfs_node_remove(struct tsfs_node *parent, const char *name)
     else if (node->nchildren || (t && !table_empty(t)))
         rc = -ENOTEMPTY;
     else
-        rc = engine_trash(engine, parent->dirfd, name);
+        rc = engine_trash(engine, parent->dirfd, name, trash);
     if (rc == 0) {
         node->dead = true;
         remove_child(parent, at);
@@ -430,8 +451,11 @@ int tsfs_node_remove(struct tsfs_node *parent, const char *name)
         pthread_mutex_unlock(&t->write_lock);
         pthread_mutex_unlock(&t->job_lock);
     }
-    if (rc == 0)
+    if (rc == 0) {
+        rc = tsfs_io_sync_dir(parent->dirfd, ".");
+        engine_empty_trash(engine, trash);
         tsfs_node_unref(node); /* the tree's */
+    }
     tsfs_node_unref(node);
     return rc;
 }
@@ -517,18 +541,27 @@ struct tsfs_settings node_settings(struct tsfs_node *node)
     return s;
 }
 
-int node_save_settings(struct tsfs_node *node, const struct tsfs_settings *settings)
+int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool partition_fixed,
+                         struct tsfs_error *err)
 {
     if (node->engine->options.read_only)
         return -EROFS;
-    int rc = save_settings_at(node->dirfd, config_name(node), settings);
-    if (rc < 0)
-        return rc;
-    pthread_mutex_lock(&node->meta_lock);
-    node->settings = *settings;
+    pthread_mutex_lock(&node->meta_lock); /* two that change different keys at once both count */
+    struct tsfs_settings next = node->settings;
+    int rc = tsfs_settings_parse(&next, text, err);
+    if (rc == 0 && partition_fixed && next.partition != node->settings.partition)
+        rc = tsfs_error_set(err, -EBUSY, "partition cannot be changed while the table has points");
+    if (rc == 0) {
+        rc = save_settings_at(node->dirfd, config_name(node), &next);
+        if (rc < 0)
+            tsfs_error_set(err, rc, "cannot save the settings: %s", strerror(-rc));
+    }
+    if (rc == 0) {
+        node->settings = next;
+        node->config_mtime = tsfs_time_now();
+    }
     pthread_mutex_unlock(&node->meta_lock);
-    node->config_mtime = tsfs_time_now();
-    return 0;
+    return rc;
 }
 
 /* What a file's mode is before anybody has set it: it follows the folder's own. */

@@ -113,12 +113,15 @@ static int render_status(struct tsfs_engine *engine, struct tsfs_buf *out)
     int rc = engine_tables(engine, &tables, &n);
     if (rc < 0)
         return rc;
+    pthread_rwlock_rdlock(&engine->tree_lock);
+    unsigned databases = engine->root->nchildren;
+    pthread_rwlock_unlock(&engine->tree_lock);
     rc = tsfs_buf_printf(
         out,
         "version = %s\npid = %d\nstarted = %.*s\ndata = %s\nread_only = %s\ndatabases = %u\ntables = %u\n"
         "memory_used = %zu\nmemory_limit = %zu\nqueries_running = %u\n",
         TSFS_VERSION, (int)getpid(), (int)len, started, engine->data_path,
-        engine->options.read_only ? "true" : "false", engine->root->nchildren, n, engine->hot_budget.used,
+        engine->options.read_only ? "true" : "false", databases, n, engine->hot_budget.used,
         engine->hot_budget.limit, engine->queries_running);
     for (unsigned i = 0; i < n; i++) {
         char path[2 * TSFS_NAME_MAX + 8];
@@ -175,16 +178,12 @@ static int render_metrics(struct tsfs_engine *e, struct tsfs_buf *out)
                          "# HELP tsfs_table_points Points held, by tier.\n# TYPE tsfs_table_points gauge\n");
     for (unsigned i = 0; i < n; i++) {
         struct tier tiers[2];
-        char path[2 * TSFS_NAME_MAX + 8];
-        node_path(tables[i], path, sizeof(path));
-        char *dot = strchr(path, '.'); /* names are shown apart: a database's may hold dots itself */
-        struct tsfs_node *parent = tables[i]->parent;
+        char database[TSFS_NAME_MAX + 1], name[TSFS_NAME_MAX + 1];
+        tsfs_node_unref(node_database(tables[i], database, name));
         measure_tiers(tables[i]->table, &tiers[0], &tiers[1]);
-        size_t split = dot ? strlen(parent->name) : 0;
-        for (int k = 0; k < 2 && rc == 0 && split < strlen(path); k++)
-            rc = tsfs_buf_printf(out, "tsfs_table_points{database=\"%.*s\",table=\"%s\",tier=\"%s\"} %llu\n",
-                                 (int)split, path, path + split + 1, k ? "cold" : "hot",
-                                 (unsigned long long)tiers[k].points);
+        for (int k = 0; k < 2 && rc == 0; k++)
+            rc = tsfs_buf_printf(out, "tsfs_table_points{database=\"%s\",table=\"%s\",tier=\"%s\"} %llu\n",
+                                 database, name, k ? "cold" : "hot", (unsigned long long)tiers[k].points);
         tsfs_node_unref(tables[i]);
     }
     free(tables);
@@ -231,22 +230,13 @@ int tsfs_node_render(struct tsfs_node *node, enum tsfs_file file, struct tsfs_bu
 
 static int store_config(struct tsfs_node *node, struct tsfs_str text, struct tsfs_error *err)
 {
-    struct tsfs_settings next = node_settings(node), old = next;
-    int rc = tsfs_settings_parse(&next, text, err);
-    if (rc < 0)
-        return rc;
     struct table *t = node->table;
-    if (t && next.partition != old.partition) {
-        pthread_mutex_lock(&t->write_lock); /* no first point between the look and the change */
-        if (!table_empty(t) || t->npartitions)
-            rc = tsfs_error_set(err, -EBUSY, "partition cannot be changed while the table has points");
-        else
-            rc = node_save_settings(node, &next);
-        pthread_mutex_unlock(&t->write_lock);
-    } else {
-        rc = node_save_settings(node, &next);
-    }
-    return rc < 0 ? tsfs_error_set(err, rc, "cannot save the settings: %s", strerror(-rc)) : 0;
+    if (!t)
+        return node_change_settings(node, text, false, err);
+    pthread_mutex_lock(&t->write_lock); /* no first point between the look and the change */
+    int rc = node_change_settings(node, text, !table_empty(t) || t->npartitions, err);
+    pthread_mutex_unlock(&t->write_lock);
+    return rc;
 }
 
 static int run_command(struct tsfs_node *node, struct tsfs_str command, bool (*interrupted)(void *ctx),

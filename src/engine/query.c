@@ -76,10 +76,11 @@ struct tsfs_query {
 /* ---- the binder's view of the world
  * ------------------------------------------------------------------------------ */
 
-static int may_query(struct tsfs_node *table, const struct tsfs_creds *creds, struct tsfs_error *err)
+static int may_query(struct tsfs_node *database, struct tsfs_node *table, const struct tsfs_creds *creds,
+                     struct tsfs_error *err)
 {
     struct tsfs_attr attr;
-    struct tsfs_node *nodes[2] = {table->parent, table};
+    struct tsfs_node *nodes[2] = {database, table};
     for (int i = 0; i < 2; i++) {
         int rc = tsfs_node_attr(nodes[i], TSFS_FILE_SELF, &attr);
         if (rc == 0)
@@ -89,8 +90,11 @@ static int may_query(struct tsfs_node *table, const struct tsfs_creds *creds, st
             if (rc == 0)
                 rc = tsfs_attr_check(&attr, creds, R_OK);
         }
-        if (rc < 0)
-            return tsfs_error_set(err, rc, "no permission to query %s.%s", table->parent->name, table->name);
+        if (rc < 0) {
+            char path[2 * TSFS_NAME_MAX + 8];
+            node_path(table, path, sizeof(path));
+            return tsfs_error_set(err, rc, "no permission to query %s", path);
+        }
     }
     return 0;
 }
@@ -187,8 +191,12 @@ static int resolve_table(void *ctx, struct tsfs_str database, struct tsfs_str na
     if (rc == 0)
         rc = find_child(db, name, "table", &table, err);
     tsfs_node_unref(db);
-    if (rc == 0)
-        rc = may_query(table, b->creds, err);
+    db = NULL;
+    if (rc < 0)
+        goto out;
+    char db_name[TSFS_NAME_MAX + 1], table_name[TSFS_NAME_MAX + 1];
+    db = node_database(table, db_name, table_name);
+    rc = may_query(db, table, b->creds, err);
     if (rc < 0)
         goto out;
     for (o = b->opened; o && o->node != table; o = o->next)
@@ -202,13 +210,14 @@ static int resolve_table(void *ctx, struct tsfs_str database, struct tsfs_str na
         o->next = b->opened;
         b->opened = o;
     }
-    out->database = tsfs_arena_str(&b->arena, tsfs_str_from(table->parent->name));
-    out->name = tsfs_arena_str(&b->arena, tsfs_str_from(table->name));
+    out->database = tsfs_arena_str(&b->arena, tsfs_str_from(db_name));
+    out->name = tsfs_arena_str(&b->arena, tsfs_str_from(table_name));
     out->schema = o->source->schema;
     out->source = o->source;
     if (!out->database.ptr || !out->name.ptr)
         rc = -ENOMEM;
 out:
+    tsfs_node_unref(db);
     tsfs_node_unref(table);
     return rc;
 }

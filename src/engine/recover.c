@@ -26,18 +26,32 @@ struct folder {
     uint32_t newest_segment;
 };
 
+/* name = prefix, the number just as we write it, suffix. */
+static bool is_numbered(const char *name, const char *prefix, const char *suffix, uint32_t *number)
+{
+    char own[48];
+    size_t at = strlen(prefix);
+    if (strncmp(name, prefix, at) != 0)
+        return false;
+    unsigned long n = strtoul(name + at, NULL, 10);
+    if (n == 0 || n >= UINT32_MAX)
+        return false;
+    snprintf(own, sizeof(own), "%s%06lu%s", prefix, n, suffix);
+    *number = (uint32_t)n;
+    return strcmp(own, name) == 0;
+}
+
 static int note_file(void *ctx, const char *name)
 {
     struct folder *f = ctx;
     struct found item = {0};
-    int end = 0;
     if (strlen(name) >= sizeof(item.name))
         return 0;
-    if (sscanf(name, "seg-%u.parquet%n", &item.number, &end) == 1 && end && !name[end]) {
+    if (is_numbered(name, "seg-", ".parquet", &item.number)) {
         item.segment = true;
         if (item.number > f->newest_segment)
             f->newest_segment = item.number;
-    } else if (end = 0, sscanf(name, "wal-%u%n", &item.number, &end) != 1 || !end || name[end]) {
+    } else if (!is_numbered(name, "wal-", "", &item.number)) {
         size_t len = strlen(name);
         if (len > 4 && strcmp(name + len - 4, ".tmp") == 0 && !f->node->engine->options.read_only) {
             char path[160];
@@ -178,8 +192,14 @@ static int load_partition(struct tsfs_node *node, int64_t start, const char *fol
                 tsfs_error_set(&why, opened, "%s", strerror(-opened));
                 tsfs_log(TSFS_LOG_ERROR, "%s: %s cannot be read: %s", where, path, why.message);
                 node_report(node, "recovery", &why, tsfs_str_from(path));
+                struct stat st;
                 p->broken = strdup(why.message);
                 rc = p->broken ? 0 : -ENOMEM;
+                if (rc == 0 && io->fstatat(node->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+                    p->broken_facts.bytes = (uint64_t)st.st_size;
+                    p->broken_facts.inode = st.st_ino;
+                    p->broken_facts.mtime = st.st_mtim.tv_sec * TSFS_NS_PER_S + st.st_mtim.tv_nsec;
+                }
             } else {
                 tsfs_segment_shed(p->segment);
             }

@@ -51,6 +51,7 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text)
         at[text.len] = '\n';
         ring->text.len += text.len + 1;
         ring->appended += text.len + 1;
+        ring->last = text.len + 1;
     }
     uint64_t mark = ring->appended;
     ring->mtime = tsfs_time_now();
@@ -61,11 +62,8 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text)
 void ring_retract(struct ring *ring, uint64_t mark)
 {
     pthread_mutex_lock(&ring->lock);
-    if (mark == ring->appended && ring->text.len) {
-        size_t start = ring->text.len - 1;
-        while (start && ring->text.data[start - 1] != '\n')
-            start--;
-        ring->text.len = start;
+    if (mark == ring->appended && ring->last <= ring->text.len) {
+        ring->text.len -= ring->last;
         ring->appended++; /* the mark is used up */
         ring->mtime = tsfs_time_now();
     }

@@ -12,6 +12,7 @@ struct ring {
     struct tsfs_buf text;
     size_t max;        /* bytes kept */
     uint64_t appended; /* bytes ever appended: a mark's unit */
+    size_t last;       /* bytes of the newest entry */
     int64_t mtime;     /* ns, of the last change */
 };
 

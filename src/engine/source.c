@@ -132,7 +132,7 @@ static int make_units(struct scan *scan)
     unsigned kept = 0, units = 0;
     for (unsigned i = 0; i < scan->npartitions; i++) {
         struct scanned s = scan->partitions[i];
-        if (s.view.nsegments && !tsfs_segment_may_match(s.view.segments[0], scan->spec)) {
+        if (s.view.nsegments && !tsfs_segment_may_match_in(s.view.segments[0], scan->schema, scan->spec)) {
             tsfs_segment_unref(s.view.segments[0]);
             s.view.nsegments = 0;
         }

@@ -324,8 +324,8 @@ int table_sync(struct tsfs_node *node)
     struct generation **dirty = NULL;
     unsigned n = 0;
     int rc = 0;
-    if (!atomic_exchange(&t->dirty, false))
-        return 0;
+    /* Not a reason to leave early: whoever cleared it first may be at it still, or fail. */
+    t->dirty = false;
     pthread_mutex_lock(&t->lock);
     size_t most = 0;
     for (unsigned i = 0; i < t->npartitions; i++)
@@ -357,7 +357,7 @@ int table_sync(struct tsfs_node *node)
     pthread_mutex_unlock(&t->sync_lock);
     for (unsigned i = 0; i < n; i++) {
         int one = tsfs_wal_sync(dirty[i]->wal);
-        if (rc == 0)
+        if (rc == 0 && !dirty[i]->dropped)
             rc = one;
         generation_unref(dirty[i]);
     }
@@ -370,45 +370,60 @@ int table_sync(struct tsfs_node *node)
 /* ---- dropping
  * --------------------------------------------------------------------------------------------------- */
 
-int table_drop(struct tsfs_node *node, struct partition *p)
+/* Takes partition p from folder and memory.  Under job_lock and write_lock. */
+static int drop_one(struct tsfs_node *node, struct partition *p, char trash[32])
 {
     struct table *t = node->table;
     char folder[TSFS_PARTITION_NAME_MAX];
     tsfs_partition_folder(p->start, folder);
     if (p->segment)
         partition_hold_file(p->segment);
+    for (unsigned i = 0; i <= p->nsealed; i++) {
+        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
+        if (g)
+            g->dropped = true;
+    }
+    int rc = engine_trash(node->engine, node->dirfd, folder, trash);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&t->lock);
+    unsigned at = upper_bound(t, p->start) - 1;
+    t->npartitions--;
+    memmove(t->partitions + at, t->partitions + at + 1, (t->npartitions - at) * sizeof(p));
+    pthread_mutex_unlock(&t->lock);
+    partition_free(p);
+    return 0;
+}
+
+int table_drop(struct tsfs_node *node, struct partition *p)
+{
+    struct table *t = node->table;
+    unsigned n = 0;
+    int rc = 0;
     pthread_mutex_lock(&t->write_lock);
-    int rc = engine_trash(node->engine, node->dirfd, folder);
-    if (rc == 0) {
-        pthread_mutex_lock(&t->lock);
-        for (unsigned i = 0; i < t->npartitions; i++) {
-            if (t->partitions[i] == p) {
-                t->npartitions--;
-                memmove(t->partitions + i, t->partitions + i + 1, (t->npartitions - i) * sizeof(p));
-                break;
-            }
-        }
-        pthread_mutex_unlock(&t->lock);
-        partition_free(p);
+    unsigned most = p ? 1 : t->npartitions;
+    char(*trash)[32] = malloc((most + 1) * sizeof(*trash));
+    if (!trash)
+        rc = -ENOMEM;
+    for (; n < most && rc == 0; n += rc == 0)
+        rc = drop_one(node, p ? p : t->partitions[t->npartitions - 1], trash[n]);
+    pthread_mutex_unlock(&t->write_lock);
+    if (n) {
+        int synced = tsfs_io_sync_dir(node->dirfd, ".");
+        if (rc == 0)
+            rc = synced;
         node->mtime = tsfs_time_now();
     }
-    pthread_mutex_unlock(&t->write_lock);
+    for (unsigned i = 0; i < n; i++)
+        engine_empty_trash(node->engine, trash[i]);
+    free(trash);
     return rc;
 }
 
 int table_truncate(struct tsfs_node *node)
 {
-    struct table *t = node->table;
-    int rc = 0;
-    pthread_mutex_lock(&t->job_lock);
-    while (rc == 0) {
-        pthread_mutex_lock(&t->lock);
-        struct partition *p = t->npartitions ? t->partitions[t->npartitions - 1] : NULL;
-        pthread_mutex_unlock(&t->lock);
-        if (!p)
-            break;
-        rc = table_drop(node, p);
-    }
-    pthread_mutex_unlock(&t->job_lock);
+    pthread_mutex_lock(&node->table->job_lock);
+    int rc = table_drop(node, NULL);
+    pthread_mutex_unlock(&node->table->job_lock);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/decimal.h"
 #include "base/hash.h"
 #include "base/time.h"
 #include "engine/engine_priv.h"
@@ -18,8 +19,9 @@ enum { POINTS_AT_ONCE = 4096 };
 
 /* One table that the lines at hand go to.  Valid while its write lock is held but for node and raw. */
 struct target {
-    struct tsfs_node *node; /* counted */
-    struct tsfs_buf raw;    /* the measurement as spelled that leads here; database writers only */
+    struct tsfs_node *node;       /* counted */
+    char name[TSFS_NAME_MAX + 1]; /* its name now */
+    struct tsfs_buf raw;          /* the measurement as spelled that leads here; database writers only */
     struct tsfs_settings settings;
     int64_t low, high; /* times accepted: low <= t < high */
     struct generation **staged;
@@ -27,6 +29,7 @@ struct target {
     struct partition *partition; /* of the row before */
     struct generation *generation;
     uint16_t *ordinals; /* of the fields of the line before, in its order */
+    uint8_t *decimals;  /* beside them: 1 + digits of a field that is a decimal, else 0; NULL = none is */
     unsigned nordinals, ordinals_cap;
     const struct tsfs_schema *ordinals_schema; /* that they were found in; NULL = not valid */
     uint32_t layout; /* of that line: another line of the batch with the same one has the same ordinals */
@@ -43,6 +46,8 @@ struct tsfs_writer {
     uint64_t lines;       /* complete lines seen, for messages */
     bool tail_noted;      /* the tail stands in errors and rejected */
     uint64_t tail_mark;
+    struct tsfs_node *tail_table; /* whose rejected it is; counted; NULL = nobody's */
+    const char *input;            /* what the points at hand were parsed from */
     struct tsfs_lp_batch batch;
     struct target *targets;
     unsigned ntargets, targets_cap;
@@ -95,6 +100,59 @@ static void release_targets(struct tsfs_writer *w)
     w->ntargets = 0;
 }
 
+/* The measurement's bytes of a raw key: up to the first comma that no backslash escapes. */
+static struct tsfs_str raw_measurement(struct tsfs_str key)
+{
+    const char *from = key.ptr, *end = key.ptr + key.len;
+    for (;;) {
+        const char *comma = memchr(from, ',', (size_t)(end - from));
+        if (!comma)
+            return key;
+        if (comma == key.ptr || comma[-1] != '\\')
+            return (struct tsfs_str){key.ptr, (size_t)(comma - key.ptr)};
+        from = comma + 1;
+    }
+}
+
+/* The table that a line written to a database would have gone to, if there is one.  Returns owned or NULL. */
+static struct tsfs_node *table_of(struct tsfs_writer *w, struct tsfs_str line)
+{
+    struct tsfs_node *table = NULL;
+    struct tsfs_lp_tag *tags;
+    struct tsfs_str name, key;
+    struct tsfs_error err = {0};
+    unsigned ntags;
+    size_t n = 0;
+    while (line.len && (line.ptr[0] == ' ' || line.ptr[0] == '\t')) {
+        line.ptr++;
+        line.len--;
+    }
+    while (n < line.len && n <= 2 * TSFS_NAME_MAX &&
+           !(line.ptr[n] == ' ' && (n == 0 || line.ptr[n - 1] != '\\')))
+        n++;
+    key = raw_measurement((struct tsfs_str){line.ptr, n});
+    tsfs_arena_reset(&w->arena);
+    if (key.len == 0 || tsfs_lp_parse_key(key, &w->arena, &name, &tags, &ntags, &err) < 0 || !name.ptr ||
+        name.len > TSFS_NAME_MAX || tsfs_node_lookup(w->node, name.ptr, &table) < 0)
+        return NULL;
+    return table;
+}
+
+/* Keeps a refused line in the rejected text of its table (NULL: find it).  Returns that table, owned, or
+ * NULL: the line went to a database and names no table. */
+static struct tsfs_node *keep_rejected(struct tsfs_writer *w, struct tsfs_node *table, struct tsfs_str line,
+                                       uint64_t *mark)
+{
+    if (!table && w->node->kind == TSFS_NODE_TABLE)
+        table = w->node;
+    table = table ? tsfs_node_ref(table) : table_of(w, line);
+    if (table) {
+        *mark = ring_append(&table->rejected, line);
+        table->table->lines_refused++;
+    }
+    return table;
+}
+
 /* Notes the waiting tail as refused, once. */
 static void note_tail(struct tsfs_writer *w)
 {
@@ -104,7 +162,7 @@ static void note_tail(struct tsfs_writer *w)
     tsfs_error_set_at(&err, -EINVAL, (uint32_t)(w->lines + 1), 0,
                       "the last line has no newline at its end and was not taken (it may have been cut)");
     node_report(w->node, "write", &err, tsfs_buf_str(&w->tail));
-    w->tail_mark = ring_append(&w->node->rejected, tsfs_buf_str(&w->tail));
+    w->tail_table = keep_rejected(w, NULL, tsfs_buf_str(&w->tail), &w->tail_mark);
     w->tail_noted = true;
     atomic_fetch_add(&w->node->engine->lines_refused, 1);
 }
@@ -114,7 +172,12 @@ static void unnote_tail(struct tsfs_writer *w)
 {
     if (!w->tail_noted)
         return;
-    ring_retract(&w->node->rejected, w->tail_mark);
+    if (w->tail_table) {
+        ring_retract(&w->tail_table->rejected, w->tail_mark);
+        w->tail_table->table->lines_refused--;
+        tsfs_node_unref(w->tail_table);
+        w->tail_table = NULL;
+    }
     atomic_fetch_sub(&w->node->engine->lines_refused, 1);
     w->tail_noted = false;
 }
@@ -129,6 +192,7 @@ void tsfs_writer_close(struct tsfs_writer *w)
         tsfs_buf_free(&w->targets[i].raw);
         free(w->targets[i].staged);
         free(w->targets[i].ordinals);
+        free(w->targets[i].decimals);
     }
     free(w->targets);
     for (unsigned i = 0; i < w->ntouched; i++)
@@ -141,6 +205,7 @@ void tsfs_writer_close(struct tsfs_writer *w)
     tsfs_buf_free(&w->tail);
     tsfs_arena_free(&w->arena);
     tsfs_lp_batch_free(&w->batch);
+    tsfs_node_unref(w->tail_table);
     tsfs_node_unref(w->node);
     pthread_mutex_destroy(&w->lock);
     free(w->groups);
@@ -218,18 +283,11 @@ static int add_target(struct tsfs_writer *w, struct tsfs_node *node, struct tsfs
     return 0;
 }
 
-/* The measurement's bytes of a raw key: up to the first comma that no backslash escapes. */
-static struct tsfs_str raw_measurement(struct tsfs_str key)
+/* Where ptr stands in the point's line: counted from 1 in bytes; 1 if it is not of the line (unescaped). */
+static uint32_t column_of(const struct tsfs_writer *w, const struct tsfs_lp_point *point, const char *ptr)
 {
-    const char *from = key.ptr, *end = key.ptr + key.len;
-    for (;;) {
-        const char *comma = memchr(from, ',', (size_t)(end - from));
-        if (!comma)
-            return key;
-        if (comma == key.ptr || comma[-1] != '\\')
-            return (struct tsfs_str){key.ptr, (size_t)(comma - key.ptr)};
-        from = comma + 1;
-    }
+    const char *start = w->input + point->offset;
+    return ptr >= start && ptr < start + point->length ? (uint32_t)(ptr - start) + 1 : 1;
 }
 
 /* The table of a database writer's line. */
@@ -242,7 +300,7 @@ static int find_target(struct tsfs_writer *w, const struct tsfs_lp_point *point,
     unsigned ntags;
     if (raw.len == 0)
         return tsfs_error_set_at(
-            err, -EINVAL, point->line, 1,
+            err, -EINVAL, point->line, column_of(w, point, point->key.ptr),
             "the line has no measurement, which names the table when writing to a database");
     if (last < w->ntargets && tsfs_str_eq(raw, tsfs_buf_str(&w->targets[last].raw))) {
         *out = last;
@@ -259,12 +317,9 @@ static int find_target(struct tsfs_writer *w, const struct tsfs_lp_point *point,
     if (rc == 0)
         rc = node_make_table(w->node, name, &w->creds, &node, err);
     if (rc < 0) {
-        if (err->line == 0 || rc != -EINVAL) {
-            err->line = point->line;
-            err->column = 1;
-        } else {
-            err->line = point->line;
-        }
+        /* a column, if there is one, counts in the key */
+        err->column = column_of(w, point, point->key.ptr) + (err->column ? err->column - 1 : 0);
+        err->line = point->line;
         return rc;
     }
     rc = add_target(w, node, raw, out);
@@ -307,6 +362,7 @@ static unsigned lock_targets(struct tsfs_writer *w, struct target **ordered)
     for (unsigned i = 0; i < w->ntargets; i++) {
         struct target *t = &w->targets[i];
         t->settings = node_settings(t->node);
+        node_name(t->node, t->name);
         t->low =
             saturating_sub(saturating_sub(now, t->settings.memory_retention), t->settings.cold_retention);
         t->high = saturating_add(now, t->settings.future_limit);
@@ -372,16 +428,16 @@ static uint16_t field_ordinal(struct target *t, const struct tsfs_schema *schema
     return tsfs_schema_find(schema, name);
 }
 
-static int role_error(const struct tsfs_lp_point *point, struct tsfs_str name, enum tsfs_role has,
+static int role_error(uint32_t line, uint32_t column, struct tsfs_str name, enum tsfs_role has,
                       const char *as, struct tsfs_error *err)
 {
     int shown = (int)(name.len < 128 ? name.len : 128);
     if (has == TSFS_ROLE_TIME || has == TSFS_ROLE_MEASURE_NAME)
-        return tsfs_error_set_at(err, -EINVAL, point->line, 1,
+        return tsfs_error_set_at(err, -EINVAL, line, column,
                                  "\"%.*s\" is a column of every table and cannot be a %s", shown, name.ptr,
                                  as);
-    return tsfs_error_set_at(err, -EINVAL, point->line, 1,
-                             "\"%.*s\" is a %s of this table and cannot be a %s", shown, name.ptr,
+    return tsfs_error_set_at(err, -EINVAL, line, column, "\"%.*s\" is a %s of this table and cannot be a %s",
+                             shown, name.ptr,
                              has == TSFS_ROLE_DIMENSION ? "tag (dimension)" : "field (measure)", as);
 }
 
@@ -400,6 +456,23 @@ static int bring_column(struct tsfs_writer *w, unsigned *nadd, struct tsfs_colum
     return 0;
 }
 
+/* Which of a line's fields are decimals. */
+static int resolve_decimals(struct target *t, const struct tsfs_lp_point *point,
+                            const struct tsfs_lp_field *fields)
+{
+    free(t->decimals);
+    t->decimals = NULL;
+    if (!t->settings.decimals[0])
+        return 0;
+    t->decimals = calloc(point->nfields + 1u, sizeof(*t->decimals));
+    if (!t->decimals)
+        return -ENOMEM;
+    for (unsigned k = 0, digits; k < point->nfields; k++)
+        if (tsfs_settings_scale(&t->settings, fields[k].name, &digits))
+            t->decimals[k] = (uint8_t)(1 + digits);
+    return 0;
+}
+
 /* Finds every field's column, or the columns that the line brings. */
 static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
                           unsigned *nadd, struct tsfs_error *err)
@@ -415,6 +488,8 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
     }
     bool known = t->ordinals_schema == schema && t->layout == point->layout;
     t->ordinals_schema = NULL; /* until the whole line is resolved */
+    if (!known && (t->decimals || t->settings.decimals[0]) && resolve_decimals(t, point, fields) != 0)
+        return -ENOMEM;
     for (unsigned k = 0; k < point->nfields; k++) {
         const struct tsfs_lp_field *f = &fields[k];
         uint16_t ordinal = known ? t->ordinals[k] : field_ordinal(t, schema, k, f->name);
@@ -422,17 +497,20 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
         if (!known && k >= t->nordinals)
             t->nordinals = k + 1;
         if (ordinal == TSFS_ORDINAL_NONE) {
-            int rc = bring_column(
-                w, nadd, (struct tsfs_column){.name = f->name, .role = TSFS_ROLE_MEASURE, .type = f->type});
+            bool decimal = t->decimals && t->decimals[k] && f->type == TSFS_BIGINT;
+            int rc = bring_column(w, nadd,
+                                  (struct tsfs_column){.name = f->name,
+                                                       .role = TSFS_ROLE_MEASURE,
+                                                       .type = decimal ? TSFS_DOUBLE : f->type});
             if (rc < 0)
                 return rc;
             continue;
         }
         const struct tsfs_column *c = &schema->cols[ordinal];
         if (c->role != TSFS_ROLE_MEASURE)
-            return role_error(point, f->name, c->role, "field", err);
+            return role_error(point->line, column_of(w, point, f->name.ptr), f->name, c->role, "field", err);
         if (c->type != f->type && !(c->type == TSFS_DOUBLE && f->type == TSFS_BIGINT))
-            return tsfs_error_set_at(err, -EINVAL, point->line, 1,
+            return tsfs_error_set_at(err, -EINVAL, point->line, column_of(w, point, f->name.ptr),
                                      "field \"%.*s\" is %s, but this table has it as %s",
                                      (int)(f->name.len < 128 ? f->name.len : 128), f->name.ptr,
                                      tsfs_type_name(f->type), tsfs_type_name(c->type));
@@ -449,9 +527,12 @@ static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsf
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     tsfs_arena_reset(&w->arena);
+    uint32_t at = column_of(w, point, point->key.ptr);
     int rc = tsfs_lp_parse_key(key, &w->arena, measurement, tags, ntags, err);
     if (rc < 0) {
+        uint32_t before = (uint32_t)(key.len - point->key.len); /* a measurement put in front */
         err->line = point->line;
+        err->column = at + (err->column > before ? err->column - before - 1 : 0);
         return rc;
     }
     for (unsigned i = 0; i < *ntags; i++) {
@@ -464,7 +545,7 @@ static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsf
             if (rc < 0)
                 return rc;
         } else if (schema->cols[ordinal].role != TSFS_ROLE_DIMENSION) {
-            return role_error(point, name, schema->cols[ordinal].role, "tag", err);
+            return role_error(point->line, at, name, schema->cols[ordinal].role, "tag", err);
         }
     }
     return 0;
@@ -556,7 +637,28 @@ static int stage_row(struct tsfs_writer *w, struct target *t, uint32_t series, i
     return rc < 0 ? tsfs_error_set(err, rc, "cannot keep the row: %s", strerror(-rc)) : 0;
 }
 
-static int fill_cells(struct tsfs_writer *w, const struct target *t, const struct tsfs_lp_point *point)
+/* A value of a measure that is declared as a decimal; a zero loses its sign. */
+static int check_decimal(struct tsfs_writer *w, const struct tsfs_lp_point *point,
+                         const struct tsfs_lp_field *f, unsigned digits, double *value,
+                         struct tsfs_error *err)
+{
+    int64_t exact;
+    *value += 0.0;
+    if (tsfs_decimal_exact(*value, tsfs_decimal_unit(digits), &exact))
+        return 0;
+    double most = 0x1p53 / tsfs_decimal_unit(digits);
+    int shown = (int)(f->name.len < 128 ? f->name.len : 128);
+    if (!(fabs(*value) < most))
+        return tsfs_error_set_at(err, -EINVAL, point->line, column_of(w, point, f->name.ptr),
+                                 "field \"%.*s\" is a decimal of %u digits here and must be less than %.17g",
+                                 shown, f->name.ptr, digits, most);
+    return tsfs_error_set_at(err, -EINVAL, point->line, column_of(w, point, f->name.ptr),
+                             "field \"%.*s\" has more than the %u decimals that config declares", shown,
+                             f->name.ptr, digits);
+}
+
+static int fill_cells(struct tsfs_writer *w, const struct target *t, const struct tsfs_lp_point *point,
+                      struct tsfs_error *err)
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
@@ -578,6 +680,11 @@ static int fill_cells(struct tsfs_writer *w, const struct target *t, const struc
         case TSFS_VARCHAR: cell->s = fields[k].s; break;
         default: cell->i = fields[k].i; break;
         }
+        if (t->decimals && t->decimals[k] && c->type == TSFS_DOUBLE) {
+            int rc = check_decimal(w, point, &fields[k], t->decimals[k] - 1u, &cell->d, err);
+            if (rc < 0)
+                return rc;
+        }
     }
     return 0;
 }
@@ -597,7 +704,7 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
         return rc;
     if (key.len == 0 || key.ptr[0] == ',') { /* the table's own name stands in front */
         w->key.len = 0;
-        rc = tsfs_buf_append_str(&w->key, tsfs_str_from(t->node->name));
+        rc = tsfs_buf_append_str(&w->key, tsfs_str_from(t->name));
         if (rc == 0)
             rc = tsfs_buf_append_str(&w->key, key);
         if (rc < 0)
@@ -624,7 +731,7 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
     if (rc == 0 && series == TSFS_SERIES_NONE)
         rc = intern(w, t, measurement, tags, ntags, key, hash, &series);
     if (rc == 0)
-        rc = fill_cells(w, t, point);
+        rc = fill_cells(w, t, point, err);
     if (rc == 0) {
         t->ordinals_schema = table->schema;
         t->layout = point->layout;
@@ -651,9 +758,8 @@ static void refuse(struct tsfs_writer *w, struct tsfs_node *table, struct tsfs_e
     while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
         line.len--;
     node_report(w->node, "write", err, line);
-    ring_append(&(table ? table : w->node)->rejected, line);
-    if (table)
-        table->table->lines_refused++;
+    uint64_t mark;
+    tsfs_node_unref(keep_rejected(w, table, line, &mark));
     atomic_fetch_add(&w->node->engine->lines_refused, 1);
 }
 
@@ -674,6 +780,7 @@ static int take_points(struct tsfs_writer *w, const char *input, size_t *done,
     int rc = 0, found = 0;
     *done = 0;
     *failed_table = NULL;
+    w->input = input;
     release_targets(w);
     if (w->node->kind == TSFS_NODE_TABLE) {
         rc = add_target(w, w->node, (struct tsfs_str){"", 0}, &last);
@@ -781,6 +888,8 @@ static size_t take_lines(struct tsfs_writer *w, const char *input, size_t len, s
                     failure->err.line -= before;
             }
             failure->lines = 1;
+            for (size_t k = 0; k < length; k++) /* line breaks in strings */
+                failure->lines += input[pos + at + k] == '\n';
             return pos + at;
         }
         pos += consumed;
@@ -831,6 +940,11 @@ ssize_t tsfs_writer_write(struct tsfs_writer *w, const char *data, size_t len)
     size_t prior = w->tail.len;
     const char *input = data + skipped;
     size_t input_len = len - skipped;
+    if (prior + input_len <= TSFS_LINE_MAX && !memchr(input, '\n', input_len)) { /* no line ends here */
+        rc = tsfs_buf_append(&w->tail, input, input_len);
+        result = rc < 0 ? rc : (ssize_t)len;
+        goto out;
+    }
     if (prior) {
         rc = tsfs_buf_append(&w->tail, input, input_len);
         if (rc < 0) {
