@@ -26,6 +26,8 @@
 #define TSFS_PAGE_ROWS_MAX   (1u << 24)   /* rows of one page */
 #define TSFS_PAGE_HEADER_MAX (1u << 20)   /* bytes of a page header that is read */
 #define TSFS_BLOOM_MAX       (128u << 20) /* bytes of a Bloom filter that is read */
+#define TSFS_TOMBSTONE_MAX   (256u << 20) /* bytes of the record of one DELETE in one partition */
+#define TSFS_TOMBSTONES      64u          /* of one partition; more are merged into its segment at once */
 #define TSFS_THRIFT_DEPTH    32           /* nesting of Thrift structs in a Parquet file */
 
 #define TSFS_INDEX_SLICE_MAX   (32u << 20)         /* raw bytes of one slice of a segment's index */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "col/schema.h"
 #include "col/source.h"
+#include "cold/tombstone.h"
 #include "hot/hot.h"
 
 struct tsfs_pool;
@@ -56,6 +57,10 @@ struct tsfs_partition_view {
     struct tsfs_hot **hots;       /* oldest generation first; later wins */
     struct tsfs_hot_snap **snaps; /* their snapshots, same order, taken at one instant */
     unsigned nhots;
+    const uint32_t *generations; /* of hots, ascending; NULL = older than every delete */
+    /* What was deleted since: each hides rows of the segments, and of the hots of earlier generations. */
+    struct tsfs_tombstone **deletes;
+    unsigned ndeletes;
     /* Writing only: by measure slot, 1 + digits after the point of a DOUBLE measure that is to be stored as a
      * decimal, 0 = as it is; NULL = none.  A column with a value that this would change stays a double. */
     const uint8_t *decimals;

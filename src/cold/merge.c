@@ -287,6 +287,7 @@ static void close_cursor(struct tsfs_cursor *base)
         segment_release(m->sources[i].segment);
     }
     free(m->atoms);
+    tsfs_buf_free(&m->hide_key);
     tsfs_arena_free(&m->series_arena);
     tsfs_arena_free(&m->run_arena);
     tsfs_arena_free(&m->arena);
@@ -357,9 +358,12 @@ int tsfs_cold_cursor(const struct tsfs_partition_view *view, const struct tsfs_s
     m->sources = TSFS_NEW_ARRAY(&m->arena, struct merge_source, n + 1);
     m->entries = TSFS_NEW_ARRAY(&m->arena, struct merge_entry, n + 1);
     m->scratch_dims = TSFS_NEW_ARRAY(&m->arena, struct tsfs_str, view->schema->ndims + 1u);
+    m->deletes = view->deletes;
+    m->ndeletes = view->ndeletes;
+    m->hidden = TSFS_NEW_ARRAY(&m->arena, bool, m->ndeletes + 1u);
     uint32_t *lo = TSFS_NEW_ARRAY(&m->arena, uint32_t, n + 1);
     uint32_t *hi = TSFS_NEW_ARRAY(&m->arena, uint32_t, n + 1);
-    if (!m->sources || !m->entries || !m->scratch_dims || !lo || !hi) {
+    if (!m->sources || !m->entries || !m->scratch_dims || !m->hidden || !lo || !hi) {
         rc = oom(err);
         goto out;
     }
@@ -377,6 +381,7 @@ int tsfs_cold_cursor(const struct tsfs_partition_view *view, const struct tsfs_s
     for (unsigned i = 0; i < view->nhots; i++) {
         if (tsfs_hot_snap_count(view->snaps[i]) == 0)
             continue;
+        m->sources[m->nsources].generation = view->generations ? view->generations[i] : 0;
         m->sources[m->nsources++].snap = view->snaps[i];
         if (sorted) { /* the parts of one scan share the snapshots; whoever comes first sorts */
             static pthread_mutex_t sorting = PTHREAD_MUTEX_INITIALIZER;

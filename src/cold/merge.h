@@ -14,6 +14,7 @@ struct merge_source {
     struct cold_pages *pages;
     uint64_t series_end; /* end of the current series' rows */
     struct tsfs_hot_snap *snap;
+    uint32_t generation; /* hot; 0 = older than every delete */
     uint32_t *list; /* segment: the numbers of the series wanted; else [pos, end) themselves */
     uint32_t pos, end;
     bool holds, done; /* sorted: series is the next one, not delivered yet */
@@ -46,7 +47,11 @@ struct merge {
     struct merge_source *sources;
     uint32_t nsources, walking;
     struct tsfs_str *scratch_dims;
+    struct tsfs_tombstone *const *deletes;
+    uint32_t ndeletes;
+    struct tsfs_buf hide_key;
     /* the current series */
+    bool *hidden; /* by delete: it speaks of this series */
     struct merge_entry *entries; /* who has it, earliest source first */
     uint32_t nentries;
     struct tsfs_series series;
@@ -74,6 +79,12 @@ TSFS_MUST_CHECK int merge_load_series(struct merge *m, struct merge_source *s, u
 /* merge_atoms.c.  The atoms of the next series that has rows in the asked range: 1, 0 at the end, or an
  * error. */
 TSFS_MUST_CHECK int merge_next_atoms(struct merge *m, struct tsfs_error *err);
+
+/* merge_hide.c.  Which deletes speak of m->series; then takes what they hide out of the atoms [from, natoms),
+ * which are s's. */
+TSFS_MUST_CHECK int merge_hide_series(struct merge *m, struct tsfs_error *err);
+TSFS_MUST_CHECK int merge_hide(struct merge *m, const struct merge_source *s, uint32_t from,
+                               struct tsfs_error *err);
 
 /* merge_rows.c.  Merges the times of atoms [from, to): *nrows rows. */
 TSFS_MUST_CHECK int merge_rows(struct merge *m, uint32_t *nrows, struct tsfs_error *err);

@@ -244,3 +244,7 @@ int merge_next_atoms(struct merge *m, struct tsfs_error *err)
         return 1;
     }
 }
+        if (m->ndeletes && (rc = merge_hide_series(m, err)) != 0)
+            return rc;
+            if (rc == 0 && m->ndeletes)
+                rc = merge_hide(m, &m->sources[e.source], from, err);
