@@ -200,10 +200,11 @@ def query_tables(d):
         else:
             row.append("-")
         ratios.append(row)
+    notes = ["answers compared with %s's: %d" % (d["reference"], d["compared"])]
+    if any("*" in c for row in times for c in row):
+        notes.append("* the nearest thing that this peer's language can say, not the same question")
     out = [Table("query", "Warm queries, ms: ours median / p90 / p99, peers median",
-                 ["query", "tsfs hot", "tsfs cold"] + [NAMES[e] for e in engines], times,
-                 ["* the nearest thing that this peer's language can say, not the same question"] if any(
-                     "*" in c for row in times for c in row) else []),
+                 ["query", "tsfs hot", "tsfs cold"] + [NAMES[e] for e in engines], times, notes),
            Table("query-cpu", "CPU of a query, ms, server and client",
                  ["query", "tsfs hot", "tsfs cold"] + [NAMES[e] for e in engines], cpu)]
     if ratios:
@@ -212,8 +213,7 @@ def query_tables(d):
         lost = [r[0] for r, h, c in zip(ratios, summary["hot"], summary["cold"]) if min(h, c) < 1]
         out.insert(1, Table("ratios", "How many times faster than the best peer of each query",
                             ["query", "best peer", "hot", "cold", "cold : DuckDB on our segments"], ratios,
-                            ["not first on: " + (", ".join(lost) if lost else "none"),
-                             "answers compared with %s's: %d, all equal" % (d["reference"], d["compared"])]))
+                            ["not first on: " + (", ".join(lost) if lost else "none")]))
     return out
 
 
@@ -228,7 +228,8 @@ def iot_table(d):
                  ["ingest: %s rows/s, %s MB/s, %s CPU s/Mrow; migration: %s CPU s/Mrow" % (
                      number(d["rows_per_s"]), number(d["mb_per_s"]), number(d["cpu_per_mrow"]),
                      number(d["migrate_cpu_per_mrow"])),
-                  "mixed: half of the lines came after the first half had migrated"])
+                  "mixed: half of the lines came after the first half had migrated",
+                  "answers compared: %d" % d["compared"]])
 
 
 def coldstart_table(d):
