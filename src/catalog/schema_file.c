@@ -82,6 +82,10 @@ int tsfs_schema_parse(struct tsfs_str text, size_t *good, struct tsfs_schema **o
         }
         cols[n++] = c;
     }
+    if (line < 2) { /* they are written before the file gets its name: this is no torn tail */
+        rc = tsfs_error_set(err, -EINVAL, "schema: no columns time and measure_name");
+        goto out;
+    }
     struct tsfs_schema *extended = NULL;
     rc = tsfs_schema_extend(schema, cols, n, &extended, err);
     if (rc < 0)

@@ -48,16 +48,19 @@ static void describe(struct tsfs_node *node, const struct partition *p, struct t
 static struct partition *find(struct tsfs_node *node, const char *name)
 {
     struct table *t = node->table;
-    for (unsigned i = 0; i < t->npartitions; i++) {
-        struct partition *p = t->partitions[i];
-        char own[TSFS_PARTITION_NAME_MAX];
-        if (!has_file(p))
-            continue;
-        cold_name(node, p, own);
-        if (strcmp(own, name) == 0)
-            return p;
-    }
-    return NULL;
+    char folder[TSFS_PARTITION_NAME_MAX], own[TSFS_PARTITION_NAME_MAX];
+    int64_t start;
+    /* 20261122T00... begins like its folder, 2026-11-22T00Z */
+    if (strlen(name) < 11)
+        return NULL;
+    snprintf(folder, sizeof(folder), "%.4s-%.2s-%.5sZ", name, name + 4, name + 6);
+    if (tsfs_partition_folder_parse(folder, &start) < 0)
+        return NULL;
+    struct partition *p = table_find_partition(t, start);
+    if (!p || p->start != start || !has_file(p))
+        return NULL;
+    cold_name(node, p, own);
+    return strcmp(own, name) == 0 ? p : NULL;
 }
 
 int tsfs_node_cold_list(struct tsfs_node *node, int (*each)(void *ctx, const struct tsfs_cold_file *file),
@@ -109,6 +112,7 @@ int tsfs_node_cold_open(struct tsfs_node *node, const char *name, struct tsfs_co
         partition_segment_name(p, p->segment_number, path);
         if (p->segment)
             segment = tsfs_segment_ref(p->segment);
+        p->last_read = tsfs_time_monotonic();
     }
     pthread_mutex_unlock(&t->lock);
     if (!p)

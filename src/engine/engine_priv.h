@@ -38,6 +38,7 @@ struct partition {
     struct generation **sealed; /* being or to be migrated, oldest first */
     unsigned nsealed;
     _Atomic int64_t last_write; /* tsfs_time_monotonic */
+    _Atomic int64_t last_read;  /* the same, of the segment; 0 = it holds no descriptor and no index */
     int64_t failed_at;          /* tsfs_time_monotonic of the last try to migrate it; 0 = it went well */
     char *broken;               /* why the segment cannot be read; NULL = it can */
     struct tsfs_segment_facts broken_facts; /* its size, inode and mtime all the same */
@@ -156,6 +157,8 @@ TSFS_MUST_CHECK int partition_writable(struct tsfs_node *node, struct partition 
 /* New columns; *schema is the table's afterwards (borrowed under write_lock).  Under write_lock. */
 TSFS_MUST_CHECK int table_extend(struct tsfs_node *node, const struct tsfs_column *add, unsigned n,
                                  struct tsfs_error *err);
+/* Its columns to disk, and the names of its partitions: before anything that needs them. */
+TSFS_MUST_CHECK int table_sync_schema(struct tsfs_node *node);
 /* All that was accepted so far to disk. */
 TSFS_MUST_CHECK int table_sync(struct tsfs_node *node);
 bool table_empty(struct table *table); /* no points in any tier */
@@ -164,6 +167,8 @@ bool table_empty(struct table *table); /* no points in any tier */
 TSFS_MUST_CHECK int table_drop(struct tsfs_node *node, struct partition *p);
 TSFS_MUST_CHECK int table_truncate(struct tsfs_node *node);
 TSFS_MUST_CHECK int table_add_partition(struct table *table, struct partition *p); /* takes p on success */
+/* The last one that starts at or before time, NULL if none does.  Under lock or write_lock. */
+struct partition *table_find_partition(struct table *table, int64_t time);
 TSFS_MUST_CHECK int partition_new(int64_t start, int64_t length, struct partition **out);
 void partition_free(struct partition *p); /* takes NULL */
 TSFS_MUST_CHECK int generation_new(struct tsfs_node *node, uint32_t number,

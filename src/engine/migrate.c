@@ -20,6 +20,7 @@
 #define HOT_AT_MOST_NS  (15 * TSFS_NS_PER_MIN) /* ... but is not kept waiting longer by a steady trickle */
 #define LATE_AT_MOST_NS (TSFS_NS_PER_HOUR)     /* late rows wait this long for company before a merge */
 #define LATE_SHARE      10                     /* ... or until they are a tenth of the segment */
+#define IDLE_NS         (60 * TSFS_NS_PER_S)   /* a segment that nobody has read for so long is closed */
 #define RETRY_NS        (60 * TSFS_NS_PER_S)   /* after a failed migration ... */
 #define RETRY_SOON_NS   (3 * TSFS_NS_PER_S)    /* ... but while memory is short */
 #define PATIENCE_NS     (30 * TSFS_NS_PER_S)   /* a writer waits for memory that queries hold ... */
@@ -128,6 +129,7 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     uint32_t old_number = p->segment_number;
     p->segment = segment;
     p->segment_number = number;
+    p->last_read = tsfs_time_monotonic();
     p->nsealed -= nsealed;
     memmove(p->sealed, p->sealed + nsealed, p->nsealed * sizeof(*p->sealed));
     pthread_mutex_unlock(&t->lock);
@@ -166,6 +168,8 @@ static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_erro
     partition_segment_name(p, number, path);
     snprintf(tmp, sizeof(tmp), "%s.tmp", path);
     int rc = open_view(node, p, nsealed, &view);
+    if (rc == 0)
+        rc = table_sync_schema(node); /* the segment's columns outlive the logs that define them */
     if (rc == 0)
         rc = tsfs_segment_write(node->dirfd, tmp, &view, node->engine->pool, &t->job.progress, &facts, err);
     if (rc == 0 && facts.rows) { /* a damaged log may have none */
@@ -211,7 +215,7 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
         return rc;
     tsfs_partition_folder(p->start, folder);
     tsfs_error_set(err, rc, "%s", strerror(-rc));
-    tsfs_error_prefix(err, "partition %s stays in memory: ", folder);
+    tsfs_error_prefix(err, "partition %s stays in memory", folder);
     atomic_fetch_add(&node->engine->migrations_failed, 1);
     node_report(node, "migrate", err, (struct tsfs_str){NULL, 0});
     return rc;
@@ -319,6 +323,18 @@ static void rest(struct tsfs_node *node)
         }
     }
     pthread_mutex_unlock(&t->write_lock);
+    for (unsigned i = 0;; i++) { /* none goes while job_lock is held */
+        pthread_mutex_lock(&t->lock);
+        struct partition *p = i < t->npartitions ? t->partitions[i] : NULL;
+        pthread_mutex_unlock(&t->lock);
+        if (!p)
+            break;
+        int64_t read = p->last_read;
+        if (read && p->segment && ticks - read > IDLE_NS) {
+            p->last_read = 0;
+            tsfs_segment_shed(p->segment);
+        }
+    }
     pthread_mutex_unlock(&t->job_lock);
 }
 

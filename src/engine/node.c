@@ -389,7 +389,7 @@ int node_make_table(struct tsfs_node *database, struct tsfs_str name, const stru
     struct tsfs_attr attr;
     int rc = tsfs_name_check(name, err);
     if (rc < 0) {
-        tsfs_error_prefix(err, "the measurement names the table: ");
+        tsfs_error_prefix(err, "the measurement names the table");
         return rc;
     }
     memcpy(text, name.ptr, name.len);
@@ -731,7 +731,7 @@ static int load_children(struct tsfs_node *parent, struct tsfs_error *err)
             rc = reserve_child(parent);
         if (rc < 0) {
             tsfs_error_set(err, rc, "%s", strerror(-rc));
-            tsfs_error_prefix(err, "%s: ", name);
+            tsfs_error_prefix(err, "%s", name);
             tsfs_node_unref(node);
             break;
         }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/time.h"
 #include "engine/engine_priv.h"
 
 /* A partition with many rows is cut into parts, so that every core has work. */
@@ -82,6 +83,7 @@ static int hold(struct scan *scan, struct partition *p, struct scanned *s)
     if (p->segment) {
         s->view.segments[0] = tsfs_segment_ref(p->segment);
         s->view.nsegments = 1;
+        p->last_read = tsfs_time_monotonic();
     }
     for (unsigned i = 0; i <= p->nsealed; i++) {
         struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;

@@ -76,6 +76,8 @@ static int load_schema(struct tsfs_node *node, struct tsfs_error *err)
             rc = tsfs_io_replace_file(node->dirfd, "schema", text.data, text.len, 0600);
     } else if (rc == 0) {
         rc = tsfs_schema_parse(tsfs_buf_str(&text), &good, &t->schema, err);
+        if (rc < 0)
+            tsfs_error_prefix(err, "its file \"schema\" is damaged and left alone");
     }
     if (rc < 0 || read_only)
         goto out;
@@ -201,6 +203,12 @@ static unsigned upper_bound(const struct table *t, int64_t time)
     return lo;
 }
 
+struct partition *table_find_partition(struct table *t, int64_t time)
+{
+    unsigned at = upper_bound(t, time);
+    return at > 0 ? t->partitions[at - 1] : NULL;
+}
+
 int table_add_partition(struct table *t, struct partition *p)
 {
     int rc = 0;
@@ -318,6 +326,23 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
 /* ---- durability
  * ----------------------------------------------------------------------------------------------- */
 
+int table_sync_schema(struct tsfs_node *node)
+{
+    struct table *t = node->table;
+    int rc = 0;
+    pthread_mutex_lock(&t->sync_lock);
+    if (t->schema_dirty) {
+        rc = tsfs_io()->fdatasync(t->schema_fd);
+        t->schema_dirty = rc < 0;
+    }
+    if (rc == 0 && t->dir_dirty) {
+        rc = tsfs_io_sync_dir(node->dirfd, ".");
+        t->dir_dirty = rc < 0;
+    }
+    pthread_mutex_unlock(&t->sync_lock);
+    return rc;
+}
+
 int table_sync(struct tsfs_node *node)
 {
     struct table *t = node->table;
@@ -344,17 +369,7 @@ int table_sync(struct tsfs_node *node)
         t->dirty = true;
         return -ENOMEM;
     }
-    /* Folder and columns before the logs that need them. */
-    pthread_mutex_lock(&t->sync_lock);
-    if (t->schema_dirty) {
-        rc = tsfs_io()->fdatasync(t->schema_fd);
-        t->schema_dirty = rc < 0;
-    }
-    if (rc == 0 && t->dir_dirty) {
-        rc = tsfs_io_sync_dir(node->dirfd, ".");
-        t->dir_dirty = rc < 0;
-    }
-    pthread_mutex_unlock(&t->sync_lock);
+    rc = table_sync_schema(node);
     for (unsigned i = 0; i < n; i++) {
         int one = tsfs_wal_sync(dirty[i]->wal);
         if (rc == 0 && !dirty[i]->dropped)
