@@ -40,6 +40,8 @@ struct tsfs_measure_range {
     int64_t ilo, ihi; /* for BIGINT measures */
 };
 
+enum tsfs_scan_ends { TSFS_SCAN_FIRST = 1, TSFS_SCAN_LAST = 2 };
+
 struct tsfs_scan_spec {
     int64_t time_min, time_max; /* inclusive, ns */
     /* Exact: only series for which it is true are wanted; NULL = all.  Called at any time on any thread. */
@@ -52,6 +54,9 @@ struct tsfs_scan_spec {
     const uint16_t *columns; /* ordinals of the measures (and time) that may be asked for */
     uint32_t n_columns;
     bool newest_first; /* order of the units */
+    /* Bits of tsfs_scan_ends.  Not 0: of each series in each unit only the first, or the last, row in the
+     * range matters; others may be left out.  Not with ranges. */
+    unsigned ends;
 };
 
 struct tsfs_run {
@@ -126,7 +131,7 @@ struct tsfs_cursor_ops {
 
 struct tsfs_scan_unit {
     int64_t time_min, time_max; /* the partition's, inclusive, cut to the asked range */
-    uint64_t rows_estimate;     /* upper bound, for splitting work; 0 = not known */
+    uint64_t rows_estimate;     /* upper bound, for splitting work; 0 = not known.  With ends: of series */
 };
 
 struct tsfs_scan {

@@ -439,11 +439,7 @@ uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct
         total += rows;
     }
     for (unsigned i = 0; i < view->nhots; i++) {
-        struct tsfs_hot_facts facts;
-        if (tsfs_hot_snap_count(view->snaps[i]) == 0)
-            continue;
-        tsfs_hot_facts(view->hots[i], &facts);
-        total += facts.rows;
+        total += tsfs_hot_snap_rows(view->snaps[i]);
     }
     tsfs_arena_free(&arena);
     return total;

@@ -130,7 +130,8 @@ static int add_hot(struct merge *m, uint32_t source, uint32_t number, struct tsf
 {
     struct tsfs_hot_piece *pieces;
     uint32_t n;
-    int rc = tsfs_hot_snap_pieces(m->sources[source].snap, number, &m->series_arena, &pieces, &n);
+    int rc =
+        tsfs_hot_snap_ends(m->sources[source].snap, number, m->spec->ends, &m->series_arena, &pieces, &n);
     if (rc)
         return tsfs_error_set(err, rc, "cannot read hot rows: %s", strerror(-rc));
     for (uint32_t i = 0; i < n; i++) {
@@ -211,6 +212,30 @@ static int cut_hot(struct merge *m, struct tsfs_error *err)
     return 0;
 }
 
+/* Keeps the first and last cluster, as the scan asks. */
+static void keep_ends(struct merge *m)
+{
+    uint32_t first_end = 0, last = 0;
+    int64_t t_last = INT64_MIN;
+    for (uint32_t i = 0; i < m->natoms; i++) {
+        if (i > 0 && m->atoms[i].t_first > t_last) {
+            first_end = first_end ? first_end : i;
+            last = i;
+        }
+        t_last = m->atoms[i].t_last > t_last ? m->atoms[i].t_last : t_last;
+    }
+    if (last == 0)
+        return;
+    if (m->spec->ends == TSFS_SCAN_FIRST) {
+        m->natoms = first_end;
+    } else if (m->spec->ends == TSFS_SCAN_LAST) {
+        m->at = last;
+    } else {
+        memmove(m->atoms + first_end, m->atoms + last, (m->natoms - last) * sizeof(*m->atoms));
+        m->natoms -= last - first_end;
+    }
+}
+
 int merge_next_atoms(struct merge *m, struct tsfs_error *err)
 {
     for (;;) {
@@ -239,6 +264,8 @@ int merge_next_atoms(struct merge *m, struct tsfs_error *err)
         }
         if (m->natoms == 0)
             continue;
+        if (m->spec->ends)
+            keep_ends(m);
         m->fresh = true;
         m->base.stats.series++;
         return 1;

@@ -21,6 +21,7 @@ struct scanned {
     struct tsfs_partition_view view;
     struct generation **generations; /* counted, behind view.hots */
     unsigned nparts, first_unit;
+    uint64_t rows; /* an upper bound; of a scan for the ends of series: of these */
     int64_t start, end;
 };
 
@@ -128,6 +129,21 @@ static int take_snapshot(struct scan *scan, struct tsfs_node *node, struct tsfs_
     return rc;
 }
 
+static uint64_t estimate(const struct scan *scan, const struct tsfs_partition_view *view)
+{
+    uint64_t rows = tsfs_cold_estimate(view, scan->spec), series = 0;
+    if (!scan->spec->ends || rows == 0)
+        return rows;
+    for (unsigned i = 0; i < view->nsegments; i++) {
+        struct tsfs_segment_facts facts;
+        tsfs_segment_facts(view->segments[i], &facts);
+        series += facts.series ? facts.series : facts.rows;
+    }
+    for (unsigned i = 0; i < view->nhots; i++)
+        series += tsfs_hot_snap_count(view->snaps[i]);
+    return series < rows ? series : rows;
+}
+
 /* Drops partitions that cannot match and cuts the rest into units. */
 static int make_units(struct scan *scan)
 {
@@ -138,13 +154,13 @@ static int make_units(struct scan *scan)
             tsfs_segment_unref(s.view.segments[0]);
             s.view.nsegments = 0;
         }
-        uint64_t rows = tsfs_cold_estimate(&s.view, scan->spec);
-        if (rows == 0) {
+        s.rows = estimate(scan, &s.view);
+        if (s.rows == 0) {
             release_partition(&s);
             scan->base.partitions_pruned++;
             continue;
         }
-        uint64_t parts = rows / ROWS_PER_PART + 1;
+        uint64_t parts = s.rows / ROWS_PER_PART + 1;
         s.nparts = parts < PARTS_MOST ? (unsigned)parts : PARTS_MOST;
         s.first_unit = units;
         units += s.nparts;
@@ -157,7 +173,7 @@ static int make_units(struct scan *scan)
         return -ENOMEM;
     for (unsigned i = 0; i < kept; i++) {
         struct scanned *s = &scan->partitions[i];
-        uint64_t rows = tsfs_cold_estimate(&s->view, scan->spec) / s->nparts + 1;
+        uint64_t rows = s->rows / s->nparts + 1;
         int64_t last = s->end == INT64_MAX ? INT64_MAX : s->end - 1;
         for (unsigned j = 0; j < s->nparts; j++) {
             struct tsfs_scan_unit *u = &scan->base.units[s->first_unit + j];

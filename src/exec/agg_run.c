@@ -6,6 +6,7 @@
  * times never looked at.  What an aggregate does not need is not read: counting rows reads nothing, the value
  * at the latest time reads one row. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exec/agg_scan_priv.h"
@@ -56,6 +57,7 @@ void agg_task_free(struct agg_task *task)
     tsfs_arena_free(&task->run_arena);
     if (task->series.arena != NULL)
         group_table_free(&task->series);
+    free(task->ends);
 }
 
 /* ---- the series of a run and its groups ---- */
@@ -617,8 +619,36 @@ static int feed_run_by_row(struct agg_task *task, struct tsfs_error *err)
     return rc;
 }
 
+/* 1: the group has a row beyond this run already. */
+static int passed(struct agg_task *task)
+{
+    const struct tsfs_run *run = &task->reader.run;
+    bool last = task->scan->only_last;
+    int64_t t = last ? run->t_last : run->t_first;
+    uint32_t group;
+    int rc = group_of_series(task, &group);
+    if (rc != 0)
+        return rc;
+    if (group >= task->ends_cap) {
+        uint32_t cap = group < 64 ? 128 : group * 2;
+        int64_t *grown = realloc(task->ends, cap * sizeof(*grown));
+        if (grown == NULL)
+            return -ENOMEM;
+        for (uint32_t i = task->ends_cap; i < cap; i++)
+            grown[i] = last ? INT64_MIN : INT64_MAX;
+        task->ends = grown;
+        task->ends_cap = cap;
+    }
+    int64_t *end = &task->ends[group];
+    if (last ? t < *end : t > *end)
+        return 1;
+    *end = t;
+    return 0;
+}
+
 int agg_task_unit(struct agg_task *task, uint32_t unit, struct tsfs_error *err)
 {
+    bool one_end = task->scan->only_last || task->scan->only_first;
     struct scan_reader *reader = &task->reader;
     task->resolved = false;
     int rc = scan_reader_open_unit(reader, unit, err);
@@ -628,6 +658,10 @@ int agg_task_unit(struct agg_task *task, uint32_t unit, struct tsfs_error *err)
             continue;
         }
         rc = resolve_series(task, err);
+        if (rc == 0 && one_end && (rc = passed(task)) == 1) {
+            rc = 0;
+            continue;
+        }
         if (rc == 0)
             rc = task->scan->input.nterms > 0 ? feed_run_filtered(task, err) : feed_run_unfiltered(task, err);
     }

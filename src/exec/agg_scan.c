@@ -223,6 +223,34 @@ static int lower_all(struct agg_scan *scan, const struct tsfs_plan *input)
     return 1;
 }
 
+/* Is the value of this aggregate the same for any number (> 0) of rows of a series? */
+static bool of_any_row(const struct agg_scan *scan, uint32_t i)
+{
+    enum tsfs_op op = scan->spec.items[i].plan->fn->op;
+    return scan->feeds[i].feed == FEED_COUNT && (op == TSFS_OP_MIN || op == TSFS_OP_MAX);
+}
+
+/* First and last points, and DISTINCT over dimensions: the source may leave out what lies between the ends of
+ * a series.  When all look at one end, the partitions are read from there. */
+static void set_ends(struct agg_scan *scan)
+{
+    uint32_t nfirst = 0, nlast = 0, nany = 0, n = scan->spec.nitems;
+    if (scan->by_row || scan->bin_key != AGG_NO_COLUMN || scan->input.nterms > 0 || scan->spec.ngroups == 0)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        nfirst += scan->feeds[i].feed == FEED_FIRST;
+        nlast += scan->feeds[i].feed == FEED_LAST;
+        nany += of_any_row(scan, i);
+    }
+    if (nfirst + nlast + nany < n)
+        return;
+    scan->input.spec.ends =
+        (nlast > 0 ? TSFS_SCAN_LAST : 0) | (nfirst > 0 || nlast == 0 ? TSFS_SCAN_FIRST : 0);
+    scan->only_last = nlast == n && n > 0;
+    scan->only_first = nfirst == n && n > 0;
+    scan->input.spec.newest_first |= scan->only_last;
+}
+
 static bool readable(const struct tsfs_plan *plan)
 {
     for (plan = plan->input; plan->kind == TSFS_PLAN_PROJECT; plan = plan->input)
@@ -263,7 +291,11 @@ int agg_scan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg
     rc = scan->feeds == NULL || scan->all == NULL || scan->heavy == NULL ? -ENOMEM : set_groups(scan);
     for (uint32_t i = 0; i < scan->spec.nitems && rc == 0; i++)
         rc = set_feed(scan, i);
-    return rc != 0 ? rc : set_columns(scan);
+    if (rc == 0)
+        rc = set_columns(scan);
+    if (rc == 0)
+        set_ends(scan);
+    return rc;
 }
 
 void agg_scan_want(struct agg_scan *scan, uint32_t key, bool newest, uint64_t limit)

@@ -40,7 +40,8 @@ struct agg_scan {
     uint32_t ncolumns;
     bool *all, *heavy; /* items: every one; those that need summaries or rows */
     bool any_heavy, any_edge;
-    bool want_newest; /* of the groups, by bin, only want_limit from one end are needed */
+    bool only_last, only_first; /* every item looks at that end alone, and groups at nothing but the series */
+    bool want_newest;           /* of the groups, by bin, only want_limit from one end are needed */
     uint64_t want_limit;
 };
 
@@ -65,6 +66,8 @@ struct agg_task {
     struct tsfs_vec **counted; /* arguments of FEED_COUNT items */
     char *key;                 /* the current series' packed key */
     uint32_t group;            /* without bins: of the current series, AGG_NO_GROUP = not made yet */
+    int64_t *ends;             /* only_last, only_first: by group, the outermost time seen */
+    uint32_t ends_cap;
     bool resolved;
     struct group_table series; /* payload: struct agg_series */
     struct agg_series *current;

@@ -72,7 +72,8 @@ void fs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (!handle)
         goto fail;
     fi->direct_io = 1;
-    fi->noflush = !writes(fi->flags);
+    fi->noflush =
+        node->row->kind != FS_WRITE && node->row->kind != FS_SPOOL; /* close(2) has nothing to say */
     switch (node->row->kind) {
     case FS_WRITE: r = open_write(req, handle); break;
     case FS_QUERY: r = fs_query_open(req, handle); break;

@@ -81,6 +81,8 @@ void tsfs_hot_snap_free(struct tsfs_hot_snap *snap); /* takes NULL */
  * that), otherwise in any order.  Decided once, before the first use. */
 TSFS_MUST_CHECK int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap);
 uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap);
+/* Rows of these series, whatever their times; those written twice count twice. */
+uint64_t tsfs_hot_snap_rows(const struct tsfs_hot_snap *snap);
 /* Series i; borrowed until the snapshot is released. */
 void tsfs_hot_snap_series(const struct tsfs_hot_snap *snap, uint32_t i, struct tsfs_series *out);
 /* The number of series i if the snapshot holds it, else TSFS_SERIES_NONE (by hash, for merging). */
@@ -101,5 +103,10 @@ struct tsfs_hot_piece {
 TSFS_MUST_CHECK int tsfs_hot_snap_pieces(const struct tsfs_hot_snap *snap, uint32_t i,
                                          struct tsfs_arena *arena, struct tsfs_hot_piece **pieces,
                                          uint32_t *npieces);
+/* The same, but rows other than the outermost of that range may be missing: ends is bits of tsfs_scan_ends.
+ */
+TSFS_MUST_CHECK int tsfs_hot_snap_ends(const struct tsfs_hot_snap *snap, uint32_t i, unsigned ends,
+                                       struct tsfs_arena *arena, struct tsfs_hot_piece **pieces,
+                                       uint32_t *npieces);
 
 #endif

@@ -40,6 +40,7 @@ struct hot_shape;
 
 struct hot_chunk {
     _Atomic(struct hot_chunk *) next;
+    struct hot_chunk *prev;
     int64_t *time;
     _Atomic(struct hot_colset *) cols;
     const struct hot_shape *shape; /* the writer's: the first columns are this shape's, in its order */
@@ -59,8 +60,8 @@ struct hot_lane {
     _Atomic uint32_t next_lane;
     _Atomic int64_t t_min, t_max; /* of the rows staged */
     _Atomic(struct hot_chunk *) head;
-    struct hot_chunk *tail;  /* the writer's: where the next row goes, unless it is full */
-    struct hot_shape *shape; /* the writer's: that of the last row */
+    _Atomic(struct hot_chunk *) tail; /* where the next row goes, unless it is full */
+    struct hot_shape *shape;          /* the writer's: that of the last row */
 };
 
 #define HOT_LANE_FIRST_BITS 4u

@@ -141,7 +141,7 @@ static uint32_t next_cap(const struct hot_chunk *last)
     return last->cap * 2u < HOT_CHUNK_ROWS ? last->cap * 2u : HOT_CHUNK_ROWS;
 }
 
-static int new_chunk(struct tsfs_hot *hot, const struct hot_chunk *last, const struct hot_shape *shape,
+static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, const struct hot_shape *shape,
                      const struct tsfs_cell *cells, unsigned ncells, struct hot_chunk **out)
 {
     uint32_t cap = next_cap(last);
@@ -154,6 +154,7 @@ static int new_chunk(struct tsfs_hot *hot, const struct hot_chunk *last, const s
     if (!set || !chunk || !arrays)
         return -ENOMEM; /* what was taken stays with the generation; memory is out anyway */
     memset(chunk, 0, sizeof(*chunk));
+    chunk->prev = last;
     chunk->time = (int64_t *)arrays;
     arrays += array_bytes(cap, sizeof(int64_t));
     for (unsigned i = 0; i < ncells; i++) {
@@ -173,7 +174,7 @@ static int new_chunk(struct tsfs_hot *hot, const struct hot_chunk *last, const s
 int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape,
                   const struct tsfs_cell *cells, unsigned ncells)
 {
-    struct hot_chunk *tail = lane->tail, *next;
+    struct hot_chunk *tail = atomic_load_explicit(&lane->tail, memory_order_relaxed), *next;
     if (tail && lane->staged - tail->start < tail->cap)
         return 0;
     /* a batch that was undone may have left one, empty */
@@ -184,7 +185,7 @@ int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_
             return rc;
         atomic_store_explicit(tail ? &tail->next : &lane->head, next, memory_order_release);
     }
-    lane->tail = next;
+    atomic_store_explicit(&lane->tail, next, memory_order_release);
     return 0;
 }
 
@@ -313,6 +314,6 @@ void hot_lane_cut(struct hot_lane *lane, struct hot_chunk *tail, uint32_t rows)
         if (keep == 0)
             chunk->cells = 0;
     }
-    lane->tail = tail;
+    atomic_store_explicit(&lane->tail, tail, memory_order_release);
     lane->staged = rows;
 }

@@ -35,6 +35,7 @@ struct side {
 
 struct build {
     const struct tsfs_hot_snap *snap;
+    unsigned ends; /* bits of tsfs_scan_ends, 0 = every row is wanted */
     struct tsfs_arena *arena;
     struct tsfs_hot_piece *pieces;
     uint32_t n, cap;
@@ -277,12 +278,57 @@ static void sort_refs(struct ref *refs, uint32_t n, struct ref *tmp, uint32_t *b
     }
 }
 
+/* The rows of an ordered lane at the ends asked for, each a slice of one row: others are not looked at. */
+static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t rows, struct side *side)
+{
+    const struct tsfs_hot_snap *snap = b->snap;
+    const struct hot_chunk *first = NULL, *last = NULL;
+    uint32_t first_row = 0, last_row = 0, n = 0;
+    if (b->ends & TSFS_SCAN_FIRST) {
+        first = atomic_load_explicit(&lane->head, memory_order_acquire);
+        for (; first && first->start < rows;
+             first = atomic_load_explicit(&first->next, memory_order_acquire)) {
+            n = rows - first->start < first->cap ? rows - first->start : first->cap;
+            if (first->time[n - 1] >= snap->time_min)
+                break;
+        }
+        if (!first || first->start >= rows)
+            return 0;
+        first_row = lower_bound(first->time, 0, n, snap->time_min);
+        if (first->time[first_row] > snap->time_max)
+            return 0;
+    }
+    if (b->ends & TSFS_SCAN_LAST) {
+        last = atomic_load_explicit(&lane->tail, memory_order_acquire);
+        while (last && (last->start >= rows || last->time[0] > snap->time_max))
+            last = last->prev;
+        if (!last)
+            return 0;
+        n = rows - last->start < last->cap ? rows - last->start : last->cap;
+        last_row = last->time[n - 1] <= snap->time_max
+                       ? n - 1
+                       : lower_bound(last->time, 0, n, snap->time_max + 1) - 1;
+        if (last->time[last_row] < snap->time_min)
+            return 0;
+    }
+    side->slices = tsfs_arena_alloc(b->arena, 2 * sizeof(*side->slices));
+    if (!side->slices)
+        return -ENOMEM;
+    if (first)
+        side->slices[side->n++] = (struct slice){.chunk = first, .from = first_row, .to = first_row + 1};
+    if (last && (last != first || last_row != first_row))
+        side->slices[side->n++] = (struct slice){.chunk = last, .from = last_row, .to = last_row + 1};
+    return 0;
+}
+
 /* The slices of a lane in the time range.  An unordered lane's are whole chunks. */
 static int collect(struct build *b, const struct hot_lane *lane, uint32_t rows, struct side *side)
 {
     const struct tsfs_hot_snap *snap = b->snap;
     bool ordered = lane->depth < HOT_LANES - 1;
     uint32_t cap = 0;
+    if (ordered && b->ends)
+        return collect_ends(b, lane, rows, side);
     const struct hot_chunk *chunk = atomic_load_explicit(&lane->head, memory_order_acquire);
     for (; chunk && chunk->start < rows; chunk = atomic_load_explicit(&chunk->next, memory_order_acquire)) {
         uint32_t n = rows - chunk->start < chunk->cap ? rows - chunk->start : chunk->cap;
@@ -434,10 +480,10 @@ static int merge(struct build *b, struct side *sides)
     }
 }
 
-int tsfs_hot_snap_pieces(const struct tsfs_hot_snap *snap, uint32_t i, struct tsfs_arena *arena,
-                         struct tsfs_hot_piece **pieces, uint32_t *npieces)
+int tsfs_hot_snap_ends(const struct tsfs_hot_snap *snap, uint32_t i, unsigned ends, struct tsfs_arena *arena,
+                       struct tsfs_hot_piece **pieces, uint32_t *npieces)
 {
-    struct build b = {.snap = snap, .arena = arena};
+    struct build b = {.snap = snap, .ends = ends, .arena = arena};
     struct side sides[HOT_LANES];
     const struct snap_series *series = &snap->series[snap->order ? snap->order[i] : i];
     uint32_t number = series->lane;
@@ -467,4 +513,10 @@ int tsfs_hot_snap_pieces(const struct tsfs_hot_snap *snap, uint32_t i, struct ts
     *pieces = b.pieces;
     *npieces = b.n;
     return rc;
+}
+
+int tsfs_hot_snap_pieces(const struct tsfs_hot_snap *snap, uint32_t i, struct tsfs_arena *arena,
+                         struct tsfs_hot_piece **pieces, uint32_t *npieces)
+{
+    return tsfs_hot_snap_ends(snap, i, 0, arena, pieces, npieces);
 }

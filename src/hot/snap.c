@@ -111,6 +111,7 @@ static int push(struct tsfs_hot_snap *snap, uint32_t lane, const uint32_t rows[H
         snap->more = grown;
         snap->more_cap = cap;
     }
+    snap->rows += (uint64_t)rows[0] + rows[1] + rows[2] + rows[3];
     snap->series[snap->n++] = (struct snap_series){lane, rows[0], more ? snap->nmore : HOT_NONE};
     if (more)
         memcpy(snap->more[snap->nmore++], rows + 1, sizeof(snap->more[0]));
@@ -293,6 +294,11 @@ int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap)
 uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap)
 {
     return snap->n;
+}
+
+uint64_t tsfs_hot_snap_rows(const struct tsfs_hot_snap *snap)
+{
+    return snap->rows;
 }
 
 static void fill_texts(const struct tsfs_hot_snap *snap, uint32_t block)

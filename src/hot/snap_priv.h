@@ -18,6 +18,7 @@ struct tsfs_hot_snap {
     uint64_t *wanted;           /* measure slots that may be asked for; NULL = all */
     struct snap_series *series; /* ascending by lane */
     uint32_t n, cap;
+    uint64_t rows;                   /* of all of them */
     uint32_t (*more)[HOT_LANES - 1]; /* rows of the lanes after the first */
     uint32_t nmore, more_cap;
     uint32_t *order; /* after sorting: position -> index into series; NULL = the same */

@@ -21,7 +21,7 @@ static int touch(struct tsfs_hot *hot, struct hot_lane *lane)
     }
     batch->touched[batch->ntouched++] = (struct hot_touch){
         .lane = lane,
-        .tail = lane->tail,
+        .tail = atomic_load_explicit(&lane->tail, memory_order_relaxed),
         .t_min = atomic_load_explicit(&lane->t_min, memory_order_relaxed),
         .t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed),
     };
@@ -125,10 +125,10 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_
         if (time == t_max && lane->staged > hot->counts[lane->number]) {
             /* The last row of this lane has not been published: the cells can go right into it.  Sources that
              * send each measure as a line of its own live on this. */
-            uint32_t row = lane->staged - 1 - lane->tail->start;
-            rc = write_row(hot, lane->tail, row, shape, cells, ncells);
+            struct hot_chunk *last = atomic_load_explicit(&lane->tail, memory_order_relaxed);
+            rc = write_row(hot, last, lane->staged - 1 - last->start, shape, cells, ncells);
             if (rc == 0)
-                lane->tail->cells += ncells;
+                last->cells += ncells;
             return rc;
         }
         rc = hot_lane_next(hot, lane, &lane);
@@ -141,7 +141,7 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_
         rc = hot_lane_room(hot, lane, shape, cells, ncells);
     if (rc)
         return rc;
-    struct hot_chunk *chunk = lane->tail;
+    struct hot_chunk *chunk = atomic_load_explicit(&lane->tail, memory_order_relaxed);
     uint32_t row = lane->staged - chunk->start;
     rc = write_row(hot, chunk, row, shape, cells, ncells);
     if (rc)

@@ -362,6 +362,45 @@ static void print_model(const struct model *m, const struct ask *ask, struct tsf
     free(sorted);
 }
 
+static void print_row(struct tsfs_buf *out, const char *key, const struct tsfs_hot_piece *piece, uint32_t r)
+{
+    assert_int_equal(tsfs_buf_printf(out, "%s %lld", key, (long long)piece->time[r]), 0);
+    for (unsigned c = 0; c < piece->ncols; c++) {
+        const struct tsfs_vec *vec = &piece->cols[c];
+        if (vec->data && (!vec->valid || tsfs_bit_get(vec->valid, r)))
+            print_value(out, c, (uint8_t)vec->type, NULL, vec, r);
+    }
+    assert_int_equal(tsfs_buf_append(out, "\n", 1), 0);
+}
+
+/* A scan for the ends of series finds the same outermost rows as one that reads all. */
+static void check_ends(const struct tsfs_hot_snap *snap, uint32_t i, const char *key,
+                       const struct tsfs_hot_piece *all, uint32_t nall)
+{
+    for (unsigned ends = 1; ends <= (TSFS_SCAN_FIRST | TSFS_SCAN_LAST); ends++) {
+        struct tsfs_arena arena;
+        struct tsfs_hot_piece *pieces;
+        struct tsfs_buf want = {0}, got = {0};
+        uint32_t n;
+        tsfs_arena_init(&arena, NULL);
+        assert_int_equal(tsfs_hot_snap_ends(snap, i, ends, &arena, &pieces, &n), 0);
+        assert_int_equal(n > 0, nall > 0);
+        if (n > 0 && (ends & TSFS_SCAN_FIRST)) {
+            print_row(&want, key, &all[0], 0);
+            print_row(&got, key, &pieces[0], 0);
+        }
+        if (n > 0 && (ends & TSFS_SCAN_LAST)) {
+            print_row(&want, key, &all[nall - 1], all[nall - 1].nrows - 1);
+            print_row(&got, key, &pieces[n - 1], pieces[n - 1].nrows - 1);
+        }
+        assert_int_equal(want.len, got.len);
+        assert_true(want.len == 0 || memcmp(want.data, got.data, want.len) == 0);
+        tsfs_buf_free(&want);
+        tsfs_buf_free(&got);
+        tsfs_arena_free(&arena);
+    }
+}
+
 static void print_snap(struct tsfs_hot_snap *snap, const struct ask *ask, struct tsfs_buf *out)
 {
     assert_int_equal(tsfs_hot_snap_sort(snap), 0);
@@ -384,16 +423,10 @@ static void print_snap(struct tsfs_hot_snap *snap, const struct ask *ask, struct
                 assert_true(t > last || (p == 0 && r == 0));
                 assert_true(t >= ask->lo && t <= ask->hi);
                 last = t;
-                assert_int_equal(tsfs_buf_printf(out, "%s %lld", key, (long long)t), 0);
-                for (unsigned c = 0; c < pieces[p].ncols; c++) {
-                    const struct tsfs_vec *vec = &pieces[p].cols[c];
-                    if (!vec->data || (vec->valid && !tsfs_bit_get(vec->valid, r)))
-                        continue;
-                    print_value(out, c, (uint8_t)vec->type, NULL, vec, r);
-                }
-                assert_int_equal(tsfs_buf_append(out, "\n", 1), 0);
+                print_row(out, key, &pieces[p], r);
             }
         }
+        check_ends(snap, i, key, pieces, n);
         tsfs_arena_free(&arena);
     }
 }

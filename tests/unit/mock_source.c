@@ -310,6 +310,10 @@ static int next_run(struct tsfs_cursor *cursor, struct tsfs_run *run, struct tsf
             c->part_first = lower_bound(s, c->unit.lo);
             c->row = lower_bound(s, lo);
             c->row_end = hi == INT64_MAX ? s->nrows : lower_bound(s, hi + 1);
+            if (spec->ends == TSFS_SCAN_FIRST && c->row_end > c->row + 2)
+                c->row_end = c->row + 2;
+            if (spec->ends == TSFS_SCAN_LAST && c->row_end > c->row + 2)
+                c->row = c->row_end - 2;
             if (c->row < c->row_end && wanted(c, &facts))
                 c->series = s;
         }
