@@ -1,0 +1,105 @@
+/* What the files of a writer share: writer.c takes lines, writer_target.c finds the tables they go to,
+ * writer_stage.c puts them there. */
+#ifndef TSFS_ENGINE_WRITER_PRIV_H
+#define TSFS_ENGINE_WRITER_PRIV_H
+
+#include "engine/engine_priv.h"
+#include "ingest/line_protocol.h"
+
+/* Lines that are staged and logged together: more than a usual write(2) holds, few enough for the caches. */
+#define WRITER_POINTS 4096u
+
+/* One table that the lines at hand go to.  Valid while its write lock is held but for node and raw. */
+struct target {
+    struct tsfs_node *node;       /* counted */
+    char name[TSFS_NAME_MAX + 1]; /* its name now */
+    struct tsfs_buf raw;          /* the measurement as spelled that leads here; database writers only */
+    struct tsfs_settings settings;
+    int64_t low, high; /* times accepted: low <= t < high */
+    struct generation **staged;
+    unsigned nstaged, staged_cap;
+    struct partition *partition; /* of the row before */
+    struct generation *generation;
+    uint16_t *ordinals; /* of the fields of the line before, in its order */
+    uint8_t *decimals;  /* beside them: 1 + digits of a field that is a decimal, else 0; NULL = none is */
+    unsigned nordinals, ordinals_cap;
+    const struct tsfs_schema *ordinals_schema; /* that they were found in; NULL = not valid */
+    uint32_t layout; /* of that line: another line of the batch with the same one has the same ordinals */
+    uint64_t rows;
+};
+
+struct tsfs_writer {
+    pthread_mutex_t lock;
+    struct tsfs_node *node; /* a database or a table; counted */
+    struct tsfs_creds creds;
+    gid_t *groups;
+    struct tsfs_buf tail; /* an unterminated line */
+    bool discard;         /* what follows up to the next newline belongs to a refused line */
+    uint64_t lines;       /* complete lines seen, for messages */
+    bool tail_noted;      /* the tail stands in errors and rejected */
+    uint64_t tail_mark;
+    struct tsfs_node *tail_table; /* whose rejected it is; counted; NULL = nobody's */
+    const char *input;            /* what the points at hand were parsed from */
+    struct tsfs_lp_batch batch;
+    struct target *targets;
+    unsigned ntargets, targets_cap;
+    uint32_t *point_target; /* index into targets, a point each; UINT32_MAX = refused */
+    uint32_t *point_series; /* as found before the locks were taken; TSFS_SERIES_NONE = look again */
+    struct tsfs_cell *cells;
+    unsigned cells_cap;
+    struct tsfs_column *add; /* columns that the line at hand brings; names borrowed from it */
+    unsigned add_cap;
+    struct tsfs_buf key;        /* a key with the measurement put in front */
+    struct tsfs_arena arena;    /* of one new key */
+    struct tsfs_node **touched; /* tables written to, for fsync; counted */
+    unsigned ntouched, touched_cap;
+};
+
+static inline bool writer_skips(struct tsfs_node *node)
+{
+    return node_settings(node).on_bad_line == TSFS_BAD_LINE_SKIP;
+}
+
+static inline bool writer_callers_fault(int rc)
+{
+    return rc == -EINVAL || rc == -E2BIG || rc == -ERANGE || rc == -ENAMETOOLONG;
+}
+
+/* Cheaper than zeroing all of it, for what is done with every line. */
+static inline void writer_no_error(struct tsfs_error *err)
+{
+    err->code = 0;
+    err->line = err->column = 0;
+    err->message[0] = 0;
+}
+
+/* writer.c */
+
+/* A refused line, for errors and rejected.  table: where it would have gone, or NULL. */
+void writer_refuse(struct tsfs_writer *w, struct tsfs_node *table, struct tsfs_error *err,
+                   struct tsfs_str line);
+/* Syncs the tables written to. */
+TSFS_MUST_CHECK int writer_sync_touched(struct tsfs_writer *w);
+
+/* writer_target.c */
+
+/* The measurement's bytes of a raw key: up to the first comma that no backslash escapes. */
+struct tsfs_str writer_measurement(struct tsfs_str key);
+/* Where ptr stands in the point's line: counted from 1 in bytes; 1 if it is not of the line (unescaped). */
+uint32_t writer_column(const struct tsfs_writer *w, const struct tsfs_lp_point *point, const char *ptr);
+/* Finds the tables of the parsed points, up to a point that names none: *known of them, *found says why. */
+TSFS_MUST_CHECK int writer_find_targets(struct tsfs_writer *w, size_t *known, int *found,
+                                        struct tsfs_error *err);
+/* Takes every target's write lock in the one order that cannot deadlock.  Two spellings of one table
+ * share its lock: ordered holds each node once. */
+unsigned writer_lock_targets(struct tsfs_writer *w, struct target **ordered);
+void writer_release_targets(struct tsfs_writer *w);
+
+/* writer_stage.c */
+
+/* Stages and commits the parsed points.  *done = points taken (or, skipping, dealt with).  A failure's point
+ * is points[*done]; *failed_table is its table if known. */
+TSFS_MUST_CHECK int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
+                                       struct tsfs_node **failed_table, struct tsfs_error *err);
+
+#endif

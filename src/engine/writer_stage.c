@@ -1,0 +1,459 @@
+/* Parsed points to rows: each line is checked whole, staged under its table's write lock, logged with the
+ * others of the write, and published. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/decimal.h"
+#include "base/hash.h"
+#include "base/time.h"
+#include "engine/writer_priv.h"
+
+/* Logs and publishes what is staged; on failure nothing of it stays anywhere. */
+static int commit(struct tsfs_writer *w, struct tsfs_error *err)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < w->ntargets && rc == 0; i++)
+        for (unsigned j = 0; j < w->targets[i].nstaged && rc == 0; j++)
+            rc = tsfs_hot_log(w->targets[i].staged[j]->hot, w->targets[i].staged[j]->wal, err);
+    int64_t now = tsfs_time_monotonic();
+    for (unsigned i = 0; i < w->ntargets; i++) {
+        struct target *t = &w->targets[i];
+        struct table *table = t->node->table;
+        if (t->nstaged == 0)
+            continue;
+        if (rc == 0)
+            pthread_mutex_lock(&table->lock);
+        for (unsigned j = 0; j < t->nstaged; j++) {
+            struct generation *g = t->staged[j];
+            g->staged = false;
+            if (rc == 0) {
+                tsfs_hot_publish(g->hot);
+            } else {
+                int undone =
+                    tsfs_hot_undo(g->hot, g->wal); /* a log that cannot is closed to writes by itself */
+                (void)undone;
+            }
+        }
+        if (rc == 0) {
+            if (t->partition)
+                t->partition->last_write = now;
+            pthread_mutex_unlock(&table->lock);
+            table->dirty = true;
+            table->points_in += t->rows;
+            atomic_fetch_add(&w->node->engine->rows_ingested, t->rows);
+        }
+        t->nstaged = 0;
+        t->rows = 0;
+    }
+    return rc < 0 ? tsfs_error_set(err, rc, "cannot write the log: %s", strerror(-rc)) : 0;
+}
+
+/* The ordinal of field k of a line; TSFS_ORDINAL_NONE: no such column yet. */
+static uint16_t field_ordinal(struct target *t, const struct tsfs_schema *schema, unsigned k,
+                              struct tsfs_str name)
+{
+    if (k < t->nordinals && t->ordinals[k] < schema->ncols &&
+        tsfs_str_eq(schema->cols[t->ordinals[k]].name, name))
+        return t->ordinals[k];
+    return tsfs_schema_find(schema, name);
+}
+
+static int role_error(uint32_t line, uint32_t column, struct tsfs_str name, enum tsfs_role has,
+                      const char *as, struct tsfs_error *err)
+{
+    int shown = (int)(name.len < 128 ? name.len : 128);
+    if (has == TSFS_ROLE_TIME || has == TSFS_ROLE_MEASURE_NAME)
+        return tsfs_error_set_at(err, -EINVAL, line, column,
+                                 "\"%.*s\" is a column of every table and cannot be a %s", shown, name.ptr,
+                                 as);
+    return tsfs_error_set_at(err, -EINVAL, line, column, "\"%.*s\" is a %s of this table and cannot be a %s",
+                             shown, name.ptr,
+                             has == TSFS_ROLE_DIMENSION ? "tag (dimension)" : "field (measure)", as);
+}
+
+/* A column that the line at hand brings. */
+static int bring_column(struct tsfs_writer *w, unsigned *nadd, struct tsfs_column column)
+{
+    if (*nadd == w->add_cap) {
+        unsigned cap = w->add_cap ? w->add_cap * 2 : 64;
+        struct tsfs_column *grown = realloc(w->add, cap * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        w->add = grown;
+        w->add_cap = cap;
+    }
+    w->add[(*nadd)++] = column;
+    return 0;
+}
+
+/* Which of a line's fields are decimals. */
+static int resolve_decimals(struct target *t, const struct tsfs_lp_point *point,
+                            const struct tsfs_lp_field *fields)
+{
+    free(t->decimals);
+    t->decimals = NULL;
+    if (!t->settings.decimals[0])
+        return 0;
+    t->decimals = calloc(point->nfields + 1u, sizeof(*t->decimals));
+    if (!t->decimals)
+        return -ENOMEM;
+    for (unsigned k = 0, digits; k < point->nfields; k++)
+        if (tsfs_settings_scale(&t->settings, fields[k].name, &digits))
+            t->decimals[k] = (uint8_t)(1 + digits);
+    return 0;
+}
+
+/* Finds every field's column, or the columns that the line brings. */
+static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
+                          unsigned *nadd, struct tsfs_error *err)
+{
+    const struct tsfs_schema *schema = t->node->table->schema;
+    const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
+    if (t->ordinals_cap < point->nfields) {
+        uint16_t *grown = realloc(t->ordinals, point->nfields * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        t->ordinals = grown;
+        t->ordinals_cap = point->nfields;
+    }
+    bool known = t->ordinals_schema == schema && t->layout == point->layout;
+    t->ordinals_schema = NULL; /* until the whole line is resolved */
+    if (!known && (t->decimals || t->settings.decimals[0]) && resolve_decimals(t, point, fields) != 0)
+        return -ENOMEM;
+    for (unsigned k = 0; k < point->nfields; k++) {
+        const struct tsfs_lp_field *f = &fields[k];
+        uint16_t ordinal = known ? t->ordinals[k] : field_ordinal(t, schema, k, f->name);
+        t->ordinals[k] = ordinal;
+        if (!known && k >= t->nordinals)
+            t->nordinals = k + 1;
+        if (ordinal == TSFS_ORDINAL_NONE) {
+            bool decimal = t->decimals && t->decimals[k] && f->type == TSFS_BIGINT;
+            int rc = bring_column(w, nadd,
+                                  (struct tsfs_column){.name = f->name,
+                                                       .role = TSFS_ROLE_MEASURE,
+                                                       .type = decimal ? TSFS_DOUBLE : f->type});
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        const struct tsfs_column *c = &schema->cols[ordinal];
+        if (c->role != TSFS_ROLE_MEASURE)
+            return role_error(point->line, writer_column(w, point, f->name.ptr), f->name, c->role, "field",
+                              err);
+        if (c->type != f->type && !(c->type == TSFS_DOUBLE && f->type == TSFS_BIGINT))
+            return tsfs_error_set_at(err, -EINVAL, point->line, writer_column(w, point, f->name.ptr),
+                                     "field \"%.*s\" is %s, but this table has it as %s",
+                                     (int)(f->name.len < 128 ? f->name.len : 128), f->name.ptr,
+                                     tsfs_type_name(f->type), tsfs_type_name(c->type));
+    }
+    t->nordinals = point->nfields;
+    return 0;
+}
+
+/* The series of a spelling that was not met before: its key is split, new dimensions are columns it brings.
+ */
+static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
+                       struct tsfs_str key, struct tsfs_str *measurement, struct tsfs_lp_tag **tags,
+                       unsigned *ntags, unsigned *nadd, struct tsfs_error *err)
+{
+    const struct tsfs_schema *schema = t->node->table->schema;
+    tsfs_arena_reset(&w->arena);
+    uint32_t at = writer_column(w, point, point->key.ptr);
+    int rc = tsfs_lp_parse_key(key, &w->arena, measurement, tags, ntags, err);
+    if (rc < 0) {
+        uint32_t before = (uint32_t)(key.len - point->key.len); /* a measurement put in front */
+        err->line = point->line;
+        err->column = at + (err->column > before ? err->column - before - 1 : 0);
+        return rc;
+    }
+    for (unsigned i = 0; i < *ntags; i++) {
+        struct tsfs_str name = (*tags)[i].key;
+        uint16_t ordinal = tsfs_schema_find(schema, name);
+        if (ordinal == TSFS_ORDINAL_NONE) {
+            rc = bring_column(
+                w, nadd,
+                (struct tsfs_column){.name = name, .role = TSFS_ROLE_DIMENSION, .type = TSFS_VARCHAR});
+            if (rc < 0)
+                return rc;
+        } else if (schema->cols[ordinal].role != TSFS_ROLE_DIMENSION) {
+            return role_error(point->line, at, name, schema->cols[ordinal].role, "tag", err);
+        }
+    }
+    return 0;
+}
+
+static int intern(struct tsfs_writer *w, struct target *t, struct tsfs_str measurement,
+                  const struct tsfs_lp_tag *tags, unsigned ntags, struct tsfs_str key, uint64_t hash,
+                  uint32_t *series)
+{
+    struct table *table = t->node->table;
+    struct tsfs_dim_value *dims = tsfs_arena_alloc(&w->arena, (ntags + 1) * sizeof(*dims));
+    if (!dims)
+        return -ENOMEM;
+    for (unsigned i = 0; i < ntags; i++) {
+        uint16_t ordinal = tsfs_schema_find(table->schema, tags[i].key);
+        dims[i] = (struct tsfs_dim_value){table->schema->cols[ordinal].slot, tags[i].value};
+    }
+    int rc = tsfs_series_index_intern(table->series, measurement, dims, ntags, series);
+    if (rc == 0)
+        rc = tsfs_series_index_add_spelling(table->series, key, hash, *series);
+    return rc;
+}
+
+static int scaled_time(const struct target *t, const struct tsfs_lp_point *point, int64_t now, int64_t *out,
+                       struct tsfs_error *err)
+{
+    if (!point->has_time)
+        *out = now;
+    else if (__builtin_mul_overflow(point->time, t->settings.precision, out))
+        return tsfs_error_set_at(err, -ERANGE, point->line, 1,
+                                 "timestamp %lld is out of range for the precision of this table",
+                                 (long long)point->time);
+    if (*out >= t->low && *out < t->high)
+        return 0;
+    char at[TSFS_TIME_TEXT_MAX], low[TSFS_TIME_TEXT_MAX], high[TSFS_TIME_TEXT_MAX];
+    unsigned nat = tsfs_time_format(*out, at), nlow = tsfs_time_format(t->low, low),
+             nhigh = tsfs_time_format(t->high, high);
+    return tsfs_error_set_at(err, -ERANGE, point->line, 1,
+                             "time %.*s is outside what this table takes: [%.*s, %.*s)", (int)nat, at,
+                             (int)nlow, low, (int)nhigh, high);
+}
+
+static int note_staged(struct target *t, struct generation *g)
+{
+    if (g->staged)
+        return 0;
+    if (t->nstaged == t->staged_cap) {
+        unsigned cap = t->staged_cap ? t->staged_cap * 2 : 8;
+        struct generation **grown = realloc(t->staged, cap * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        t->staged = grown;
+        t->staged_cap = cap;
+    }
+    t->staged[t->nstaged++] = g;
+    g->staged = true;
+    return 0;
+}
+
+/* Puts a row whose columns exist into the partition of its time. */
+static int stage_row(struct tsfs_writer *w, struct target *t, uint32_t series, int64_t time, unsigned ncells,
+                     struct tsfs_error *err)
+{
+    struct table *table = t->node->table;
+    int rc = 0;
+    if (!t->partition || time < t->partition->start || time >= t->partition->end) {
+        int64_t now = tsfs_time_monotonic();
+        rc = table_partition(t->node, time, t->settings.partition, &t->partition, err);
+        if (rc == 0)
+            t->partition->last_write = now;
+        if (rc == 0)
+            rc = partition_writable(t->node, t->partition, &t->generation, err);
+        if (rc < 0) {
+            t->partition = NULL;
+            return rc;
+        }
+    }
+    rc = note_staged(t, t->generation);
+    if (rc == 0)
+        rc = tsfs_hot_stage(t->generation->hot, table->schema, series, time, w->cells, ncells);
+    if (rc == -E2BIG) { /* the log record is full */
+        rc = commit(w, err);
+        if (rc == 0)
+            rc = note_staged(t, t->generation);
+        if (rc == 0)
+            rc = tsfs_hot_stage(t->generation->hot, table->schema, series, time, w->cells, ncells);
+    }
+    t->rows += rc == 0;
+    return rc < 0 ? tsfs_error_set(err, rc, "cannot keep the row: %s", strerror(-rc)) : 0;
+}
+
+/* A value of a measure that is declared as a decimal; a zero loses its sign. */
+static int check_decimal(struct tsfs_writer *w, const struct tsfs_lp_point *point,
+                         const struct tsfs_lp_field *f, unsigned digits, double *value,
+                         struct tsfs_error *err)
+{
+    int64_t exact;
+    *value += 0.0;
+    if (tsfs_decimal_exact(*value, tsfs_decimal_unit(digits), &exact))
+        return 0;
+    double most = 0x1p53 / tsfs_decimal_unit(digits);
+    int shown = (int)(f->name.len < 128 ? f->name.len : 128);
+    if (!(fabs(*value) < most))
+        return tsfs_error_set_at(err, -EINVAL, point->line, writer_column(w, point, f->name.ptr),
+                                 "field \"%.*s\" is a decimal of %u digits here and must be less than %.17g",
+                                 shown, f->name.ptr, digits, most);
+    return tsfs_error_set_at(err, -EINVAL, point->line, writer_column(w, point, f->name.ptr),
+                             "field \"%.*s\" has more than the %u decimals that config declares", shown,
+                             f->name.ptr, digits);
+}
+
+static int fill_cells(struct tsfs_writer *w, const struct target *t, const struct tsfs_lp_point *point,
+                      struct tsfs_error *err)
+{
+    const struct tsfs_schema *schema = t->node->table->schema;
+    const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
+    if (w->cells_cap < point->nfields) {
+        struct tsfs_cell *grown = realloc(w->cells, point->nfields * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        w->cells = grown;
+        w->cells_cap = point->nfields;
+    }
+    for (unsigned k = 0; k < point->nfields; k++) {
+        const struct tsfs_column *c = &schema->cols[t->ordinals[k]];
+        struct tsfs_cell *cell = &w->cells[k];
+        cell->slot = c->slot;
+        cell->type = (uint8_t)c->type;
+        switch (c->type) {
+        case TSFS_BOOLEAN: cell->b = fields[k].b; break;
+        case TSFS_DOUBLE: cell->d = fields[k].type == TSFS_BIGINT ? (double)fields[k].i : fields[k].d; break;
+        case TSFS_VARCHAR: cell->s = fields[k].s; break;
+        default: cell->i = fields[k].i; break;
+        }
+        if (t->decimals && t->decimals[k] && c->type == TSFS_DOUBLE) {
+            int rc = check_decimal(w, point, &fields[k], t->decimals[k] - 1u, &cell->d, err);
+            if (rc < 0)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+/* One line, checked whole before anything of it is kept. */
+static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
+                       uint32_t series, int64_t now, struct tsfs_error *err)
+{
+    struct table *table = t->node->table;
+    struct tsfs_str key = point->key, measurement = {0};
+    struct tsfs_lp_tag *tags = NULL;
+    uint64_t hash = point->key_hash;
+    unsigned ntags = 0, nadd = 0;
+    int64_t time;
+    int rc = scaled_time(t, point, now, &time, err);
+    if (rc < 0)
+        return rc;
+    if (key.len == 0 || key.ptr[0] == ',') { /* the table's own name stands in front */
+        w->key.len = 0;
+        rc = tsfs_buf_append_str(&w->key, tsfs_str_from(t->name));
+        if (rc == 0)
+            rc = tsfs_buf_append_str(&w->key, key);
+        if (rc < 0)
+            return rc;
+        key = tsfs_buf_str(&w->key);
+        hash = tsfs_hash(key.ptr, key.len);
+    }
+    if (series == TSFS_SERIES_NONE)
+        series = tsfs_series_index_find_spelling(table->series, key, hash);
+    if (series == TSFS_SERIES_NONE)
+        rc = resolve_key(w, t, point, key, &measurement, &tags, &ntags, &nadd, err);
+    if (rc == 0)
+        rc = resolve_fields(w, t, point, &nadd, err);
+    if (rc == 0 && nadd) {
+        rc = table_extend(t->node, w->add, nadd, err);
+        if (rc < 0 && err->line == 0) {
+            err->line = point->line;
+            err->column = 1;
+            if (rc == -EEXIST)
+                rc = err->code = -EINVAL;
+        }
+        for (unsigned k = 0; k < point->nfields && rc == 0; k++)
+            t->ordinals[k] = field_ordinal(t, table->schema, k, w->batch.fields[point->first_field + k].name);
+    }
+    if (rc == 0 && series == TSFS_SERIES_NONE)
+        rc = intern(w, t, measurement, tags, ntags, key, hash, &series);
+    if (rc == 0)
+        rc = fill_cells(w, t, point, err);
+    if (rc == 0) {
+        t->ordinals_schema = table->schema;
+        t->layout = point->layout;
+        rc = stage_row(w, t, series, time, point->nfields, err);
+    }
+    if (rc < 0 && err->code == 0)
+        tsfs_error_set_at(err, rc, point->line, 1, "%s", strerror(-rc));
+    return rc;
+}
+
+/* Looks the points' series up while other writers are staging: the index needs no lock to be read. */
+static void find_series(struct tsfs_writer *w, size_t known)
+{
+    for (size_t i = 0; i < known; i++) {
+        const struct tsfs_lp_point *p = &w->batch.points[i];
+        uint32_t at = w->point_target[i];
+        w->point_series[i] = TSFS_SERIES_NONE;
+        if (at != UINT32_MAX && p->key.len && p->key.ptr[0] != ',')
+            w->point_series[i] =
+                tsfs_series_index_find_spelling(w->targets[at].node->table->series, p->key, p->key_hash);
+    }
+}
+
+int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
+                       struct tsfs_node **failed_table, struct tsfs_error *err)
+{
+    struct target *few[16], **ordered = few;
+    int64_t now = tsfs_time_now();
+    size_t known = 0;
+    int rc, found = 0;
+    *done = 0;
+    *failed_table = NULL;
+    w->input = input;
+    writer_release_targets(w);
+    if (!w->point_target)
+        w->point_target = malloc(WRITER_POINTS * sizeof(*w->point_target));
+    if (!w->point_series)
+        w->point_series = malloc(WRITER_POINTS * sizeof(*w->point_series));
+    if (!w->point_target || !w->point_series)
+        return -ENOMEM;
+    rc = writer_find_targets(w, &known, &found, err);
+    if (rc < 0)
+        return rc;
+    find_series(w, known);
+    if (w->ntargets > 16) {
+        ordered = malloc(w->ntargets * sizeof(*ordered));
+        if (!ordered)
+            return -ENOMEM;
+    }
+    unsigned nlocks = writer_lock_targets(w, ordered);
+    struct tsfs_error why;
+    size_t i = 0;
+    for (; i < known && rc == 0; i++) {
+        const struct tsfs_lp_point *p = &w->batch.points[i];
+        uint32_t at = w->point_target[i];
+        if (at == UINT32_MAX)
+            continue;
+        writer_no_error(&why);
+        struct target *t = &w->targets[at];
+        rc = t->node->dead ? tsfs_error_set_at(&why, -ENOENT, p->line, 0, "the table has been removed")
+                           : stage_point(w, t, p, w->point_series[i], now, &why);
+        if (rc < 0 && writer_callers_fault(rc) && t->settings.on_bad_line == TSFS_BAD_LINE_SKIP) {
+            writer_refuse(w, t->node, &why, (struct tsfs_str){input + p->offset, p->length});
+            rc = 0;
+        } else if (rc < 0) {
+            *err = why;
+            *failed_table = t->node;
+            break;
+        }
+    }
+    writer_no_error(&why);
+    int committed = commit(w, &why);
+    for (unsigned k = nlocks; k-- > 0;)
+        pthread_mutex_unlock(&ordered[k]->node->table->write_lock);
+    if (ordered != few)
+        free(ordered);
+    bool sync = false;
+    for (unsigned k = 0; k < w->ntargets; k++)
+        sync = sync || w->targets[k].settings.sync_interval == 0;
+    if (committed < 0) { /* none of them */
+        *err = why;
+        *failed_table = NULL;
+        return committed;
+    }
+    *done = i;
+    if (sync) {
+        int synced = writer_sync_touched(w);
+        if (synced < 0 && rc == 0)
+            return tsfs_error_set(err, synced, "cannot write the log to disk: %s", strerror(-synced));
+    }
+    return rc < 0 ? rc : found;
+}
