@@ -35,6 +35,10 @@ void partition_free(struct partition *p)
     for (unsigned i = 0; i < p->nsealed; i++)
         generation_unref(p->sealed[i]);
     free(p->sealed);
+    for (unsigned i = 0; i < p->ndeletes; i++)
+        tsfs_tombstone_unref(p->deletes[i]);
+    free(p->deletes);
+    free(p->bad_delete);
     tsfs_segment_unref(p->segment);
     free(p->broken);
     free(p);
@@ -306,6 +310,8 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
         uint32_t number = p->segment_number + 1;
         if (p->nsealed)
             number = p->sealed[p->nsealed - 1]->number + 1;
+        if (number <= p->reserved)
+            number = p->reserved + 1;
         tsfs_partition_folder(p->start, folder);
         snprintf(path, sizeof(path), "%s/wal-%06u", folder, number);
         int rc = generation_new(node, number, &g);
