@@ -35,10 +35,6 @@ void partition_free(struct partition *p)
     for (unsigned i = 0; i < p->nsealed; i++)
         generation_unref(p->sealed[i]);
     free(p->sealed);
-    for (unsigned i = 0; i < p->ndeletes; i++)
-        tsfs_tombstone_unref(p->deletes[i]);
-    free(p->deletes);
-    free(p->bad_delete);
     tsfs_segment_unref(p->segment);
     free(p->broken);
     free(p);
@@ -307,11 +303,9 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
     if (!p->active) {
         struct generation *g;
         char folder[TSFS_PARTITION_NAME_MAX], path[96];
-        uint32_t number = p->segment_number + 1;
-        if (p->nsealed)
-            number = p->sealed[p->nsealed - 1]->number + 1;
-        if (number <= p->reserved)
-            number = p->reserved + 1;
+        pthread_mutex_lock(&t->lock); /* a migration that ends turns the last sealed one into the segment */
+        uint32_t number = 1 + (p->nsealed ? p->sealed[p->nsealed - 1]->number : p->segment_number);
+        pthread_mutex_unlock(&t->lock);
         tsfs_partition_folder(p->start, folder);
         snprintf(path, sizeof(path), "%s/wal-%06u", folder, number);
         int rc = generation_new(node, number, &g);
