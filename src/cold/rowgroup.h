@@ -8,6 +8,9 @@
 /* Rows per page.  Measured on 10 series-major columns of 8,640-row series (docs/format/segment.md has the
  * figures): smaller pages cost headers and dictionaries' reach, larger ones cost every narrow query. */
 #define COLD_PAGE_ROWS 8192u
+/* A page of measure_name or a dimension covers this many of the others'.  It holds a few runs: the header,
+ * the bounds and the place of a page are all that it costs. */
+#define COLD_KEY_PAGES 8u
 
 struct rowgroup_column {
     enum tsfs_type type;

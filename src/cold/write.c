@@ -366,6 +366,7 @@ static int open_parquet(struct writer *x, struct tsfs_error *err)
             pq[i].physical = TSFS_PQ_BYTE_ARRAY;
             pq[i].logical = TSFS_PQ_STRING;
             pq[i].bloom = i < x->first_measure;
+            pq[i].page_span = pq[i].bloom ? COLD_KEY_PAGES : 0;
             break;
         default: pq[i].physical = TSFS_PQ_INT64; break;
         }

@@ -13,9 +13,12 @@ int pq_page_writer_init(struct pq_page_writer *w, int zstd_level, struct tsfs_pq
     *w = (struct pq_page_writer){.out = out, .zstd = ZSTD_createCCtx()};
     if (!w->zstd)
         return -ENOMEM;
-    if (ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, zstd_level)))
-        return -EINVAL;
-    return 0;
+    return pq_page_level(w, zstd_level);
+}
+
+int pq_page_level(struct pq_page_writer *w, int zstd_level)
+{
+    return ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, zstd_level)) ? -EINVAL : 0;
 }
 
 void pq_page_writer_free(struct pq_page_writer *w)

@@ -60,6 +60,7 @@ struct tsfs_pq_column {
     uint8_t precision;      /* DECIMAL: digits, 1..9 on INT32, 1..18 on INT64 */
     uint8_t scale;          /* DECIMAL: digits after the point, <= precision */
     enum tsfs_pq_unit unit; /* TIMESTAMP, TIME */
+    uint8_t page_span;      /* writer: a page takes in this many of the group's pages; 0 = 1 */
     /* Reader: the type of the vectors that this column decodes to (a writer ignores it).  BOOLEAN, DOUBLE,
      * VARCHAR; TIMESTAMP for a TIMESTAMP in NANOS, DATE for a DATE, TIME for a TIME in NANOS; BIGINT for
      * every other integer: a TIMESTAMP in MILLIS or MICROS and a DECIMAL come as stored, to be scaled by the

@@ -197,6 +197,25 @@ nomem:
     return tsfs_error_set(err, -ENOMEM, "out of memory for a Parquet row group");
 }
 
+/* Where the pages of a column end; in arena if it has pages of its own. */
+static const uint32_t *column_pages(const struct tsfs_pq_writer *w, uint32_t column, struct tsfs_arena *arena,
+                                    uint32_t *npages)
+{
+    uint32_t span = w->columns[column].page_span, n = 0;
+    *npages = w->npages;
+    if (span <= 1)
+        return w->page_end;
+    uint32_t *ends = tsfs_arena_alloc(arena, w->npages * sizeof(*ends));
+    if (!ends)
+        return NULL;
+    for (uint32_t i = 0; i < w->npages; i += span) {
+        uint32_t last = w->npages - i < span ? w->npages - 1 : i + span - 1;
+        ends[n++] = w->page_end[last];
+    }
+    *npages = n;
+    return ends;
+}
+
 int tsfs_pq_writer_encode(const struct tsfs_pq_writer *w, uint32_t column,
                           const struct tsfs_pq_chunk_values *values, struct tsfs_pq_encoded **out,
                           struct tsfs_error *err)
@@ -204,14 +223,16 @@ int tsfs_pq_writer_encode(const struct tsfs_pq_writer *w, uint32_t column,
     struct pq_source source;
     struct tsfs_arena arena;
     struct tsfs_pq_encoded *e = NULL;
+    uint32_t npages;
     int r;
     if (!w->in_group || column >= w->ncolumns)
         return tsfs_error_set(err, -EINVAL, "Parquet writer: a column encoded out of turn");
     tsfs_arena_init(&arena, NULL);
+    const uint32_t *page_end = column_pages(w, column, &arena, &npages);
     e = calloc(1, sizeof(*e));
-    r = e ? pq_source_init(&source, &w->columns[column], values, w->nrows, w->page_end, w->npages, &arena,
-                           err)
-          : -ENOMEM;
+    r = e && page_end
+            ? pq_source_init(&source, &w->columns[column], values, w->nrows, page_end, npages, &arena, err)
+            : -ENOMEM;
     if (!r) {
         e->column = column;
         r = pq_chunk_encode(&source, w->zstd_level, &arena, e);

@@ -109,6 +109,8 @@ struct pq_page_writer {
 TSFS_MUST_CHECK int pq_page_writer_init(struct pq_page_writer *w, int zstd_level,
                                         struct tsfs_pq_encoded *out);
 void pq_page_writer_free(struct pq_page_writer *w);
+/* Pages to come are compressed at this level. */
+TSFS_MUST_CHECK int pq_page_level(struct pq_page_writer *w, int zstd_level);
 /* The size that the content of values would have in a page. */
 TSFS_MUST_CHECK int pq_page_try(struct pq_page_writer *w, size_t *size);
 /* Take the content of values (and levels) and leave them empty. */
