@@ -130,8 +130,8 @@ static int add_hot(struct merge *m, uint32_t source, uint32_t number, struct tsf
 {
     struct tsfs_hot_piece *pieces;
     uint32_t n;
-    int rc =
-        tsfs_hot_snap_ends(m->sources[source].snap, number, m->spec->ends, &m->series_arena, &pieces, &n);
+    unsigned ends = m->ndeletes ? 0 : m->spec->ends; /* what is hidden may be the very end */
+    int rc = tsfs_hot_snap_ends(m->sources[source].snap, number, ends, &m->series_arena, &pieces, &n);
     if (rc)
         return tsfs_error_set(err, rc, "cannot read hot rows: %s", strerror(-rc));
     for (uint32_t i = 0; i < n; i++) {
@@ -245,11 +245,15 @@ int merge_next_atoms(struct merge *m, struct tsfs_error *err)
         m->natoms = m->at = 0;
         tsfs_arena_reset(&m->series_arena);
         bool overlap = false;
+        if (m->ndeletes && (rc = merge_hide_series(m, err)) != 0)
+            return rc;
         for (uint32_t i = 0; i < m->nentries; i++) {
             struct merge_entry e = m->entries[i];
             uint32_t from = m->natoms;
             rc = m->sources[e.source].segment ? add_segment(m, e.source, e.number, err)
                                               : add_hot(m, e.source, e.number, err);
+            if (rc == 0 && m->ndeletes)
+                rc = merge_hide(m, &m->sources[e.source], from, err);
             if (rc)
                 return rc;
             /* sources that follow one another in time, the usual case, are in order already */
@@ -271,7 +275,3 @@ int merge_next_atoms(struct merge *m, struct tsfs_error *err)
         return 1;
     }
 }
-        if (m->ndeletes && (rc = merge_hide_series(m, err)) != 0)
-            return rc;
-            if (rc == 0 && m->ndeletes)
-                rc = merge_hide(m, &m->sources[e.source], from, err);
