@@ -155,6 +155,12 @@ static void one_case(uint64_t seed, struct tsfs_pool *pool)
     struct tsfs_segment *segments[2], *last;
     struct tsfs_error err = {0};
     static const uint32_t lengths[] = {5, 40, 1500, 3000, 7000};
+    /* no cache, two that give up pages all the time, one that keeps everything: the answers are the same */
+    static const size_t limits[] = {0, 1u << 20, 8u << 20, 1u << 30};
+    tsfs_cold_cache_limit(limits[below(&seed, 4)]);
+    /* temp has two decimals, noise more than any declaration allows, the others are no doubles */
+    for (unsigned m = 0; m < NMEASURES; m++)
+        write_decimals[m] = (uint8_t)(below(&seed, 2) ? below(&seed, 8) : 0);
     uint32_t ntimes = lengths[below(&seed, 5)];
     table_init(&t, 1 + below(&seed, ntimes > 1000 ? 12 : 700), ntimes);
     scratch_open(&dir);

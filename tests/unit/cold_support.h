@@ -375,6 +375,9 @@ static inline void scratch_close(struct scratch_dir *d)
     close(d->fd);
 }
 
+/* By measure slot, as in tsfs_partition_view; for the segments that write_open makes. */
+static uint8_t write_decimals[NMEASURES];
+
 /* Writes the hots (and segments) given as segment `name` and opens it. */
 static inline struct tsfs_segment *write_open(struct table *t, struct scratch_dir *dir, const char *name,
                                               struct tsfs_segment **segments, unsigned nsegments,
@@ -383,8 +386,12 @@ static inline struct tsfs_segment *write_open(struct table *t, struct scratch_di
     struct tsfs_hot_snap *snaps[4];
     struct tsfs_segment_facts facts, again;
     struct tsfs_error err = {0};
-    struct tsfs_partition_view view = {
-        .schema = t->schema, .hots = hots, .snaps = snaps, .nhots = nhots, .nsegments = nsegments};
+    struct tsfs_partition_view view = {.schema = t->schema,
+                                       .hots = hots,
+                                       .snaps = snaps,
+                                       .nhots = nhots,
+                                       .nsegments = nsegments,
+                                       .decimals = write_decimals};
     for (unsigned i = 0; i < nsegments; i++)
         view.segments[i] = segments[i];
     for (unsigned i = 0; i < nhots; i++)
