@@ -30,8 +30,9 @@ def run(argv, timeout=900, **more):
     """Runs a program to its end; its failure is ours."""
     p = subprocess.run(argv, timeout=timeout, capture_output=True, text=True, **more)
     if p.returncode:
-        lines = (p.stderr or p.stdout).strip().splitlines() or ["exit status %d" % p.returncode]
-        raise Failed("%s: %s" % (os.path.basename(argv[0]), lines[-1]))
+        lines = (p.stderr.strip() or p.stdout.strip()).splitlines() or ["exit status %d" % p.returncode]
+        why = next((line for line in lines if "error:" in line.lower()), lines[-1])
+        raise Failed("%s: %s" % (os.path.basename(argv[0]), why))
     return p.stdout
 
 
@@ -223,7 +224,8 @@ def facts(work, options):
     changed = quietly("git", "-C", TOP, "status", "--porcelain", "--untracked-files=no", "--", "src", "include")
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": quietly("git", "-C", TOP, "rev-parse", "--short=12", "HEAD") + (" (modified)" if changed else ""),
+        "commit": "a program given with --tsfs" if options.tsfs else
+                  quietly("git", "-C", TOP, "rev-parse", "--short=12", "HEAD") + (" (modified)" if changed else ""),
         "cpu": first("/proc/cpuinfo", "model name"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
