@@ -12,6 +12,7 @@
 
 #define GATHER_TIME  (5 * TSFS_NS_PER_MS)
 #define GATHER_CELLS (1u << 19) /* rows times columns copied together at most */
+#define GATHER_BELOW 32u        /* rows: a piece of as many is worth a batch of its own */
 
 struct scan_op {
     struct exec_op op;
@@ -31,9 +32,12 @@ struct scan_op {
     struct tsfs_arena arena; /* short pieces gathered so far */
     struct tsfs_vec *gathered;
     uint32_t ngathered, room; /* rows */
+    uint64_t series;          /* number of the run's, counted from the first */
+    uint64_t gathered_series; /* of all rows gathered, whose dimensions are constants then; or MANY_SERIES */
     int64_t since;            /* the first of them came */
 };
 
+#define MANY_SERIES  UINT64_MAX
 #define WANT_MAX     (1u << 20)
 #define FIRST_SLICES 4096 /* of all time, when nothing is known of the rows */
 
@@ -99,6 +103,7 @@ static int next_piece(struct scan_op *self, struct tsfs_error *err)
             }
             self->in_run = true;
             self->row = 0;
+            self->series += !reader->run.same_series;
         } else if ((rc = exec_poll(self->op.ctx, err)) != 0) {
             return rc;
         }
@@ -128,32 +133,68 @@ static int emit_piece(struct scan_op *self, struct tsfs_error *err)
 
 /* ---- short pieces ---- */
 
+static bool of_series(const struct scan_op *self, uint32_t column)
+{
+    enum tsfs_role role = self->input.columns[column].role;
+    return role == TSFS_ROLE_DIMENSION || role == TSFS_ROLE_MEASURE_NAME;
+}
+
+static int gather_room(struct scan_op *self, uint32_t column)
+{
+    enum tsfs_type type = self->input.columns[column].type;
+    struct tsfs_vec *v = &self->gathered[column];
+    *v = (struct tsfs_vec){.type = type};
+    v->data = tsfs_arena_alloc(&self->arena, (size_t)self->room * tsfs_type_width(type));
+    v->valid = tsfs_arena_calloc(&self->arena, tsfs_bit_words(self->room), 8);
+    return v->data == NULL || v->valid == NULL ? -ENOMEM : 0;
+}
+
 static int gather_begin(struct scan_op *self)
 {
     uint32_t ncols = self->batch.ncols;
+    int rc = 0;
     tsfs_arena_reset(&self->arena);
     self->gathered = TSFS_NEW_ARRAY(&self->arena, struct tsfs_vec, ncols);
     if (self->gathered == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < ncols; i++) {
-        enum tsfs_type type = self->input.columns[i].type;
-        struct tsfs_vec *v = &self->gathered[i];
-        v->type = type;
-        v->data = tsfs_arena_alloc(&self->arena, (size_t)self->room * tsfs_type_width(type));
-        v->valid = tsfs_arena_calloc(&self->arena, tsfs_bit_words(self->room), 8);
-        if (v->data == NULL || v->valid == NULL)
-            return -ENOMEM;
+    for (uint32_t i = 0; i < ncols && rc == 0; i++) {
+        if (!of_series(self, i))
+            rc = gather_room(self, i);
+        else if ((rc = scan_reader_take(&self->reader, i, &self->gathered[i], NULL)) == 0)
+            rc = vec_copy(&self->arena, &self->gathered[i], 1, &self->gathered[i]);
     }
+    self->gathered_series = self->series;
     self->since = tsfs_time_monotonic();
-    return 0;
+    return rc;
+}
+
+/* Rows of another series come: the constants of the rows so far become values. */
+static int gather_many(struct scan_op *self)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < self->batch.ncols && rc == 0; i++) {
+        if (!of_series(self, i))
+            continue;
+        struct tsfs_vec one = self->gathered[i];
+        rc = gather_room(self, i);
+        if (rc == 0)
+            vec_append(&one, self->ngathered, (void *)self->gathered[i].data,
+                       (uint64_t *)self->gathered[i].valid, 0);
+    }
+    self->gathered_series = MANY_SERIES;
+    return rc;
 }
 
 static int gather_piece(struct scan_op *self, struct tsfs_error *err)
 {
     uint32_t n = self->reader.nsel;
     int rc = self->ngathered == 0 ? gather_begin(self) : 0;
+    if (rc == 0 && self->gathered_series != self->series && self->gathered_series != MANY_SERIES)
+        rc = gather_many(self);
     for (uint32_t i = 0; i < self->batch.ncols && rc == 0; i++) {
         struct tsfs_vec v, *to = &self->gathered[i];
+        if (self->gathered_series != MANY_SERIES && of_series(self, i))
+            continue;
         rc = scan_reader_take(&self->reader, i, &v, err);
         if (rc == 0 && v.type == TSFS_VARCHAR) /* the run's strings go away with it */
             rc = vec_copy(&self->arena, &v, n, &v);
@@ -189,12 +230,15 @@ static int scan_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_er
         self->done = rc == 0;
         if (rc != 1 && self->ngathered == 0)
             return 0;
-        self->pending = rc == 1 && self->ngathered > 0 && self->ngathered + self->reader.nsel > self->room;
+        self->pending = rc == 1 && self->ngathered > 0 &&
+                        (self->ngathered + self->reader.nsel > self->room ||
+                         (self->ngathered >= GATHER_BELOW && self->gathered_series != MANY_SERIES &&
+                          self->gathered_series != self->series));
         if (rc != 1 || self->pending) {
             emit_gathered(self);
             return 1;
         }
-        if (self->ngathered == 0 && self->reader.nsel >= self->room / 4) {
+        if (self->ngathered == 0 && self->reader.nsel >= GATHER_BELOW) {
             rc = emit_piece(self, err);
             return rc != 0 ? exec_fail(op->ctx, rc, "a scan", err) : 1;
         }

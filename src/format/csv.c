@@ -64,16 +64,16 @@ static char *put_cell(struct format_column *c, uint32_t row, char *p)
     return format_put_value(c, row, p);
 }
 
-/* Constants become text once a batch, with the comma before them. */
-static int fix_constants(struct tsfs_formatter *f)
+/* What stands before the values of a row that differ from row to row: commas and constants, rendered once a
+ * batch. */
+static int fix_leads(struct tsfs_formatter *f)
 {
+    size_t from = 0;
+    f->nvaried = 0;
     for (unsigned i = 0; i < f->ncols; i++) {
         struct format_column *c = &f->cols[i];
-        if (!c->constant)
-            continue;
-        bool null = c->valid != NULL && !tsfs_bit_get(c->valid, 0);
-        size_t room = TSFS_VALUE_TEXT_MAX + 3;
-        if (c->type == TSFS_VARCHAR && !null)
+        size_t room = TSFS_VALUE_TEXT_MAX + FORMAT_SLACK + 4;
+        if (c->constant && c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
             room += 2 * c->vec->s[0].len;
         int rc = tsfs_buf_reserve(&f->fixed, room);
         if (rc != 0)
@@ -81,39 +81,54 @@ static int fix_constants(struct tsfs_formatter *f)
         char *start = f->fixed.data + f->fixed.len, *p = start;
         if (i > 0)
             *p++ = ',';
-        p = put_cell(c, 0, p);
-        c->fixed_at = f->fixed.len;
-        c->fixed_len = (size_t)(p - start);
-        f->fixed.len += c->fixed_len;
+        if (c->constant)
+            p = put_cell(c, 0, p);
+        f->fixed.len += (size_t)(p - start);
+        if (c->constant)
+            continue;
+        c->fixed_at = from;
+        c->fixed_len = f->fixed.len - from;
+        f->varied[f->nvaried++] = i;
+        from = f->fixed.len;
     }
+    int rc = tsfs_buf_reserve(&f->fixed, FORMAT_SLACK + 1);
+    if (rc != 0)
+        return rc;
+    f->fixed.data[f->fixed.len++] = '\n';
+    f->tail_at = from;
     return 0;
+}
+
+static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
+{
+    for (unsigned k = 0; k < f->nvaried; k++) {
+        struct format_column *c = &f->cols[f->varied[k]];
+        p = format_copy(p, f->fixed.data + c->fixed_at, c->fixed_len);
+        if (c->valid != NULL && !tsfs_bit_get(c->valid, row))
+            continue;
+        if (c->type == TSFS_BIGINT && (uint64_t)c->vec->i[row] < 100)
+            p = format_put_small(p, (unsigned)c->vec->i[row]);
+        else if (c->type == TSFS_VARCHAR)
+            p = put_str(p, c->vec->s[row]);
+        else
+            p = format_put_value(c, row, p);
+    }
+    return format_copy(p, f->fixed.data + f->tail_at, f->fixed.len - f->tail_at);
 }
 
 int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
     format_bind(f, batch);
-    int rc = fix_constants(f);
+    int rc = fix_leads(f);
     for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
         size_t bytes;
         uint32_t end = row + format_slice(f, row, batch->nrows, 2, &bytes);
-        rc = tsfs_buf_reserve(out, bytes);
+        rc = tsfs_buf_reserve(out, bytes + FORMAT_SLACK);
         if (rc != 0)
             break;
         char *p = out->data + out->len;
-        for (; row < end; row++) {
-            for (unsigned i = 0; i < f->ncols; i++) {
-                struct format_column *c = &f->cols[i];
-                if (c->constant) {
-                    memcpy(p, f->fixed.data + c->fixed_at, c->fixed_len);
-                    p += c->fixed_len;
-                    continue;
-                }
-                if (i > 0)
-                    *p++ = ',';
-                p = put_cell(c, row, p);
-            }
-            *p++ = '\n';
-        }
+        while (row < end)
+            p = put_row(f, row++, p);
         out->len = (size_t)(p - out->data);
     }
     return rc;

@@ -25,7 +25,8 @@ int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, co
     f->format = format;
     f->ncols = ncols;
     f->cols = calloc(ncols > 0 ? ncols : 1, sizeof(*f->cols));
-    if (f->cols == NULL)
+    f->varied = calloc(ncols > 0 ? ncols : 1, sizeof(*f->varied));
+    if (f->cols == NULL || f->varied == NULL)
         goto out;
     for (unsigned i = 0; i < ncols; i++) {
         f->cols[i].name = names[i];
@@ -70,6 +71,7 @@ void tsfs_format_free(struct tsfs_formatter *f)
     format_table_free(f->table);
     tsfs_buf_free(&f->leads);
     tsfs_buf_free(&f->fixed);
+    free(f->varied);
     free(f->cols);
     free(f);
 }
@@ -94,9 +96,17 @@ uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nro
                       size_t *bytes)
 {
     size_t base = 4 + f->leads.len + f->fixed.len + f->ncols, total = 0;
-    for (unsigned i = 0; i < f->ncols; i++)
+    bool strings = false;
+    for (unsigned i = 0; i < f->ncols; i++) {
         base += f->cols[i].constant ? 0 : TSFS_VALUE_TEXT_MAX + 2;
+        strings |= f->cols[i].type == TSFS_VARCHAR && !f->cols[i].constant;
+    }
     uint32_t n = 0;
+    if (!strings) {
+        n = SLICE_BYTES / base + 1 < nrows - row ? (uint32_t)(SLICE_BYTES / base) + 1 : nrows - row;
+        *bytes = n * base;
+        return n;
+    }
     while (n < nrows - row && total < SLICE_BYTES) {
         total += base;
         for (unsigned i = 0; i < f->ncols; i++) {
@@ -147,6 +157,10 @@ static char *put_clock(char *p, uint64_t ns)
     p = format_put_pair(p, seconds / 60 % 60);
     *p++ = ':';
     p = format_put_pair(p, seconds % 60);
+    if (frac == 0) {
+        memcpy(p, ".000000000", 10);
+        return p + 10;
+    }
     *p++ = '.';
     uint32_t high = frac / 10000, low = frac % 10000;
     *p++ = (char)('0' + high / 10000);

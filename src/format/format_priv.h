@@ -35,6 +35,9 @@ struct tsfs_formatter {
     struct format_column *cols;
     struct tsfs_buf leads; /* bytes behind cols[].lead */
     struct tsfs_buf fixed; /* bytes behind the constants of the batch */
+    unsigned *varied; /* CSV: the columns that are not constant in the batch; their fixed text leads them */
+    unsigned nvaried;
+    size_t tail_at; /* CSV: what ends each row, in fixed */
     struct format_table *table;
 };
 
@@ -75,7 +78,26 @@ static inline uint64_t format_has_less(uint64_t v, uint8_t n)
     return (v - FORMAT_BYTES(n)) & ~v & FORMAT_BYTES(0x80);
 }
 
+/* Copies of up to this many bytes are made in one piece; what lies behind both ends must be there. */
+#define FORMAT_SLACK 16u
+static inline char *format_copy(char *p, const char *from, size_t len)
+{
+    if (len <= FORMAT_SLACK)
+        memcpy(p, from, FORMAT_SLACK);
+    else
+        memcpy(p, from, len);
+    return p + len;
+}
+
 extern const char format_digit_pairs[200];
+
+/* v < 100; writes two bytes. */
+static inline char *format_put_small(char *p, unsigned v)
+{
+    unsigned two = v >= 10;
+    memcpy(p, format_digit_pairs + 2 * v + !two, 2);
+    return p + 1 + two;
+}
 
 static inline char *format_put_pair(char *p, unsigned v)
 {
