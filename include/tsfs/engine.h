@@ -147,6 +147,13 @@ TSFS_MUST_CHECK int tsfs_query_check(struct tsfs_node *node, const struct tsfs_c
 TSFS_MUST_CHECK int tsfs_query_create(struct tsfs_node *node, const struct tsfs_creds *creds,
                                       enum tsfs_query_format format, const char *text, size_t len,
                                       struct tsfs_query **out);
+/* For callers that may run one text several times (a reader in each format, one after a failed answer): what
+ * it changes is changed once.  The first run of a DELETE that succeeds does it; the others under the same mark
+ * answer what it answered.  Counted; before the query's first read. */
+struct tsfs_once;
+TSFS_MUST_CHECK int tsfs_once_create(struct tsfs_once **out);
+void tsfs_once_unref(struct tsfs_once *once); /* takes NULL */
+void tsfs_query_set_once(struct tsfs_query *query, struct tsfs_once *once);
 /* Up to len bytes of the result from offset.  The first call takes the snapshot and runs; the result is
  * computed as it is read and kept, so that every offset reads the same again.  0 at the end; -EINVAL (bad
  * query), -EINTR, -ETIMEDOUT, -ENOMEM, -EACCES, -EAGAIN (too many queries at once) ... every time, once it

@@ -27,6 +27,7 @@ struct generation {
     struct tsfs_wal *wal; /* NULL: recovered read-only */
     bool damaged;         /* its log has a bad record in the middle: the file is kept for ever */
     _Atomic bool dropped; /* its partition is being removed: that it cannot be synced any more is no loss */
+    bool parted;          /* sealed by a DELETE, not to be migrated: it can wait like the active one */
     bool staged;          /* has rows of the write in progress; guarded by the table's write lock */
 };
 
@@ -37,6 +38,10 @@ struct partition {
     struct generation *active;  /* takes writes; NULL = none yet */
     struct generation **sealed; /* being or to be migrated, oldest first */
     unsigned nsealed;
+    struct tsfs_tombstone **deletes; /* of later generations than the segment, oldest first */
+    unsigned ndeletes;
+    uint32_t reserved;          /* the highest generation that a delete has taken, 0 = none */
+    char *bad_delete;           /* why what was deleted is not known; NULL = it is */
     _Atomic int64_t last_write; /* tsfs_time_monotonic */
     _Atomic int64_t last_read;  /* the same, of the segment; 0 = it holds no descriptor and no index */
     int64_t failed_at;          /* tsfs_time_monotonic of the last try to migrate it; 0 = it went well */
@@ -183,6 +188,29 @@ bool partition_has_hot(const struct partition *p); /* under lock */
 
 /* recover.c */
 TSFS_MUST_CHECK int table_load_partitions(struct tsfs_node *node, struct tsfs_error *err);
+
+/* delete.c */
+struct tsfs_plan;
+struct delete_request {
+    const struct tsfs_plan *scan; /* what is to go: tsfs_plan_delete's */
+    int64_t now, timeout;         /* ns; timeout 0 = none */
+    uint64_t memory;              /* bytes that the list of one partition's series may take, 0 = any */
+    const _Atomic bool *cancel;
+    bool (*interrupted)(void *ctx);
+    void *interrupted_ctx;
+};
+/* Deletes, for good: *rows of them, as queries saw them.  Takes job_lock. */
+TSFS_MUST_CHECK int table_delete(struct tsfs_node *node, const struct delete_request *request, uint64_t *rows,
+                                 struct tsfs_error *err);
+/* Start-up: the tombstone in that file.  One that cannot be read makes the partition unreadable, and is no
+ * error here. */
+TSFS_MUST_CHECK int partition_load_delete(struct tsfs_node *node, struct partition *p, const char *path,
+                                          uint32_t number, struct tsfs_error *err);
+/* Takes the tombstones up to a generation out of p, under lock, and puts them into gone: how many. */
+unsigned partition_forget_deletes(struct partition *p, uint32_t number, struct tsfs_tombstone **gone);
+/* Their files go, and the references. */
+TSFS_MUST_CHECK int partition_remove_deletes(struct tsfs_node *node, struct partition *p,
+                                             struct tsfs_tombstone **gone, unsigned n);
 
 /* migrate.c */
 TSFS_MUST_CHECK int jobs_start(struct tsfs_engine *engine);

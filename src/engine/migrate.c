@@ -21,6 +21,7 @@
 #define LATE_AT_MOST_NS (TSFS_NS_PER_HOUR)     /* late rows wait this long for company before a merge */
 #define LATE_SHARE      10                     /* ... or until they are a tenth of the segment */
 #define IDLE_NS         (60 * TSFS_NS_PER_S)   /* a segment that nobody has read for so long is closed */
+#define TOMBSTONE_BYTES (1u << 20)             /* ... and so do tombstones, while they are small */
 #define RETRY_NS        (60 * TSFS_NS_PER_S)   /* after a failed migration ... */
 #define RETRY_SOON_NS   (3 * TSFS_NS_PER_S)    /* ... but while memory is short */
 #define PATIENCE_NS     (30 * TSFS_NS_PER_S)   /* a writer waits for memory that queries hold ... */
@@ -91,7 +92,14 @@ static int open_view(struct tsfs_node *node, struct partition *p, unsigned nseal
         view->segments[0] = p->segment;
         view->nsegments = 1;
     }
+    uint32_t *generations = calloc(nsealed + 1, sizeof(*generations));
+    if (!generations)
+        return -ENOMEM;
+    view->generations = generations;
+    view->deletes = p->deletes; /* only job_lock's holder changes them */
+    view->ndeletes = p->ndeletes;
     for (unsigned i = 0; i < nsealed && rc == 0; i++) {
+        generations[i] = p->sealed[i]->number;
         view->hots[i] = p->sealed[i]->hot;
         rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, NULL, &view->snaps[i]);
         view->nhots += rc == 0;
@@ -106,6 +114,7 @@ static void close_view(struct tsfs_partition_view *view)
     free(view->snaps);
     free(view->hots);
     free((void *)view->decimals);
+    free((void *)view->generations);
     tsfs_schema_unref(view->schema);
 }
 
@@ -119,8 +128,11 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     int rc = 0;
     tsfs_partition_folder(p->start, folder);
     struct generation **gone = malloc((nsealed + 1) * sizeof(*gone));
-    if (!gone) {
+    struct tsfs_tombstone **deletes = malloc((p->ndeletes + 1) * sizeof(struct tsfs_tombstone *));
+    if (!gone || !deletes) {
         tsfs_segment_unref(segment);
+        free(gone);
+        free(deletes);
         return -ENOMEM;
     }
     memcpy(gone, p->sealed, nsealed * sizeof(*gone));
@@ -132,6 +144,7 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     p->last_read = tsfs_time_monotonic();
     p->nsealed -= nsealed;
     memmove(p->sealed, p->sealed + nsealed, p->nsealed * sizeof(*p->sealed));
+    unsigned ndeletes = partition_forget_deletes(p, number, deletes);
     pthread_mutex_unlock(&t->lock);
     if (old) {
         partition_segment_name(&(struct partition){.start = p->start}, old_number, path);
@@ -151,6 +164,19 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     free(gone);
     node->mtime = tsfs_time_now();
     return rc;
+    /* With no segment in their place the rows must be gone for good before what says that they are deleted.
+     */
+    if (rc == 0 && ndeletes && !segment)
+        rc = tsfs_io_sync_dir(node->dirfd, folder);
+    if (rc == 0 || segment) {
+        int one = partition_remove_deletes(node, p, deletes, ndeletes);
+        if (rc == 0)
+            rc = one;
+    } else {
+        for (unsigned i = 0; i < ndeletes; i++)
+            tsfs_tombstone_unref(deletes[i]);
+    }
+    free(deletes);
 }
 
 static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
@@ -163,7 +189,14 @@ static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_erro
     unsigned nsealed = p->nsealed; /* only job_lock's holder changes it */
     if (p->broken)
         return tsfs_error_set(err, -EIO, "its segment cannot be read: %s", p->broken);
-    uint32_t number = p->sealed[nsealed - 1]->number;
+    if (p->bad_delete)
+        return tsfs_error_set(err, -EIO, "what was deleted in it is not known: %s", p->bad_delete);
+    uint32_t number = nsealed ? p->sealed[nsealed - 1]->number : 0;
+    if (p->ndeletes) {
+        struct tsfs_tombstone_facts last;
+        tsfs_tombstone_facts(p->deletes[p->ndeletes - 1], &last);
+        number = last.generation > number ? last.generation : number;
+    }
     tsfs_partition_folder(p->start, folder);
     partition_segment_name(p, number, path);
     snprintf(tmp, sizeof(tmp), "%s.tmp", path);
@@ -193,11 +226,13 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
     int rc = seal_active(node, p);
     if (rc < 0)
         return tsfs_error_set(err, rc, "%s", strerror(-rc));
-    if (p->nsealed == 0)
+    if (p->nsealed == 0 && p->ndeletes == 0)
         return 0;
     pthread_mutex_lock(&t->lock);
     t->job.running = true;
     t->job.partition = p->start;
+    for (unsigned i = 0; i < p->nsealed; i++)
+        p->sealed[i]->parted = false; /* should it fail, it is due again */
     t->job.started = tsfs_time_now();
     t->job.progress.rows_done = 0;
     t->job.progress.rows_total = 0;
@@ -234,17 +269,48 @@ static int64_t saturating_sub(int64_t a, int64_t b)
 
 /* Under lock. */
 static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_t now, int64_t ticks)
+/* Adds the rows of a generation that waits. */
+static void add_hot(struct tsfs_hot_facts *sum, const struct generation *g)
+{
+    struct tsfs_hot_facts one;
+    tsfs_hot_facts(g->hot, &one);
+    if (one.rows && (!sum->rows || one.first_written < sum->first_written))
+        sum->first_written = one.first_written;
+    sum->rows += one.rows;
+}
+
+/* Tombstones wait for company as late rows do, but not many of them. */
+static bool deletes_due(const struct partition *p, int64_t now)
+{
+    struct tsfs_tombstone_facts facts;
+    uint64_t bytes = 0;
+    if (p->ndeletes > TSFS_TOMBSTONES || p->nsealed > TSFS_TOMBSTONES)
+        return true;
+    for (unsigned i = 0; i < p->ndeletes; i++) {
+        tsfs_tombstone_facts(p->deletes[i], &facts);
+        bytes += facts.bytes;
+        if (facts.written < saturating_sub(now, LATE_AT_MOST_NS))
+            return true;
+    }
+    return bytes > TOMBSTONE_BYTES;
+}
+
 {
     struct tsfs_hot_facts hot = {0};
     int64_t cold_from = saturating_sub(now, s->memory_retention);
     if (p->end <= saturating_sub(cold_from, s->cold_retention))
         return EXPIRED;
-    if (p->broken || (p->failed_at && ticks < p->failed_at + RETRY_NS))
+    if (p->broken || p->bad_delete || (p->failed_at && ticks < p->failed_at + RETRY_NS))
         return NOT_NOW;
-    if (p->nsealed)
-        return DUE; /* recovered ones, or the rest of a failed try */
+    for (unsigned i = 0; i < p->nsealed; i++) {
+        if (!p->sealed[i]->parted)
+            return DUE; /* recovered ones, or the rest of a failed try */
+        add_hot(&hot, p->sealed[i]);
+    }
+    if (deletes_due(p, now))
+        return DUE;
     if (p->active)
-        tsfs_hot_facts(p->active->hot, &hot);
+        add_hot(&hot, p->active);
     if (hot.rows == 0 || p->end > cold_from)
         return NOT_NOW;
     int64_t age = now - hot.first_written;
@@ -277,7 +343,7 @@ static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
             if (!first && c->start <= from)
                 continue;
             why = judge(c, &settings, tsfs_time_now(), tsfs_time_monotonic());
-            if (all && why != EXPIRED && partition_has_hot(c))
+            if (all && why != EXPIRED && (partition_has_hot(c) || c->ndeletes))
                 why = DUE;
             if (why != NOT_NOW)
                 p = c;
@@ -367,7 +433,7 @@ static int free_memory(struct tsfs_engine *engine)
         pthread_mutex_lock(&t->lock);
         for (unsigned j = 0; j < t->npartitions; j++) {
             struct partition *p = t->partitions[j];
-            if (p->broken || !partition_has_hot(p))
+            if (p->broken || p->bad_delete || !partition_has_hot(p))
                 continue;
             if (p->failed_at && ticks < p->failed_at + RETRY_SOON_NS) {
                 failed = true;

@@ -16,6 +16,7 @@
 #include "exec/function.h"
 #include "format/format.h"
 #include "plan/plan.h"
+#include "sql/bind.h"
 #include "sql/check.h"
 
 enum {
@@ -42,6 +43,16 @@ struct binding {
     struct tsfs_resolver resolver;
     char default_database[TSFS_NAME_MAX + 1];
     struct tsfs_plan *plan;
+    struct tsfs_plan *doomed;      /* a DELETE: what it takes away */
+    struct tsfs_node *doomed_node; /* and from which table; borrowed from opened */
+};
+
+/* What a DELETE has done. */
+struct tsfs_once {
+    _Atomic uint32_t refs;
+    pthread_mutex_t lock; /* held while it is done */
+    bool done;
+    uint64_t rows;
 };
 
 struct tsfs_query {
@@ -59,6 +70,7 @@ struct tsfs_query {
     _Atomic bool cancel;
     int64_t timeout, spent; /* ns; time counts only while a reader waits */
 
+    struct tsfs_once *once; /* NULL = nobody else runs this text */
     struct binding binding;
     struct tsfs_exec_options options;
     struct tsfs_exec *exec;
@@ -347,6 +359,30 @@ static int resolve_fold(void *ctx, const struct tsfs_expr *expr, struct tsfs_are
     return tsfs_exec_fold(expr, b->resolver.now, arena, out, err);
 }
 
+static int may_delete(struct tsfs_node *table, const struct tsfs_creds *creds, struct tsfs_error *err)
+{
+    struct tsfs_attr attr;
+    char path[2 * TSFS_NAME_MAX + 8];
+    node_path(table, path, sizeof(path));
+    if (table->engine->options.read_only)
+        return tsfs_error_set(err, -EROFS, "%s cannot be changed: it is mounted read-only", path);
+    int rc = tsfs_node_attr(table, TSFS_FILE_WRITE, &attr);
+    if (rc == 0)
+        rc = tsfs_attr_check(&attr, creds, W_OK);
+    return rc < 0 ? tsfs_error_set(err, rc, "no permission to write to %s, which a DELETE needs", path) : 0;
+}
+
+static int bind_delete(struct binding *b, struct tsfs_str text, struct tsfs_error *err)
+{
+    int rc = tsfs_plan_delete(text, &b->resolver, tsfs_functions(), &b->arena, &b->doomed, err);
+    if (rc < 0)
+        return rc;
+    for (struct opened *o = b->opened; o; o = o->next)
+        if (o->source == b->doomed->scan.table.source)
+            b->doomed_node = o->node;
+    return may_delete(b->doomed_node, b->creds, err);
+}
+
 static int bind(struct binding *b, struct tsfs_node *node, const struct tsfs_creds *creds,
                 struct tsfs_str text, uint64_t memory, struct tsfs_error *err)
 {
@@ -368,6 +404,8 @@ static int bind(struct binding *b, struct tsfs_node *node, const struct tsfs_cre
         pthread_rwlock_unlock(&node->engine->tree_lock);
         b->resolver.default_database = tsfs_str_from(b->default_database);
     }
+    if (tsfs_sql_is_delete(text))
+        return bind_delete(b, text, err);
     return tsfs_plan_query(text, &b->resolver, tsfs_functions(), &b->arena, &b->plan, err);
 }
 
@@ -438,6 +476,31 @@ int tsfs_query_create(struct tsfs_node *node, const struct tsfs_creds *creds, en
     return 0;
 }
 
+int tsfs_once_create(struct tsfs_once **out)
+{
+    struct tsfs_once *once = calloc(1, sizeof(*once));
+    if (!once)
+        return -ENOMEM;
+    once->refs = 1;
+    pthread_mutex_init(&once->lock, NULL);
+    *out = once;
+    return 0;
+}
+
+void tsfs_once_unref(struct tsfs_once *once)
+{
+    if (!once || atomic_fetch_sub(&once->refs, 1) != 1)
+        return;
+    pthread_mutex_destroy(&once->lock);
+    free(once);
+}
+
+void tsfs_query_set_once(struct tsfs_query *q, struct tsfs_once *once)
+{
+    atomic_fetch_add(&once->refs, 1);
+    q->once = once;
+}
+
 /* Gives back all but the result. */
 static void end_run(struct tsfs_query *q)
 {
@@ -475,6 +538,7 @@ void tsfs_query_free(struct tsfs_query *q)
     if (q->spill_fd >= 0)
         tsfs_io()->close(q->spill_fd);
     pthread_mutex_destroy(&q->lock);
+    tsfs_once_unref(q->once);
     tsfs_node_unref(q->node);
     free(q->groups);
     free(q->text);
@@ -526,6 +590,44 @@ static int store(struct tsfs_query *q)
     return 0;
 }
 
+/* Does what a DELETE says, and makes its answer the plan. */
+static int run_delete(struct tsfs_query *q)
+{
+    struct binding *b = &q->binding;
+    struct delete_request request = {.scan = b->doomed,
+                                     .now = b->resolver.now,
+                                     .timeout = q->timeout,
+                                     .memory = b->budget.limit,
+                                     .cancel = &q->cancel,
+                                     .interrupted = q->options.interrupted,
+                                     .interrupted_ctx = q->options.interrupted_ctx};
+    struct tsfs_plan *plan = TSFS_NEW(&b->arena, struct tsfs_plan);
+    struct tsfs_plan_column *cols = TSFS_NEW(&b->arena, struct tsfs_plan_column);
+    struct tsfs_value *value = TSFS_NEW(&b->arena, struct tsfs_value);
+    uint64_t rows = 0;
+    int rc = 0;
+    if (!plan || !cols || !value)
+        return -ENOMEM;
+    if (q->once)
+        pthread_mutex_lock(&q->once->lock);
+    if (q->once && q->once->done)
+        rows = q->once->rows;
+    else
+        rc = table_delete(b->doomed_node, &request, &rows, &q->err);
+    if (q->once) {
+        q->once->done = q->once->done || rc == 0;
+        q->once->rows = rows;
+        pthread_mutex_unlock(&q->once->lock);
+    }
+    cols[0] = (struct tsfs_plan_column){TSFS_STR("rows"), TSFS_BIGINT};
+    *value = (struct tsfs_value){.type = TSFS_BIGINT, .i = (int64_t)rows};
+    *plan = (struct tsfs_plan){.kind = TSFS_PLAN_VALUES, .cols = cols, .ncols = 1};
+    plan->values.rows = value;
+    plan->values.nrows = 1;
+    b->plan = plan;
+    return rc;
+}
+
 static int start(struct tsfs_query *q)
 {
     struct tsfs_engine *engine = q->node->engine;
@@ -540,6 +642,10 @@ static int start(struct tsfs_query *q)
     q->started = true;
     int rc = bind(&q->binding, q->node, &q->creds, (struct tsfs_str){q->text, q->text_len},
                   (uint64_t)settings.query_memory, &q->err);
+    if (rc < 0)
+        return rc;
+    if (q->binding.doomed)
+        rc = run_delete(q);
     if (rc < 0)
         return rc;
     struct tsfs_plan *plan = q->binding.plan;

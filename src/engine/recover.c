@@ -14,7 +14,7 @@
 
 struct found {
     char name[32];
-    bool segment;
+    bool segment, deletes;
     uint32_t number;
 };
 
@@ -52,6 +52,8 @@ static int note_file(void *ctx, const char *name)
         if (item.number > f->newest_segment)
             f->newest_segment = item.number;
     } else if (!is_numbered(name, "wal-", "", &item.number)) {
+    } else if (is_numbered(name, "del-", "", &item.number)) {
+        item.deletes = true;
         size_t len = strlen(name);
         if (len > 4 && strcmp(name + len - 4, ".tmp") == 0 && !f->node->engine->options.read_only) {
             char path[160];
@@ -205,6 +207,8 @@ static int load_partition(struct tsfs_node *node, int64_t start, const char *fol
             }
         } else {
             rc = load_log(node, p, path, item->number, i + 1 == f.n, err);
+        } else if (item->deletes) { /* the log before it is sealed: it is not the last */
+            rc = partition_load_delete(node, p, path, item->number, err);
         }
     }
     if (rc == 0)

@@ -20,6 +20,7 @@ struct source {
 struct scanned {
     struct tsfs_partition_view view;
     struct generation **generations; /* counted, behind view.hots */
+    uint32_t *numbers;               /* theirs */
     unsigned nparts, first_unit;
     uint64_t rows; /* an upper bound; of a scan for the ends of series: of these */
     int64_t start, end;
@@ -28,7 +29,8 @@ struct scanned {
 struct scan {
     struct tsfs_scan base;
     const struct tsfs_scan_spec *spec;
-    struct tsfs_schema *schema; /* counted */
+    struct tsfs_scan_spec whole; /* spec without ends: where rows are deleted, the next ones matter */
+    struct tsfs_schema *schema;  /* counted */
     struct scanned *partitions;
     unsigned npartitions;
     uint32_t *unit_partition; /* of each unit */
@@ -40,6 +42,10 @@ static void release_partition(struct scanned *s)
         tsfs_hot_snap_free(s->view.snaps[i]);
         generation_unref(s->generations[i]);
     }
+    for (unsigned i = 0; i < s->view.ndeletes; i++)
+        tsfs_tombstone_unref(s->view.deletes[i]);
+    free(s->view.deletes);
+    free(s->numbers);
     free(s->view.snaps);
     free(s->view.hots);
     free(s->generations);
@@ -79,8 +85,12 @@ static int hold(struct scan *scan, struct partition *p, struct scanned *s)
     s->view.hots = calloc(most, sizeof(*s->view.hots));
     s->view.snaps = calloc(most, sizeof(*s->view.snaps));
     s->generations = calloc(most, sizeof(*s->generations));
-    if (!s->view.hots || !s->view.snaps || !s->generations)
+    s->view.generations = s->numbers = calloc(most, sizeof(*s->numbers));
+    s->view.deletes = calloc(p->ndeletes + 1, sizeof(*s->view.deletes));
+    if (!s->view.hots || !s->view.snaps || !s->generations || !s->numbers || !s->view.deletes)
         return -ENOMEM;
+    for (unsigned i = 0; i < p->ndeletes; i++)
+        s->view.deletes[s->view.ndeletes++] = tsfs_tombstone_ref(p->deletes[i]);
     if (p->segment) {
         s->view.segments[0] = tsfs_segment_ref(p->segment);
         s->view.nsegments = 1;
@@ -91,10 +101,12 @@ static int hold(struct scan *scan, struct partition *p, struct scanned *s)
         unsigned at = s->view.nhots;
         if (!g)
             continue;
-        int rc = tsfs_hot_snapshot(g->hot, scan->schema, scan->spec, &s->view.snaps[at]);
+        int rc = tsfs_hot_snapshot(g->hot, scan->schema, p->ndeletes ? &scan->whole : scan->spec,
+                                   &s->view.snaps[at]);
         if (rc < 0)
             return rc;
         s->view.hots[at] = g->hot;
+        s->numbers[at] = g->number;
         s->generations[at] = generation_ref(g);
         s->view.nhots++;
     }
@@ -117,10 +129,11 @@ static int take_snapshot(struct scan *scan, struct tsfs_node *node, struct tsfs_
             scan->base.partitions_pruned++;
             continue;
         }
-        if (p->broken) {
+        if (p->broken || p->bad_delete) {
             char folder[TSFS_PARTITION_NAME_MAX];
             tsfs_partition_folder(p->start, folder);
-            rc = tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder, p->broken);
+            rc = tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder,
+                                p->broken ? p->broken : p->bad_delete);
             break;
         }
         rc = hold(scan, p, &scan->partitions[scan->npartitions++]);
@@ -196,6 +209,8 @@ static int source_scan(struct tsfs_source *base, const struct tsfs_scan_spec *sp
         return -ENOMEM;
     scan->base.ops = &scan_ops;
     scan->spec = spec;
+    scan->whole = *spec;
+    scan->whole.ends = 0;
     scan->schema = tsfs_schema_ref(base->schema);
     int rc = take_snapshot(scan, source->node, err);
     if (rc == 0)

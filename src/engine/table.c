@@ -35,6 +35,10 @@ void partition_free(struct partition *p)
     for (unsigned i = 0; i < p->nsealed; i++)
         generation_unref(p->sealed[i]);
     free(p->sealed);
+    for (unsigned i = 0; i < p->ndeletes; i++)
+        tsfs_tombstone_unref(p->deletes[i]);
+    free(p->deletes);
+    free(p->bad_delete);
     tsfs_segment_unref(p->segment);
     free(p->broken);
     free(p);
@@ -169,8 +173,13 @@ void partition_hold_file(struct tsfs_segment *segment)
 bool partition_has_hot(const struct partition *p)
 {
     struct tsfs_hot_facts facts;
-    if (p->nsealed)
-        return true;
+    for (unsigned i = 0; i < p->nsealed; i++) {
+        if (!p->sealed[i]->parted)
+            return true;
+        tsfs_hot_facts(p->sealed[i]->hot, &facts);
+        if (facts.rows)
+            return true;
+    }
     if (!p->active)
         return false;
     tsfs_hot_facts(p->active->hot, &facts);
@@ -320,6 +329,8 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
         pthread_mutex_unlock(&t->lock);
     }
     *out = p->active;
+        if (number <= p->reserved)
+            number = p->reserved + 1;
     return 0;
 }
 

@@ -41,6 +41,7 @@ struct fs_question {
     bool refused;                    /* a wrong statement: error says why, nothing is run */
     struct tsfs_error error;         /* why it was refused or its last answer failed; code 0 = not */
     struct fs_answer *kept[FORMATS]; /* for the next reader */
+    struct tsfs_once *once;          /* a statement that changes data does it for the first answer only */
 };
 
 struct fs_answer {
@@ -59,6 +60,10 @@ static void answer_unref(struct fs_answer *answer);
 static struct fs_question *question_new(void)
 {
     struct fs_question *question = calloc(1, sizeof(*question));
+    if (question && tsfs_once_create(&question->once) != 0) {
+        free(question);
+        return NULL;
+    }
     if (question) {
         atomic_store(&question->refs, 1);
         pthread_mutex_init(&question->lock, NULL);
@@ -79,6 +84,7 @@ static void question_unref(struct fs_question *question)
     for (size_t i = 0; i < FORMATS; i++)
         answer_unref(question->kept[i]);
     tsfs_buf_free(&question->text);
+    tsfs_once_unref(question->once);
     pthread_mutex_destroy(&question->lock);
     free(question);
 }
@@ -332,6 +338,8 @@ static int answer_make(struct fs_handle *handle, struct fs_question *question, s
     else
         r = tsfs_query_create(handle->node->object, &h->caller.creds, format, question->text.data,
                               question->text.len, &answer->query);
+    if (r == 0 && answer->query)
+        tsfs_query_set_once(answer->query, question->once);
     question->closed = true;
     if (r == 0) {
         if (answer->query && !is_private(handle))

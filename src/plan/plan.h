@@ -102,3 +102,10 @@ TSFS_MUST_CHECK int tsfs_plan_query(struct tsfs_str text, const struct tsfs_reso
 TSFS_MUST_CHECK int tsfs_plan_explain(const struct tsfs_plan *plan, struct tsfs_buf *out);
 
 #endif
+/* A DELETE: the scan of the rows that it takes away.  All that WHERE says is in its time range and series
+ * filter (whose terms may fail); columns are not pruned, row_filter is NULL.  What cannot be said so, such as
+ * conditions on measures, is -EINVAL. */
+TSFS_MUST_CHECK int tsfs_plan_delete(struct tsfs_str text, const struct tsfs_resolver *resolver,
+                                     const struct tsfs_function_set *functions, struct tsfs_arena *arena,
+                                     struct tsfs_plan **scan, struct tsfs_error *err);
+

@@ -127,7 +127,8 @@ enum sql_ast_statement_kind {
     SQL_AST_SHOW_DATABASES,
     SQL_AST_SHOW_TABLES,   /* database */
     SQL_AST_SHOW_MEASURES, /* database, name */
-    SQL_AST_DESCRIBE       /* database, name */
+    SQL_AST_DESCRIBE,      /* database, name */
+    SQL_AST_DELETE         /* query: SELECT * of what is to go; line, column */
 };
 
 struct sql_ast_statement {

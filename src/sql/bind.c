@@ -43,6 +43,8 @@ int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolver *resolver,
     int rc = sql_parse(text, arena, &st, NULL, err);
     if (rc != 0)
         return rc;
+    if (st->kind == SQL_AST_DELETE) /* tsfs_sql_bind_delete's */
+        return tsfs_error_set_at(err, -EINVAL, st->line, st->column, "DELETE is not a query");
     struct tsfs_bound *rel = NULL;
     if (bind_functions_init(&b))
         rel = st->query != NULL ? bind_query(&b, st->query) : bind_show(&b, st);

@@ -73,3 +73,10 @@ TSFS_MUST_CHECK int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolv
                                   struct tsfs_bound **out, bool *explain, struct tsfs_error *err);
 
 #endif
+/* Is it a DELETE, right or wrong? */
+bool tsfs_sql_is_delete(struct tsfs_str text);
+/* The query for the rows that a DELETE takes away: a SELECT of all columns of one table. */
+TSFS_MUST_CHECK int tsfs_sql_bind_delete(struct tsfs_str text, const struct tsfs_resolver *resolver,
+                                         const struct tsfs_function_set *functions, struct tsfs_arena *arena,
+                                         struct tsfs_bound **out, struct tsfs_error *err);
+

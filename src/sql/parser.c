@@ -633,10 +633,10 @@ static bool parse_show(struct sql_parser *p, struct sql_ast_statement *s)
 /* A statement's first word that is none of ours. */
 static bool refuse_statement(struct sql_parser *p)
 {
-    static const enum sql_keyword others[] = {
-        SQL_KW_ALTER,   SQL_KW_CREATE,   SQL_KW_DEALLOCATE, SQL_KW_DELETE, SQL_KW_DROP,
-        SQL_KW_EXECUTE, SQL_KW_GRANT,    SQL_KW_INSERT,     SQL_KW_MERGE,  SQL_KW_PREPARE,
-        SQL_KW_TABLE,   SQL_KW_TRUNCATE, SQL_KW_UNLOAD,     SQL_KW_UPDATE, SQL_KW_VALUES};
+    static const enum sql_keyword others[] = {SQL_KW_ALTER,   SQL_KW_CREATE, SQL_KW_DEALLOCATE, SQL_KW_DROP,
+                                              SQL_KW_EXECUTE, SQL_KW_GRANT,  SQL_KW_INSERT,     SQL_KW_MERGE,
+                                              SQL_KW_PREPARE, SQL_KW_TABLE,  SQL_KW_TRUNCATE,   SQL_KW_UNLOAD,
+                                              SQL_KW_UPDATE,  SQL_KW_VALUES};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (sql_is(p, others[i])) {
             char word[32];
@@ -650,12 +650,12 @@ static bool refuse_statement(struct sql_parser *p)
     char hint[SQL_HINT_MAX] = "", expected[SQL_HINT_MAX + 64];
     if (p->tok.kind == SQL_TOK_WORD) {
         struct sql_nearest near = {.wanted = p->tok.text};
-        static const char *const ours[] = {"SELECT", "WITH", "SHOW", "DESCRIBE", "EXPLAIN"};
+        static const char *const ours[] = {"SELECT", "WITH", "SHOW", "DESCRIBE", "EXPLAIN", "DELETE"};
         for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
             sql_nearest_try(&near, tsfs_str_from(ours[i]));
         sql_nearest_hint(&near, hint);
     }
-    snprintf(expected, sizeof(expected), "SELECT, WITH, SHOW, DESCRIBE or EXPLAIN%s", hint);
+    snprintf(expected, sizeof(expected), "SELECT, WITH, SHOW, DESCRIBE, EXPLAIN or DELETE%s", hint);
     return sql_fail_expected(p, expected);
 }
 
@@ -720,3 +720,38 @@ out:
         *out = s;
     return p.rc;
 }
+/* DELETE FROM table WHERE condition: as the query for what is to go. */
+static bool parse_delete(struct sql_parser *p, struct sql_ast_statement *st)
+{
+    struct sql_ast_query *q = TSFS_NEW(p->arena, struct sql_ast_query);
+    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
+    struct sql_ast_expr *star = TSFS_NEW(p->arena, struct sql_ast_expr);
+    struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
+    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
+    if (q == NULL || s == NULL || star == NULL || item == NULL || from == NULL)
+        return sql_fail_memory(p);
+    st->kind = SQL_AST_DELETE;
+    st->line = p->tok.line;
+    st->column = p->tok.column;
+    *star = (struct sql_ast_expr){.kind = SQL_AST_STAR, .line = st->line, .column = st->column, .depth = 1};
+    *item = (struct sql_ast_item){.expr = star};
+    if (!sql_advance(p) || !sql_expect(p, SQL_KW_FROM, "FROM"))
+        return false;
+    *from = (struct sql_ast_from){.kind = SQL_AST_TABLE, .line = p->tok.line, .column = p->tok.column};
+    if (!parse_table_name(p, &from->database, &from->name))
+        return false;
+    if (!sql_is(p, SQL_KW_WHERE))
+        return sql_fail_expected(p, "WHERE (every row goes with WHERE true, or with truncate in the table's "
+                                    "ctl file)");
+    if (!sql_advance(p))
+        return false;
+    *s = (struct sql_ast_select){
+        .line = st->line, .column = st->column, .items = item, .nitems = 1, .from = from};
+    *q = (struct sql_ast_query){.select = s, .limit = UINT64_MAX};
+    st->query = q;
+    s->where = sql_parse_expr(p);
+    return s->where != NULL;
+}
+
+    if (sql_is(p, SQL_KW_DELETE))
+        return parse_delete(p, s);

@@ -161,6 +161,7 @@ static inline void dump_statement(const struct sql_ast_statement *s, struct tsfs
         [SQL_AST_SHOW_TABLES] = "show-tables",
         [SQL_AST_SHOW_MEASURES] = "show-measures",
         [SQL_AST_DESCRIBE] = "describe",
+        [SQL_AST_DELETE] = "delete ",
     };
     DUMP("%s", names[s->kind]);
     if (s->query != NULL) {
