@@ -315,6 +315,8 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
         pthread_mutex_lock(&t->lock); /* a migration that ends turns the last sealed one into the segment */
         uint32_t number = 1 + (p->nsealed ? p->sealed[p->nsealed - 1]->number : p->segment_number);
         pthread_mutex_unlock(&t->lock);
+        if (number <= p->reserved)
+            number = p->reserved + 1;
         tsfs_partition_folder(p->start, folder);
         snprintf(path, sizeof(path), "%s/wal-%06u", folder, number);
         int rc = generation_new(node, number, &g);
@@ -329,8 +331,6 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
         pthread_mutex_unlock(&t->lock);
     }
     *out = p->active;
-        if (number <= p->reserved)
-            number = p->reserved + 1;
     return 0;
 }
 

@@ -672,6 +672,39 @@ static bool parse_explain(struct sql_parser *p, struct sql_ast_statement *s)
     return s->query != NULL;
 }
 
+/* DELETE FROM table WHERE condition: as the query for what is to go. */
+static bool parse_delete(struct sql_parser *p, struct sql_ast_statement *st)
+{
+    struct sql_ast_query *q = TSFS_NEW(p->arena, struct sql_ast_query);
+    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
+    struct sql_ast_expr *star = TSFS_NEW(p->arena, struct sql_ast_expr);
+    struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
+    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
+    if (q == NULL || s == NULL || star == NULL || item == NULL || from == NULL)
+        return sql_fail_memory(p);
+    st->kind = SQL_AST_DELETE;
+    st->line = p->tok.line;
+    st->column = p->tok.column;
+    *star = (struct sql_ast_expr){.kind = SQL_AST_STAR, .line = st->line, .column = st->column, .depth = 1};
+    *item = (struct sql_ast_item){.expr = star};
+    if (!sql_advance(p) || !sql_expect(p, SQL_KW_FROM, "FROM"))
+        return false;
+    *from = (struct sql_ast_from){.kind = SQL_AST_TABLE, .line = p->tok.line, .column = p->tok.column};
+    if (!parse_table_name(p, &from->database, &from->name))
+        return false;
+    if (!sql_is(p, SQL_KW_WHERE))
+        return sql_fail_expected(p, "WHERE (every row goes with WHERE true, or with truncate in the table's "
+                                    "ctl file)");
+    if (!sql_advance(p))
+        return false;
+    *s = (struct sql_ast_select){
+        .line = st->line, .column = st->column, .items = item, .nitems = 1, .from = from};
+    *q = (struct sql_ast_query){.select = s, .limit = UINT64_MAX};
+    st->query = q;
+    s->where = sql_parse_expr(p);
+    return s->where != NULL;
+}
+
 static bool parse_statement(struct sql_parser *p, struct sql_ast_statement *s)
 {
     if (sql_is(p, SQL_KW_SELECT) || sql_is(p, SQL_KW_WITH) || p->tok.kind == SQL_TOK_LPAREN) {
@@ -683,6 +716,8 @@ static bool parse_statement(struct sql_parser *p, struct sql_ast_statement *s)
         return parse_show(p, s);
     if (sql_is(p, SQL_KW_EXPLAIN))
         return parse_explain(p, s);
+    if (sql_is(p, SQL_KW_DELETE))
+        return parse_delete(p, s);
     if (sql_is(p, SQL_KW_DESCRIBE) || sql_is(p, SQL_KW_DESC)) {
         s->kind = SQL_AST_DESCRIBE;
         if (!sql_advance(p))
@@ -720,38 +755,3 @@ out:
         *out = s;
     return p.rc;
 }
-/* DELETE FROM table WHERE condition: as the query for what is to go. */
-static bool parse_delete(struct sql_parser *p, struct sql_ast_statement *st)
-{
-    struct sql_ast_query *q = TSFS_NEW(p->arena, struct sql_ast_query);
-    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
-    struct sql_ast_expr *star = TSFS_NEW(p->arena, struct sql_ast_expr);
-    struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
-    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
-    if (q == NULL || s == NULL || star == NULL || item == NULL || from == NULL)
-        return sql_fail_memory(p);
-    st->kind = SQL_AST_DELETE;
-    st->line = p->tok.line;
-    st->column = p->tok.column;
-    *star = (struct sql_ast_expr){.kind = SQL_AST_STAR, .line = st->line, .column = st->column, .depth = 1};
-    *item = (struct sql_ast_item){.expr = star};
-    if (!sql_advance(p) || !sql_expect(p, SQL_KW_FROM, "FROM"))
-        return false;
-    *from = (struct sql_ast_from){.kind = SQL_AST_TABLE, .line = p->tok.line, .column = p->tok.column};
-    if (!parse_table_name(p, &from->database, &from->name))
-        return false;
-    if (!sql_is(p, SQL_KW_WHERE))
-        return sql_fail_expected(p, "WHERE (every row goes with WHERE true, or with truncate in the table's "
-                                    "ctl file)");
-    if (!sql_advance(p))
-        return false;
-    *s = (struct sql_ast_select){
-        .line = st->line, .column = st->column, .items = item, .nitems = 1, .from = from};
-    *q = (struct sql_ast_query){.select = s, .limit = UINT64_MAX};
-    st->query = q;
-    s->where = sql_parse_expr(p);
-    return s->where != NULL;
-}
-
-    if (sql_is(p, SQL_KW_DELETE))
-        return parse_delete(p, s);
