@@ -162,8 +162,6 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
         generation_unref(gone[i]);
     }
     free(gone);
-    node->mtime = tsfs_time_now();
-    return rc;
     /* With no segment in their place the rows must be gone for good before what says that they are deleted.
      */
     if (rc == 0 && ndeletes && !segment)
@@ -177,6 +175,8 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
             tsfs_tombstone_unref(deletes[i]);
     }
     free(deletes);
+    node->mtime = tsfs_time_now();
+    return rc;
 }
 
 static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
@@ -229,10 +229,10 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
     if (p->nsealed == 0 && p->ndeletes == 0)
         return 0;
     pthread_mutex_lock(&t->lock);
-    t->job.running = true;
-    t->job.partition = p->start;
     for (unsigned i = 0; i < p->nsealed; i++)
         p->sealed[i]->parted = false; /* should it fail, it is due again */
+    t->job.running = true;
+    t->job.partition = p->start;
     t->job.started = tsfs_time_now();
     t->job.progress.rows_done = 0;
     t->job.progress.rows_total = 0;
@@ -267,8 +267,6 @@ static int64_t saturating_sub(int64_t a, int64_t b)
     return __builtin_sub_overflow(a, b, &r) ? INT64_MIN : r;
 }
 
-/* Under lock. */
-static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_t now, int64_t ticks)
 /* Adds the rows of a generation that waits. */
 static void add_hot(struct tsfs_hot_facts *sum, const struct generation *g)
 {
@@ -295,6 +293,8 @@ static bool deletes_due(const struct partition *p, int64_t now)
     return bytes > TOMBSTONE_BYTES;
 }
 
+/* Under lock. */
+static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_t now, int64_t ticks)
 {
     struct tsfs_hot_facts hot = {0};
     int64_t cold_from = saturating_sub(now, s->memory_retention);

@@ -1,8 +1,9 @@
 /* Start-up of a table: what its partition folders hold, put in order, and the logs replayed.
  *
- * In a folder the segment with the highest generation g counts.  Older segments, logs up to g and temporary
- * files are what an interrupted migration left behind, and go.  A log with a bad record in its middle is
- * replayed up to there, reported, and its file kept (renamed to *.damaged once its rows are in a segment). */
+ * In a folder the segment with the highest generation g counts.  Older segments, logs and tombstones up to g
+ * and temporary files are what an interrupted migration left behind, and go.  A log with a bad record in its
+ * middle is replayed up to there, reported, and its file kept (renamed to *.damaged once its rows are in a
+ * segment). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +52,9 @@ static int note_file(void *ctx, const char *name)
         item.segment = true;
         if (item.number > f->newest_segment)
             f->newest_segment = item.number;
-    } else if (!is_numbered(name, "wal-", "", &item.number)) {
     } else if (is_numbered(name, "del-", "", &item.number)) {
         item.deletes = true;
+    } else if (!is_numbered(name, "wal-", "", &item.number)) {
         size_t len = strlen(name);
         if (len > 4 && strcmp(name + len - 4, ".tmp") == 0 && !f->node->engine->options.read_only) {
             char path[160];
@@ -205,10 +206,10 @@ static int load_partition(struct tsfs_node *node, int64_t start, const char *fol
             } else {
                 tsfs_segment_shed(p->segment);
             }
-        } else {
-            rc = load_log(node, p, path, item->number, i + 1 == f.n, err);
         } else if (item->deletes) { /* the log before it is sealed: it is not the last */
             rc = partition_load_delete(node, p, path, item->number, err);
+        } else {
+            rc = load_log(node, p, path, item->number, i + 1 == f.n, err);
         }
     }
     if (rc == 0)
