@@ -74,7 +74,8 @@ struct tsfs_partition_view {
 TSFS_MUST_CHECK int tsfs_cold_cursor(const struct tsfs_partition_view *view,
                                      const struct tsfs_scan_spec *spec, unsigned part, unsigned nparts,
                                      bool sorted, struct tsfs_cursor **out, struct tsfs_error *err);
-/* Rows that match at most (upper bound from index and snapshots), for splitting work. */
+/* About how many rows match, for splitting work: the series' rows, as if they lay evenly over the segment's
+ * time. 0 only if none does. */
 uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec);
 /* True if the segment may hold a matching series and time: a cheap reason to skip it.  Knows only the time
  * range and measure_name, whose ordinal is the same in every schema. */

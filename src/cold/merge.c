@@ -416,6 +416,18 @@ out:
     return 0;
 }
 
+/* Of rows that lie in [t_min, t_max], those in spec's range if they lie evenly; 0 only if rows is. */
+static uint64_t in_range(const struct tsfs_scan_spec *spec, uint64_t rows, int64_t t_min, int64_t t_max)
+{
+    if (!spec || rows == 0 || (spec->time_min <= t_min && spec->time_max >= t_max))
+        return rows;
+    int64_t lo = spec->time_min > t_min ? spec->time_min : t_min;
+    int64_t hi = spec->time_max < t_max ? spec->time_max : t_max;
+    double share = ((double)hi - (double)lo + 1) / ((double)t_max - (double)t_min + 1);
+    uint64_t some = (uint64_t)((double)rows * (share < 1 ? share : 1)) + 1;
+    return some < rows ? some : rows;
+}
+
 uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec)
 {
     uint64_t total = 0;
@@ -436,7 +448,7 @@ uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct
                 rows = s->facts.rows;
             segment_release(native);
         }
-        total += rows;
+        total += in_range(spec, rows, s->facts.t_min, s->facts.t_max);
     }
     for (unsigned i = 0; i < view->nhots; i++) {
         total += tsfs_hot_snap_rows(view->snaps[i]);

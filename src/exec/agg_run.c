@@ -196,10 +196,13 @@ static int bin_at(struct agg_task *task, int64_t t, bool after, struct agg_bin *
     return rc != 0 ? rc : tsfs_error_set(err, -ERANGE, "a time is out of range for its bin");
 }
 
-/* Row of the first time after `last`, in (from, n]. */
-static uint32_t gallop(const int64_t *times, uint32_t from, uint32_t n, int64_t last)
+/* Row of the first time after `last`, in (from, n].  guess: how many rows the stretch before had; of a
+ * regular series the next one has as many, and one look into memory is enough. */
+static uint32_t gallop(const int64_t *times, uint32_t from, uint32_t n, int64_t last, uint32_t guess)
 {
     uint32_t lo = from, step = 1;
+    if (guess > 0 && guess < n - from && times[from + guess - 1] <= last && times[from + guess] > last)
+        return from + guess;
     while (step < n - lo && times[lo + step] <= last) {
         lo += step;
         step *= 2;
@@ -218,6 +221,7 @@ static uint32_t gallop(const int64_t *times, uint32_t from, uint32_t n, int64_t 
 static int find_stretches(struct agg_task *task, const int64_t *times, uint32_t n, struct tsfs_error *err)
 {
     struct agg_bin bin = {0};
+    uint32_t guess = 0;
     task->nstretches = 0;
     for (uint32_t from = 0; from < n;) {
         struct stretch *s = &task->stretches[task->nstretches];
@@ -226,7 +230,8 @@ static int find_stretches(struct agg_task *task, const int64_t *times, uint32_t 
             rc = group_of_bin(task, &bin, &s->group);
         if (rc != 0)
             return rc;
-        uint32_t to = gallop(times, from, n, bin.last);
+        uint32_t to = gallop(times, from, n, bin.last, guess);
+        guess = to - from;
         s->from = from;
         s->n = to - from;
         task->nstretches++;
