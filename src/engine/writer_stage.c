@@ -334,7 +334,8 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
     int rc = scaled_time(t, point, now, &time, err);
     if (rc < 0)
         return rc;
-    if (key.len == 0 || key.ptr[0] == ',') { /* the table's own name stands in front */
+    if (series == TSFS_SERIES_NONE &&
+        (key.len == 0 || key.ptr[0] == ',')) { /* the table's own name stands in front */
         w->key.len = 0;
         rc = tsfs_buf_append_str(&w->key, tsfs_str_from(t->name));
         if (rc == 0)
