@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -14,6 +15,8 @@
 
 /* The first line of DATA/.format: what wrote the folder. */
 #define FORMAT_TEXT "tsfs 1\n"
+
+#define LOCK_PATIENCE_NS (3 * TSFS_NS_PER_S)
 
 static int note_any(void *ctx, const char *name)
 {
@@ -55,9 +58,16 @@ static int lock_data(struct tsfs_engine *e, struct tsfs_error *err)
     if (e->lock_fd < 0)
         return tsfs_error_set(err, e->lock_fd, "cannot open %s/.lock: %s", e->options.data,
                               strerror(-e->lock_fd));
-    if (flock(e->lock_fd, (e->options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+    /* A daemon that was just unmounted or killed may need a moment to end: its files are synced after umount
+     * has returned. */
+    const struct timespec moment = {0, 20 * TSFS_NS_PER_MS};
+    int64_t until = tsfs_time_monotonic() + LOCK_PATIENCE_NS;
+    int rc;
+    do {
+        rc = flock(e->lock_fd, (e->options.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 ? 0 : -errno;
+    } while (rc == -EWOULDBLOCK && tsfs_time_monotonic() < until && nanosleep(&moment, NULL) == 0);
+    if (rc == 0)
         return 0;
-    int rc = -errno;
     if (rc == -EWOULDBLOCK)
         return tsfs_error_set(err, -EBUSY, "%s is in use by another tsfs", e->options.data);
     return tsfs_error_set(err, rc, "cannot lock %s: %s", e->options.data, strerror(-rc));

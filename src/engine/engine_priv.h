@@ -63,7 +63,7 @@ struct table {
     pthread_mutex_t lock;       /* partitions, schema: short, never over I/O */
     struct tsfs_series_index *series;
     struct tsfs_schema *schema;
-    int schema_fd;
+    int schema_fd; /* -1 while it is not being changed; guarded by sync_lock */
     uint64_t schema_size;
     struct partition **partitions; /* by start */
     unsigned npartitions, partitions_cap;

@@ -159,6 +159,8 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
                                    : io->unlinkat(node->dirfd, path, 0);
         if (rc == 0)
             rc = one;
+        if (gone[i]->wal)
+            tsfs_wal_abandon(gone[i]->wal);
         generation_unref(gone[i]);
     }
     free(gone);

@@ -161,7 +161,8 @@ static int load_log(struct tsfs_node *node, struct partition *p, const char *pat
         tsfs_error_set(err, rc, "%s", why.message[0] ? why.message : strerror(-rc));
         generation_unref(g);
     } else if (g->wal) {
-        tsfs_wal_close_idle(g->wal);
+        tsfs_wal_park(g->wal); /* a killed daemon may leave thousands: the sync thread sees to them */
+        node->table->dirty = true;
     }
     return rc;
 }

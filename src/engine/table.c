@@ -62,6 +62,15 @@ void table_free(struct table *t)
     free(t);
 }
 
+/* The file is open from a change until that is on the disk. */
+static int open_schema(struct tsfs_node *node)
+{
+    struct table *t = node->table;
+    if (t->schema_fd < 0)
+        t->schema_fd = tsfs_io()->openat(node->dirfd, "schema", O_RDWR | O_CLOEXEC, 0);
+    return t->schema_fd < 0 ? t->schema_fd : 0;
+}
+
 /* Reads the schema file, making it when it is not there, and cuts a torn last line off. */
 static int load_schema(struct tsfs_node *node, struct tsfs_error *err)
 {
@@ -85,11 +94,12 @@ static int load_schema(struct tsfs_node *node, struct tsfs_error *err)
     }
     if (rc < 0 || read_only)
         goto out;
-    t->schema_fd = io->openat(node->dirfd, "schema", O_RDWR | O_CLOEXEC, 0);
-    if (t->schema_fd < 0)
-        rc = t->schema_fd;
-    else if (good < text.len)
-        rc = io->ftruncate(t->schema_fd, (off_t)good);
+    if (good < text.len) {
+        rc = open_schema(node);
+        if (rc == 0)
+            rc = io->ftruncate(t->schema_fd, (off_t)good);
+        t->schema_dirty = true;
+    }
     t->schema_size = good;
 out:
     tsfs_buf_free(&text);
@@ -126,21 +136,25 @@ int table_extend(struct tsfs_node *node, const struct tsfs_column *add, unsigned
     int rc = tsfs_schema_extend(old, add, n, &next, err);
     if (rc < 0)
         return rc;
-    if (t->schema_fd >= 0) {
+    if (!node->engine->options.read_only) {
+        pthread_mutex_lock(&t->sync_lock); /* schema_fd */
         rc = tsfs_schema_render(next, old->ncols, &text);
         if (rc == 0)
+            rc = open_schema(node);
+        if (rc == 0)
             rc = tsfs_io_write_all(t->schema_fd, text.data, text.len, (off_t)t->schema_size);
-        if (rc < 0) {
+        if (rc < 0 && t->schema_fd >= 0) {
             int cut = tsfs_io()->ftruncate(t->schema_fd, (off_t)t->schema_size);
             (void)cut; /* a torn line is cut at the next start as well, and written over before that */
+        }
+        t->schema_dirty = t->schema_dirty || rc == 0;
+        pthread_mutex_unlock(&t->sync_lock);
+        if (rc < 0) {
             tsfs_error_set(err, rc, "cannot write the table's schema: %s", strerror(-rc));
             tsfs_schema_unref(next);
             goto out;
         }
         t->schema_size += text.len;
-        pthread_mutex_lock(&t->sync_lock);
-        t->schema_dirty = true;
-        pthread_mutex_unlock(&t->sync_lock);
         t->dirty = true;
     }
     pthread_mutex_lock(&t->lock);
@@ -345,6 +359,10 @@ int table_sync_schema(struct tsfs_node *node)
     if (t->schema_dirty) {
         rc = tsfs_io()->fdatasync(t->schema_fd);
         t->schema_dirty = rc < 0;
+        if (rc >= 0) {
+            tsfs_io()->close(t->schema_fd);
+            t->schema_fd = -1;
+        }
     }
     if (rc == 0 && t->dir_dirty) {
         rc = tsfs_io_sync_dir(node->dirfd, ".");
@@ -412,6 +430,11 @@ static int drop_one(struct tsfs_node *node, struct partition *p, char trash[32])
     int rc = engine_trash(node->engine, node->dirfd, folder, trash);
     if (rc < 0)
         return rc;
+    for (unsigned i = 0; i <= p->nsealed; i++) {
+        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
+        if (g && g->wal)
+            tsfs_wal_abandon(g->wal);
+    }
     pthread_mutex_lock(&t->lock);
     unsigned at = upper_bound(t, p->start) - 1;
     t->npartitions--;

@@ -289,8 +289,10 @@ static void lead_sync(struct tsfs_wal *wal)
         wal->sync_error = rc;
     } else {
         wal->folder_synced = true;
-        wal->synced_seq = seq;
-        atomic_store(&wal->clean_seq, seq);
+        if (wal->synced_seq < seq) { /* abandoned meanwhile: stays so */
+            wal->synced_seq = seq;
+            atomic_store(&wal->clean_seq, seq);
+        }
         wal->synced = size < wal->cut ? size : wal->cut;
     }
     release(wal);
@@ -339,12 +341,31 @@ void tsfs_wal_close_idle(struct tsfs_wal *wal)
     pthread_mutex_unlock(&wal->lock);
 }
 
+void tsfs_wal_park(struct tsfs_wal *wal)
+{
+    pthread_mutex_lock(&wal->lock);
+    if (wal->fd >= 0 && wal->users == 0) {
+        tsfs_io()->close(wal->fd);
+        wal->fd = -1;
+    }
+    pthread_mutex_unlock(&wal->lock);
+}
+
+void tsfs_wal_abandon(struct tsfs_wal *wal)
+{
+    pthread_mutex_lock(&wal->lock);
+    uint64_t seq = atomic_load(&wal->seq);
+    wal->synced_seq = seq;
+    atomic_store(&wal->clean_seq, seq);
+    pthread_mutex_unlock(&wal->lock);
+}
+
 void tsfs_wal_close(struct tsfs_wal *wal)
 {
     if (!wal)
         return;
     pthread_mutex_lock(&wal->lock);
-    if (wal->fd >= 0 || wal->synced_seq < atomic_load(&wal->seq))
+    if (wal->synced_seq < atomic_load(&wal->seq))
         (void)!sync_locked(wal);
     while (wal->users)
         pthread_cond_wait(&wal->done, &wal->lock);

@@ -40,6 +40,10 @@ bool tsfs_wal_dirty(const struct tsfs_wal *wal); /* appended but not synced */
 uint64_t tsfs_wal_size(const struct tsfs_wal *wal);
 void tsfs_wal_close_idle(
     struct tsfs_wal *wal); /* gives the descriptor back (syncs first); the next append reopens */
+/* The same for a log just opened, without a sync: what recovery found stays dirty until the next one. */
+void tsfs_wal_park(struct tsfs_wal *wal);
+/* What it holds is needed no more (it is in a segment, or dropped): nothing of it is synced from now on. */
+void tsfs_wal_abandon(struct tsfs_wal *wal);
 void tsfs_wal_close(struct tsfs_wal *wal); /* takes NULL; syncs what is dirty */
 
 /* Reads a log from its start and hands each payload to apply.  *good_size = end of the last good record.
