@@ -144,7 +144,7 @@ static void durations(void **state)
         {"7ns", 0, 7, "7ns"},
         {"0s", 0, 0, "0s"},
         {" 60s\n", 0, TSFS_NS_PER_MIN, "1m"},
-        {"73000d", 0, 73000 * TSFS_NS_PER_DAY, "200y"},
+        {"73000d", 0, 73000 * TSFS_NS_PER_DAY, "73000d"},
         {"9223372036854775807ns", 0, INT64_MAX, "9223372036854775807ns"},
         {"0", -EINVAL, 0, NULL},
         {"12", -EINVAL, 0, NULL},
