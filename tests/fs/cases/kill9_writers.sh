@@ -139,7 +139,8 @@ for n in range(1, kills + 1):
             text = "".join(line(w.w, i) for i in range(w.acked, w.begun)).encode()
             while text:
                 text = text[f.write(text):]
-    check(f"kill {n}, written again:", at, at)
+    if n % 5 == 0:
+        check(f"kill {n}, written again:", at, at)
 with open(f"{mnt}/p/m/ctl", "w") as f:
     f.write("migrate\n")
 check("at the end, migrated:", at, at)
