@@ -54,6 +54,9 @@ struct tsfs_scan_spec {
     const uint16_t *columns; /* ordinals of the measures (and time) that may be asked for */
     uint32_t n_columns;
     bool newest_first; /* order of the units */
+    /* About this many rows a unit, if the source can cut partitions so fine at little cost; 0 = its own
+     * choice. */
+    uint32_t unit_rows;
     /* Bits of tsfs_scan_ends.  Not 0: of each series in each unit only the first, or the last, row in the
      * range matters; others may be left out.  Not with ranges. */
     unsigned ends;

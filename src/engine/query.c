@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "catalog/names.h"
 #include "engine/engine_priv.h"
+#include "engine/query_lanes.h"
 #include "exec/exec.h"
 #include "exec/function.h"
 #include "format/format.h"
@@ -20,7 +21,6 @@
 #include "sql/check.h"
 
 enum {
-    RESULT_IN_MEMORY = 4 << 20, /* bytes of a result kept in memory; the rest goes to a file */
     QUERIES_AT_ONCE = 64,
 };
 
@@ -78,11 +78,11 @@ struct tsfs_query {
     struct tsfs_str *names;
     enum tsfs_type *types;
 
-    struct tsfs_buf memory; /* result bytes [0, memory.len) */
-    int spill_fd;           /* the rest */
-    uint64_t produced;      /* bytes in all */
-    uint64_t delivered;     /* bytes that reads have returned, 0 = none yet */
-    struct tsfs_buf chunk;  /* formatted, not yet stored */
+    struct query_lanes *lanes; /* several threads make the rows; NULL = the reader's alone */
+
+    struct result result;
+    uint64_t delivered;    /* bytes that reads have returned, 0 = none yet */
+    struct tsfs_buf chunk; /* formatted, not yet stored */
 };
 
 /* ---- the binder's view of the world
@@ -452,7 +452,7 @@ int tsfs_query_create(struct tsfs_node *node, const struct tsfs_creds *creds, en
     struct tsfs_query *q = calloc(1, sizeof(*q));
     if (!q)
         return -ENOMEM;
-    q->spill_fd = -1;
+    q->result.spill_fd = -1;
     q->creds = *creds;
     q->groups = malloc((creds->ngroups + 1) * sizeof(*q->groups));
     q->text = malloc(len + 1);
@@ -504,6 +504,8 @@ void tsfs_query_set_once(struct tsfs_query *q, struct tsfs_once *once)
 /* Gives back all but the result. */
 static void end_run(struct tsfs_query *q)
 {
+    query_lanes_close(q->lanes);
+    q->lanes = NULL;
     tsfs_exec_close(q->exec);
     q->exec = NULL;
     tsfs_format_free(q->formatter);
@@ -534,9 +536,7 @@ void tsfs_query_free(struct tsfs_query *q)
     if (!q->finished && !q->failed)
         end_run(q);
     pthread_mutex_unlock(&q->lock);
-    tsfs_buf_free(&q->memory);
-    if (q->spill_fd >= 0)
-        tsfs_io()->close(q->spill_fd);
+    result_free(&q->result);
     pthread_mutex_destroy(&q->lock);
     tsfs_once_unref(q->once);
     tsfs_node_unref(q->node);
@@ -571,23 +571,8 @@ static int fail(struct tsfs_query *q, int rc)
 /* Stores the formatted chunk behind what there is. */
 static int store(struct tsfs_query *q)
 {
-    const char *data = q->chunk.data;
-    size_t len = q->chunk.len;
-    int rc = 0;
-    if (q->spill_fd < 0 && q->memory.len < RESULT_IN_MEMORY) {
-        rc = tsfs_buf_append(&q->memory, data, len);
-    } else if (len) {
-        if (q->spill_fd < 0)
-            q->spill_fd = tsfs_engine_tmpfile(q->node->engine);
-        rc = q->spill_fd < 0
-                 ? q->spill_fd
-                 : tsfs_io_write_all(q->spill_fd, data, len, (off_t)(q->produced - q->memory.len));
-    }
-    if (rc < 0)
-        return tsfs_error_set(&q->err, rc, "cannot keep the result: %s", strerror(-rc));
-    q->produced += len;
-    q->chunk.len = 0;
-    return 0;
+    int rc = result_take(&q->result, q->node->engine, &q->chunk);
+    return rc < 0 ? tsfs_error_set(&q->err, rc, "cannot keep the result: %s", strerror(-rc)) : 0;
 }
 
 /* Does what a DELETE says, and makes its answer the plan. */
@@ -658,7 +643,8 @@ static int start(struct tsfs_query *q)
         q->types[i] = plan->cols[i].type;
     }
     static const enum tsfs_format formats[] = {TSFS_FORMAT_CSV, TSFS_FORMAT_JSON, TSFS_FORMAT_TEXT};
-    rc = tsfs_format_create(formats[q->format], q->names, q->types, plan->ncols, &q->formatter);
+    enum tsfs_format format = formats[q->format];
+    rc = tsfs_format_create(format, q->names, q->types, plan->ncols, &q->formatter);
     if (rc < 0)
         return rc;
     q->options.pool = engine->pool;
@@ -666,6 +652,14 @@ static int start(struct tsfs_query *q)
     q->options.now = q->binding.resolver.now;
     q->options.cancel = &q->cancel;
     rc = tsfs_exec_open(plan, &q->options, &q->exec, &q->err);
+    const struct query_lanes_options lanes = {.exec = q->exec,
+                                              .pool = engine->pool,
+                                              .format = format,
+                                              .names = q->names,
+                                              .types = q->types,
+                                              .ncols = plan->ncols};
+    if (rc == 0)
+        rc = query_lanes_open(&lanes, &q->lanes, &q->err);
     if (rc == 0)
         rc = tsfs_format_begin(q->formatter, &q->chunk);
     return rc < 0 ? rc : store(q);
@@ -674,10 +668,13 @@ static int start(struct tsfs_query *q)
 /* One more batch of result bytes; *end when there is none. */
 static int step(struct tsfs_query *q)
 {
-    struct tsfs_batch *batch;
-    int rc = tsfs_exec_next(q->exec, &batch, &q->err);
+    struct tsfs_batch *batch = NULL;
+    int rc = q->lanes ? query_lanes_round(q->lanes, &q->result, q->node->engine, &q->err)
+                      : tsfs_exec_next(q->exec, &batch, &q->err);
     if (rc < 0)
         return rc;
+    if (rc == 1 && q->lanes)
+        return 0;
     if (rc == 1)
         rc = tsfs_format_batch(q->formatter, batch, &q->chunk);
     else
@@ -699,11 +696,10 @@ static int produce(struct tsfs_query *q, uint64_t offset, uint64_t want, bool (*
         rc = start(q);
     }
     if (q->exec) {
-        tsfs_exec_set_interrupt_ctx(q->exec, ctx);
-        q->options.deadline = q->timeout ? from + q->timeout - q->spent : 0;
+        tsfs_exec_resume(q->exec, ctx, q->timeout ? from + q->timeout - q->spent : 0);
     }
-    while (rc == 0 && !q->finished && q->produced < want) {
-        if (q->produced > offset && tsfs_time_monotonic() - from > PATIENCE_NS)
+    while (rc == 0 && !q->finished && q->result.produced < want) {
+        if (q->result.produced > offset && tsfs_time_monotonic() - from > PATIENCE_NS)
             break;
         rc = step(q);
     }
@@ -722,25 +718,15 @@ ssize_t tsfs_query_read(struct tsfs_query *q, char *data, size_t len, uint64_t o
 {
     ssize_t result = 0;
     pthread_mutex_lock(&q->lock);
-    if (!q->failed && !q->finished && q->produced < offset + len) {
+    if (!q->failed && !q->finished && q->result.produced < offset + len) {
         int rc = produce(q, offset, offset + len, interrupted, ctx);
         (void)rc; /* kept in q->failed */
     }
-    if (q->failed && (q->delivered == 0 || offset >= q->produced)) {
+    if (q->failed && (q->delivered == 0 || offset >= q->result.produced)) {
         result = q->failed;
-    } else if (offset < q->produced) { /* what came before a failure stays good */
-        size_t n = q->produced - offset < len ? (size_t)(q->produced - offset) : len;
-        size_t from_memory = offset < q->memory.len ? q->memory.len - offset : 0;
-        if (from_memory > n)
-            from_memory = n;
-        if (from_memory)
-            memcpy(data, q->memory.data + offset, from_memory);
-        int rc = 0;
-        if (from_memory < n)
-            rc = tsfs_io_read_all(q->spill_fd, data + from_memory, n - from_memory,
-                                  (off_t)(offset + from_memory - q->memory.len));
-        result = rc < 0 ? rc : (ssize_t)n;
-        q->delivered += rc < 0 ? 0 : n;
+    } else if (offset < q->result.produced) { /* what came before a failure stays good */
+        result = result_read(&q->result, data, len, offset);
+        q->delivered += result < 0 ? 0 : (uint64_t)result;
     }
     pthread_mutex_unlock(&q->lock);
     return result;
@@ -752,10 +738,10 @@ int tsfs_query_run(struct tsfs_query *q, bool (*interrupted)(void *ctx), void *c
     pthread_mutex_lock(&q->lock);
     if (q->failed)
         rc = q->failed;
-    else if (!q->finished && q->produced == 0)
+    else if (!q->finished && q->result.produced == 0)
         rc = produce(q, 0, 1, interrupted, ctx);
     if (rc == 0 && !q->failed && !q->finished) /* the header alone does not show that the query works */
-        rc = produce(q, q->produced, q->produced + 1, interrupted, ctx);
+        rc = produce(q, q->result.produced, q->result.produced + 1, interrupted, ctx);
     pthread_mutex_unlock(&q->lock);
     return rc;
 }

@@ -10,7 +10,10 @@
 #include "engine/engine_priv.h"
 
 /* A partition with many rows is cut into parts, so that every core has work. */
-enum { ROWS_PER_PART = 128 * 1024, PARTS_MOST = 64 };
+enum { ROWS_PER_PART = 128 * 1024, PARTS_MOST = 64, ASKED_PARTS_MOST = 1024 };
+
+/* A part of a segment costs more to open than one of hot rows. */
+enum { ROWS_PER_SEGMENT_PART = 64 * 1024 };
 
 struct source {
     struct tsfs_source base;
@@ -157,6 +160,16 @@ static uint64_t estimate(const struct scan *scan, const struct tsfs_partition_vi
     return series < rows ? series : rows;
 }
 
+static unsigned parts_of(const struct scan *scan, const struct scanned *s)
+{
+    uint64_t each = scan->spec->unit_rows ? scan->spec->unit_rows : ROWS_PER_PART;
+    uint64_t most = scan->spec->unit_rows ? ASKED_PARTS_MOST : PARTS_MOST;
+    if (s->view.nsegments && each < ROWS_PER_SEGMENT_PART)
+        each = ROWS_PER_SEGMENT_PART;
+    uint64_t parts = s->rows / each + 1;
+    return (unsigned)(parts < most ? parts : most);
+}
+
 /* Drops partitions that cannot match and cuts the rest into units. */
 static int make_units(struct scan *scan)
 {
@@ -173,8 +186,7 @@ static int make_units(struct scan *scan)
             scan->base.partitions_pruned++;
             continue;
         }
-        uint64_t parts = s.rows / ROWS_PER_PART + 1;
-        s.nparts = parts < PARTS_MOST ? (unsigned)parts : PARTS_MOST;
+        s.nparts = parts_of(scan, &s);
         s.first_unit = units;
         units += s.nparts;
         scan->partitions[kept++] = s;

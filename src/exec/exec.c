@@ -196,6 +196,16 @@ int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_
     return rc;
 }
 
+struct exec_ctx *exec_context(struct tsfs_exec *exec)
+{
+    return &exec->ctx;
+}
+
+struct exec_op *exec_root(struct tsfs_exec *exec)
+{
+    return exec->root;
+}
+
 void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx)
 {
     exec->ctx.options.interrupted_ctx = ctx;
@@ -210,6 +220,7 @@ void tsfs_exec_close(struct tsfs_exec *exec)
 {
     if (exec == NULL)
         return;
+    exec_streams_close(&exec->ctx);
     exec_op_close(exec->root);
     tsfs_arena_free(&exec->ctx.arena);
     pthread_mutex_destroy(&exec->ctx.stats_lock);

@@ -30,6 +30,22 @@ TSFS_MUST_CHECK int tsfs_exec_open(const struct tsfs_plan *plan, const struct ts
                                    struct tsfs_exec **out, struct tsfs_error *err);
 /* 1 and the next batch (dense: sel NULL, nrows > 0; borrowed until the next call), 0 at the end, -errno. */
 int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_error *err);
+/* Rows by several threads at once.  A scan with nothing but filters and projections above it falls into
+ * parts, whose rows one part after the other are what tsfs_exec_next would deliver.  *n 0: it does not, or
+ * has fewer than `least` values to read; use tsfs_exec_next.  Before any row has been read. */
+struct tsfs_exec_stream;
+TSFS_MUST_CHECK int tsfs_exec_parts(struct tsfs_exec *exec, uint64_t least, uint32_t *n,
+                                    struct tsfs_error *err);
+/* A reader of parts, for one thread at a time; made on the thread that runs the query, closed with it. */
+TSFS_MUST_CHECK int tsfs_exec_stream_open(struct tsfs_exec *exec, struct tsfs_exec_stream **out,
+                                          struct tsfs_error *err);
+void tsfs_exec_stream_part(struct tsfs_exec_stream *stream, uint32_t part);
+/* As tsfs_exec_next: 0 at the end of the part. */
+int tsfs_exec_stream_next(struct tsfs_exec_stream *stream, struct tsfs_batch **out, struct tsfs_error *err);
+
+/* The calling thread is the one that `interrupted` is polled on from now on, with this ctx; deadline as in
+ * the options. */
+void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline);
 /* The interrupted callback's ctx may change from call to call (another reader's request). */
 void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx);
 void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out);

@@ -15,9 +15,10 @@ struct exec_ctx {
     struct tsfs_exec_options options;
     struct tsfs_arena arena; /* lives as long as the query */
     struct tsfs_eval_sets *sets;
-    pthread_t caller;  /* the thread inside tsfs_exec_next */
-    _Atomic int stop;  /* -errno that ends every thread's work, 0 = go on */
-    int64_t next_poll; /* caller only */
+    pthread_t caller;                 /* the thread inside tsfs_exec_next */
+    _Atomic int stop;                 /* -errno that ends every thread's work, 0 = go on */
+    int64_t next_poll;                /* caller only */
+    struct tsfs_exec_stream *streams; /* stream.c */
     struct tsfs_exec_stats stats;
     pthread_mutex_t stats_lock;
 };
@@ -68,6 +69,19 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
                    struct tsfs_error *err);
 int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                         struct tsfs_error *err);
+
+/* Opens the scan of a scan operator that nothing has been read from, and gives the number of parts that it
+ * may be read in; 0: it is one, or has fewer than `least` values. */
+TSFS_MUST_CHECK int exec_scan_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err);
+/* Makes op, opened for the same plan, deliver one part of opener's scan from now on. */
+void exec_scan_part(struct exec_op *op, struct exec_op *opener, uint32_t part);
+
+/* Before the operators that opened their scan. */
+void exec_streams_close(struct exec_ctx *ctx);
+
+/* Of a query: what its operators share, and the topmost of them. */
+struct exec_ctx *exec_context(struct tsfs_exec *exec);
+struct exec_op *exec_root(struct tsfs_exec *exec);
 
 /* Above op, if it is a scan or an aggregation, only the first `limit` rows by this column of its output are
  * wanted (ties as they come): it may stop when it has handed up that many from the right end of time. */

@@ -20,6 +20,8 @@ struct scan_op {
     struct scan_reader reader;
     struct tsfs_batch batch;
     uint32_t unit;     /* next to open */
+    uint32_t unit_end; /* of a part: behind its last */
+    bool part;         /* reads units of a scan that another operator has opened */
     uint32_t row;      /* next of the run */
     bool in_run, done; /* done: nothing more comes from the source */
     bool pending;      /* the reader's piece is filtered but not handed on yet */
@@ -87,6 +89,8 @@ static int next_piece(struct scan_op *self, struct tsfs_error *err)
             return 2;
         if (!self->in_run) {
             if (reader->cursor == NULL) {
+                if (self->part && self->unit == self->unit_end)
+                    return 0;
                 if (self->unit == self->input.scan->n_units) {
                     if ((rc = next_slice(self, err)) <= 0)
                         return rc;
@@ -283,4 +287,40 @@ void exec_scan_want(struct exec_op *op, uint32_t column, bool descending, uint64
     self->sliced = true;
     self->newest = descending;
     self->want_rows = limit;
+}
+
+/* ---- parts, read by several operators at once ---- */
+
+#define PART_ROWS (16u << 10) /* rows in a part, if the source can */
+
+int exec_scan_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err)
+{
+    struct scan_op *self = (struct scan_op *)op;
+    *nparts = 0;
+    if (op->ops != &scan_ops || self->started || self->sliced || op->plan->scan.empty)
+        return 0;
+    self->input.spec.unit_rows = PART_ROWS;
+    int rc = next_slice(self, err);
+    if (rc <= 0) {
+        self->done = true;
+        return exec_fail(op->ctx, rc, "a scan", err);
+    }
+    const struct tsfs_scan *scan = self->input.scan;
+    uint64_t cells = 0;
+    for (uint32_t u = 0; u < scan->n_units; u++)
+        cells += scan->units[u].rows_estimate * (op->plan->ncols + 1u);
+    if (scan->n_units > 1 && cells >= least)
+        *nparts = scan->n_units;
+    return 0;
+}
+
+void exec_scan_part(struct exec_op *op, struct exec_op *opener, uint32_t part)
+{
+    struct scan_op *self = (struct scan_op *)op;
+    struct scan_op *from = (struct scan_op *)opener;
+    scan_input_share(&self->input, &from->input);
+    self->part = self->started = true;
+    self->done = self->in_run = self->pending = false;
+    self->unit = part;
+    self->unit_end = part + 1;
 }

@@ -99,6 +99,8 @@ static int after_match(struct scan_input *input, int rc, struct tsfs_error *err)
 {
     if (input->plan->scan.series_filter == NULL)
         return rc;
+    if (input->opener != NULL)
+        input = input->opener;
     pthread_mutex_lock(&input->lock);
     if (input->match_rc != 0) {
         rc = input->match_rc;
@@ -205,9 +207,16 @@ int scan_input_open(struct scan_input *input, int64_t time_min, int64_t time_max
 
 void scan_input_close(struct scan_input *input)
 {
-    if (input->scan != NULL)
+    if (input->scan != NULL && input->opener == NULL)
         input->scan->ops->close(input->scan);
     input->scan = NULL;
+    input->opener = NULL;
+}
+
+void scan_input_share(struct scan_input *input, struct scan_input *opener)
+{
+    input->scan = opener->scan;
+    input->opener = opener;
 }
 
 void scan_input_free(struct scan_input *input)

@@ -28,9 +28,10 @@ struct scan_input {
     struct scan_term *terms;
     uint32_t nterms;
     struct tsfs_scan_spec spec;
-    struct tsfs_scan *scan; /* NULL while closed */
-    bool counted;           /* its partitions are in the query's figures */
-    pthread_mutex_t lock;   /* of what follows */
+    struct tsfs_scan *scan;    /* NULL while closed */
+    bool counted;              /* its partitions are in the query's figures */
+    struct scan_input *opener; /* who opened the scan, if another did; it closes it, too */
+    pthread_mutex_t lock;      /* of what follows */
     struct match_ctx *free;
     int match_rc; /* the first error of the series filter */
     struct tsfs_error match_err;
@@ -43,6 +44,8 @@ TSFS_MUST_CHECK int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan
 TSFS_MUST_CHECK int scan_input_open(struct scan_input *input, int64_t time_min, int64_t time_max,
                                     struct tsfs_error *err);
 void scan_input_close(struct scan_input *input); /* the scan only; may be opened again */
+/* Reads the scan that opener, an input of the same plan, has open. */
+void scan_input_share(struct scan_input *input, struct scan_input *opener);
 void scan_input_free(struct scan_input *input);
 
 /* A walk over units, by one thread.  The current piece is rows [from, from + n) of the current run. */

@@ -8,6 +8,9 @@
  * requests they are at. */
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +159,16 @@ static int become_daemon(int ready)
     return 0;
 }
 
+/* Results and the arenas of queries come and go by the megabyte.  By default each goes back to the kernel at
+ * once, and the next pays for its pages anew. */
+static void keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
+}
+
 static void more_files(void)
 {
     struct rlimit limit;
@@ -183,6 +196,7 @@ static int run(const struct fs_options *options, const char *data, const char *m
     int status = EXIT_FAILURE;
 
     more_files();
+    keep_freed_memory();
     const struct tsfs_engine_options engine_options = {
         .data = data,
         .memory = options->memory,

@@ -34,14 +34,84 @@ static int keep(struct result *out, const struct tsfs_batch *batch, struct tsfs_
     return 0;
 }
 
+/* ---- parts, several threads at once ---- */
+
+#define STREAMS 3
+
+struct parts {
+    struct tsfs_exec_stream *streams[STREAMS];
+    struct tsfs_arena arenas[STREAMS];
+    struct result results[STREAMS];
+    struct tsfs_error errs[STREAMS];
+    uint32_t first;
+};
+
+static int run_part(void *ctx, size_t i, unsigned worker)
+{
+    struct parts *parts = ctx;
+    struct tsfs_batch *batch;
+    int rc;
+    tsfs_exec_stream_part(parts->streams[i], parts->first + (uint32_t)i);
+    while ((rc = tsfs_exec_stream_next(parts->streams[i], &batch, &parts->errs[i])) > 0)
+        if ((rc = keep(&parts->results[i], batch, &parts->arenas[i])) < 0)
+            break;
+    return rc;
+}
+
+/* Rows of a part behind those of the parts before it. */
+static int keep_part(struct result *out, const struct result *part, struct tsfs_arena *arena)
+{
+    int rc = 0;
+    for (size_t row = 0; row < part->nrows && rc == 0; row++) {
+        struct tsfs_vec cols[64];
+        if (part->ncols > 64)
+            return -E2BIG;
+        for (uint32_t c = 0; c < part->ncols && rc == 0; c++)
+            rc = tsfs_vec_constant(arena, part->values[row * part->ncols + c], &cols[c]);
+        struct tsfs_batch batch = {.nrows = 1, .nsel = 1, .ncols = part->ncols, .cols = cols};
+        if (rc == 0)
+            rc = keep(out, &batch, arena);
+    }
+    return rc;
+}
+
+static int run_parts(struct tsfs_exec *exec, struct tsfs_pool *pool, uint32_t n, struct tsfs_arena *arena,
+                     struct result *out, struct tsfs_error *err)
+{
+    struct parts parts = {0};
+    int rc = 0;
+    for (unsigned i = 0; i < STREAMS && rc == 0; i++)
+        rc = tsfs_exec_stream_open(exec, &parts.streams[i], err);
+    for (; parts.first < n && rc == 0; parts.first += STREAMS) {
+        uint32_t some = n - parts.first < STREAMS ? n - parts.first : STREAMS;
+        for (uint32_t i = 0; i < some; i++)
+            tsfs_arena_init(&parts.arenas[i], NULL);
+        rc = tsfs_pool_run(pool, run_part, &parts, some);
+        for (uint32_t i = 0; i < some; i++) {
+            if (rc != 0 && parts.errs[i].code != 0 && err != NULL && err->code == 0)
+                *err = parts.errs[i];
+            if (rc == 0)
+                rc = keep_part(out, &parts.results[i], arena);
+            parts.results[i] = (struct result){0};
+            tsfs_arena_free(&parts.arenas[i]);
+        }
+    }
+    return rc;
+}
+
 int run_plan(const struct tsfs_plan *plan, const struct tsfs_exec_options *options, struct tsfs_arena *arena,
              struct result *out, struct tsfs_error *err)
 {
     struct tsfs_exec *exec = NULL;
     struct tsfs_batch *batch;
     *out = (struct result){0};
+    uint32_t nparts = 0;
     int rc = tsfs_exec_open(plan, options, &exec, err);
-    while (rc == 0 && (rc = tsfs_exec_next(exec, &batch, err)) > 0)
+    if (rc == 0 && options->pool != NULL)
+        rc = tsfs_exec_parts(exec, 0, &nparts, err);
+    if (rc == 0 && nparts > 0)
+        rc = run_parts(exec, options->pool, nparts, arena, out, err);
+    while (rc == 0 && nparts == 0 && (rc = tsfs_exec_next(exec, &batch, err)) > 0)
         rc = keep(out, batch, arena);
     if (exec != NULL)
         tsfs_exec_stats(exec, &out->stats);
