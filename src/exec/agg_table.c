@@ -94,7 +94,9 @@ struct tsfs_kernel_ctx agg_kernel_ctx(struct agg_table *table, const struct agg_
                                     .now = table->spec->ctx->options.now,
                                     .err = err,
                                     .line = item->plan->line,
-                                    .column = item->plan->column};
+                                    .column = item->plan->column,
+                                    .order = item->plan->order,
+                                    .norder = item->plan->norder};
 }
 
 int agg_table_distinct(struct agg_table *table, struct tsfs_arena *scratch, uint32_t item,
@@ -280,7 +282,7 @@ int agg_table_output(struct agg_table *table, struct tsfs_arena *arena, uint32_t
     for (uint32_t i = 0; i < spec->nitems && rc == 0; i++) {
         const struct agg_item *item = &spec->items[i];
         enum tsfs_type type =
-            item->plan->fn->result == TSFS_ANY ? item->plan->args[0]->type : item->plan->fn->result;
+            tsfs_function_result(item->plan->fn, item->plan->args, item->plan->nargs - item->plan->norder);
         struct tsfs_kernel_ctx ctx = agg_kernel_ctx(table, item, err);
         void *data = tsfs_arena_calloc(arena, n, tsfs_type_width(type));
         uint64_t *valid = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);

@@ -55,13 +55,18 @@ static int mask_errors(struct tsfs_eval *eval, const uint64_t *errors, uint32_t 
 
 /* Runs a kernel over evaluated arguments. */
 static int apply(struct tsfs_eval *eval, const struct tsfs_expr *expr, tsfs_kernel kernel, bool strict,
-                 bool foldable, const struct tsfs_vec *args, uint32_t nargs, uint32_t n, uint64_t *row_errors,
-                 struct tsfs_vec *out)
+                 bool foldable, const struct tsfs_vec *cols, const struct tsfs_vec *args, uint32_t nargs,
+                 uint32_t n, uint64_t *row_errors, struct tsfs_vec *out)
 {
-    bool constant = foldable;
+    bool constant = foldable, lambdas = false;
     const uint64_t *valid = NULL;
     uint64_t *both = NULL;
     for (uint32_t i = 0; i < nargs; i++) {
+        if (expr->args[i]->kind == TSFS_EXPR_LAMBDA) {
+            lambdas = true;
+            constant = constant && eval_lambda_constant(eval, expr->args[i], cols);
+            continue;
+        }
         if (strict && (args[i].type == TSFS_UNKNOWN || (args[i].constant && tsfs_vec_null(&args[i], 0)))) {
             *out = exec_vec_null(expr->type);
             return 0;
@@ -98,7 +103,14 @@ static int apply(struct tsfs_eval *eval, const struct tsfs_expr *expr, tsfs_kern
                                   .err = eval->err,
                                   .line = expr->line,
                                   .column = expr->column,
-                                  .row_errors = row_errors != NULL ? errors : NULL};
+                                  .row_errors = row_errors != NULL ? errors : NULL,
+                                  .poll = eval->poll,
+                                  .poll_ctx = eval->poll_ctx};
+    struct eval_lambda_ctx lambda = {eval, expr, cols};
+    if (lambdas) {
+        ctx.lambda = eval_lambda;
+        ctx.lambda_ctx = &lambda;
+    }
     *out = (struct tsfs_vec){.type = expr->type, .constant = constant, .valid = valid};
     int rc = kernel(&ctx, args, nargs, rows, valid, out);
     if (rc != 0)
@@ -130,7 +142,7 @@ static int eval_call(struct tsfs_eval *eval, const struct tsfs_expr *expr, const
             return rc;
     }
     const struct tsfs_scalar_impl *impl = expr->fn->impl;
-    return apply(eval, expr, impl->kernel, !expr->fn->nulls, !expr->fn->unstable, args, expr->nargs, n,
+    return apply(eval, expr, impl->kernel, !expr->fn->nulls, !expr->fn->unstable, cols, args, expr->nargs, n,
                  eval->row_errors, out);
 }
 
@@ -154,7 +166,8 @@ static int eval_cast(struct tsfs_eval *eval, const struct tsfs_expr *expr, const
         return tsfs_error_set_at(eval->err, -EINVAL, expr->line, expr->column, "cannot cast %s to %s",
                                  tsfs_type_name(arg.type), tsfs_type_name(expr->type));
     uint64_t failed[EXEC_BATCH_WORDS] = {0};
-    return apply(eval, expr, kernel, true, true, &arg, 1, n, expr->is_try ? failed : eval->row_errors, out);
+    return apply(eval, expr, kernel, true, true, cols, &arg, 1, n, expr->is_try ? failed : eval->row_errors,
+                 out);
 }
 
 static int room_for(struct tsfs_eval *eval, enum tsfs_type type, uint32_t n, void **data, uint64_t **valid)
@@ -271,6 +284,8 @@ int tsfs_eval_expr(struct tsfs_eval *eval, const struct tsfs_expr *expr, const s
     switch (expr->kind) {
     case TSFS_EXPR_LITERAL: *out = vec_of_value(&expr->value); return 0;
     case TSFS_EXPR_COLUMN: *out = cols[expr->index]; return 0;
+    case TSFS_EXPR_PARAM: *out = eval->params[expr->index]; return 0;
+    case TSFS_EXPR_LAMBDA: *out = exec_vec_null(TSFS_UNKNOWN); return 0;
     case TSFS_EXPR_CAST: return eval_cast(eval, expr, cols, n, out);
     case TSFS_EXPR_CASE: return eval_case(eval, expr, cols, n, out);
     case TSFS_EXPR_COALESCE: return eval_coalesce(eval, expr, cols, n, out);
@@ -299,23 +314,31 @@ static uint32_t columns_needed(const struct tsfs_expr *expr)
 }
 
 static int gather_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct tsfs_vec *cols,
-                          const uint16_t *sel, uint32_t nsel, struct tsfs_vec *to)
+                          const uint16_t *sel, uint32_t nsel, struct tsfs_vec *to, struct tsfs_vec *params,
+                          uint32_t nouter)
 {
+    if (expr->kind == TSFS_EXPR_PARAM) {
+        struct tsfs_vec *v = &params[expr->index];
+        return expr->index >= nouter || v->type != TSFS_TYPE_COUNT
+                   ? 0
+                   : tsfs_vec_gather(eval->arena, &eval->params[expr->index], sel, nsel, v);
+    }
     if (expr->kind == TSFS_EXPR_COLUMN) {
         struct tsfs_vec *v = &to[expr->index];
         return v->type != TSFS_TYPE_COUNT ? 0
                                           : tsfs_vec_gather(eval->arena, &cols[expr->index], sel, nsel, v);
     }
     for (uint32_t i = 0; i < expr->nargs; i++) {
-        int rc = gather_columns(eval, expr->args[i], cols, sel, nsel, to);
+        int rc = gather_columns(eval, expr->args[i], cols, sel, nsel, to, params, nouter);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-int eval_subset_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct tsfs_vec *cols,
-                        const uint16_t *sel, uint32_t nsel, const struct tsfs_vec **out)
+int eval_gather_inputs(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct tsfs_vec *cols,
+                       const uint16_t *sel, uint32_t nsel, const struct tsfs_vec **out,
+                       struct tsfs_vec *params, uint32_t nouter)
 {
     uint32_t ncols = columns_needed(expr);
     struct tsfs_vec *some = tsfs_arena_alloc(eval->arena, ncols * sizeof(*some));
@@ -323,8 +346,25 @@ int eval_subset_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr, co
         return -ENOMEM;
     for (uint32_t i = 0; i < ncols; i++)
         some[i] = (struct tsfs_vec){.type = TSFS_TYPE_COUNT};
+    for (uint32_t i = 0; i < nouter; i++)
+        params[i] = (struct tsfs_vec){.type = TSFS_TYPE_COUNT};
     *out = some;
-    return gather_columns(eval, expr, cols, sel, nsel, some);
+    return gather_columns(eval, expr, cols, sel, nsel, some, params, nouter);
+}
+
+int eval_subset_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct tsfs_vec *cols,
+                        const uint16_t *sel, uint32_t nsel, const struct tsfs_vec **out,
+                        struct tsfs_eval *inner)
+{
+    *inner = *eval;
+    struct tsfs_vec *params = NULL;
+    if (eval->nparams > 0) {
+        params = tsfs_arena_alloc(eval->arena, eval->nparams * sizeof(*params));
+        if (params == NULL)
+            return -ENOMEM;
+    }
+    inner->params = params;
+    return eval_gather_inputs(eval, expr, cols, sel, nsel, out, params, eval->nparams);
 }
 
 void eval_errors_back(uint64_t *to, const uint64_t *from, const uint16_t *sel, uint32_t nsel)
@@ -342,11 +382,11 @@ int tsfs_eval_subset(struct tsfs_eval *eval, const struct tsfs_expr *expr, const
     if (expr->kind == TSFS_EXPR_COLUMN)
         return tsfs_vec_gather(eval->arena, &cols[expr->index], sel, nsel, out);
     const struct tsfs_vec *some;
-    int rc = eval_subset_columns(eval, expr, cols, sel, nsel, &some);
+    struct tsfs_eval inner;
+    int rc = eval_subset_columns(eval, expr, cols, sel, nsel, &some, &inner);
     if (rc != 0)
         return rc;
     uint64_t errors[EXEC_BATCH_WORDS] = {0};
-    struct tsfs_eval inner = *eval;
     if (eval->row_errors != NULL)
         inner.row_errors = errors;
     rc = tsfs_eval_expr(&inner, expr, some, nsel, out);

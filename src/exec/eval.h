@@ -13,6 +13,10 @@ struct tsfs_eval {
     struct tsfs_error *err;
     uint64_t *row_errors;              /* inside TRY, otherwise NULL */
     const struct tsfs_eval_sets *sets; /* long IN lists made ready; NULL = none */
+    const struct tsfs_vec *params;     /* of the lambdas around the expression, by number */
+    uint32_t nparams;
+    int (*poll)(void *poll_ctx, struct tsfs_error *err); /* for kernels; may be NULL */
+    void *poll_ctx;
 };
 
 /* expr over a dense batch (sel NULL) of cols/n rows: a flat or constant vector.  CASE, COALESCE, AND and OR

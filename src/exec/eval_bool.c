@@ -18,7 +18,8 @@ bool eval_harmless(const struct tsfs_expr *expr)
 {
     switch (expr->kind) {
     case TSFS_EXPR_LITERAL:
-    case TSFS_EXPR_COLUMN: return true;
+    case TSFS_EXPR_COLUMN:
+    case TSFS_EXPR_PARAM: return true;
     case TSFS_EXPR_AND:
     case TSFS_EXPR_OR:
     case TSFS_EXPR_NOT:
@@ -87,14 +88,14 @@ int eval_tri_active(struct tsfs_eval *eval, const struct tsfs_expr *expr, const 
     bits_zero(f, n);
     uint16_t *sel = tsfs_arena_alloc(eval->arena, na * sizeof(*sel));
     const struct tsfs_vec *some;
+    struct tsfs_eval inner;
     if (sel == NULL)
         return -ENOMEM;
     bits_to_sel(sel, active, n);
-    int rc = eval_subset_columns(eval, expr, cols, sel, na, &some);
+    int rc = eval_subset_columns(eval, expr, cols, sel, na, &some, &inner);
     if (rc != 0)
         return rc;
     uint64_t few_t[EXEC_BATCH_WORDS], few_f[EXEC_BATCH_WORDS], errors[EXEC_BATCH_WORDS] = {0};
-    struct tsfs_eval inner = *eval;
     if (eval->row_errors != NULL)
         inner.row_errors = errors;
     rc = eval_tri(&inner, expr, some, na, few_t, few_f);

@@ -20,10 +20,27 @@ TSFS_MUST_CHECK int eval_tri_vec(struct tsfs_eval *eval, const uint64_t *t, cons
 /* A boolean vector as two bitmaps. */
 void eval_vec_tri(const struct tsfs_vec *v, uint32_t n, uint64_t *t, uint64_t *f);
 
-/* The columns that expr names, gathered; an array that can be indexed as cols. */
+/* The columns and parameters that expr names, gathered: *out is an array that can be indexed as cols, *inner
+ * an evaluator for it. */
 TSFS_MUST_CHECK int eval_subset_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr,
                                         const struct tsfs_vec *cols, const uint16_t *sel, uint32_t nsel,
-                                        const struct tsfs_vec **out);
+                                        const struct tsfs_vec **out, struct tsfs_eval *inner);
+/* The same for a lambda's elements: params [0, nouter) are gathered if expr names them, into params. */
+TSFS_MUST_CHECK int eval_gather_inputs(struct tsfs_eval *eval, const struct tsfs_expr *expr,
+                                       const struct tsfs_vec *cols, const uint16_t *sel, uint32_t nsel,
+                                       const struct tsfs_vec **out, struct tsfs_vec *params, uint32_t nouter);
+
+/* eval_lambda.c: what the kernels of a call with lambdas are given. */
+struct eval_lambda_ctx {
+    struct tsfs_eval *eval;
+    const struct tsfs_expr *call;
+    const struct tsfs_vec *cols;
+};
+int eval_lambda(struct tsfs_kernel_ctx *ctx, unsigned arg, const struct tsfs_vec *params,
+                const uint32_t *rows, uint32_t n, struct tsfs_arena *arena, struct tsfs_vec *out);
+/* Whether everything that the lambda uses beside its parameters is constant. */
+bool eval_lambda_constant(const struct tsfs_eval *eval, const struct tsfs_expr *lambda,
+                          const struct tsfs_vec *cols);
 
 /* Errors of a subset's rows to the rows they stand for. */
 void eval_errors_back(uint64_t *to, const uint64_t *from, const uint16_t *sel, uint32_t nsel);

@@ -85,9 +85,19 @@ void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_scan_stats *sta
     pthread_mutex_unlock(&ctx->stats_lock);
 }
 
+static int poll_kernel(void *ctx, struct tsfs_error *err)
+{
+    return exec_poll(ctx, err);
+}
+
 struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena, struct tsfs_error *err)
 {
-    return (struct tsfs_eval){.arena = arena, .now = ctx->options.now, .err = err, .sets = ctx->sets};
+    return (struct tsfs_eval){.arena = arena,
+                              .now = ctx->options.now,
+                              .err = err,
+                              .sets = ctx->sets,
+                              .poll = poll_kernel,
+                              .poll_ctx = (void *)(uintptr_t)ctx};
 }
 
 /* ---- IN lists ---- */
@@ -126,6 +136,10 @@ static int prepare_plan(struct exec_ctx *ctx, const struct tsfs_plan *plan)
             for (uint32_t i = 0; i < plan->sort.nkeys && rc == 0; i++)
                 rc = prepare(ctx, plan->sort.keys[i].expr);
             break;
+        case TSFS_PLAN_UNNEST:
+            for (uint32_t i = 0; i < plan->unnest.nexprs && rc == 0; i++)
+                rc = prepare(ctx, plan->unnest.exprs[i]);
+            break;
         case TSFS_PLAN_VALUES:
         case TSFS_PLAN_LIMIT: break;
         }
@@ -146,6 +160,7 @@ int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec
     case TSFS_PLAN_AGGREGATE: return exec_open_aggregate(ctx, plan, out, err);
     case TSFS_PLAN_SORT: return exec_open_sort(ctx, plan, out, err);
     case TSFS_PLAN_LIMIT: return exec_open_limit(ctx, plan, out, err);
+    case TSFS_PLAN_UNNEST: return exec_open_unnest(ctx, plan, out, err);
     }
     return tsfs_error_set(err, -EINVAL, "a plan node of kind %d cannot be run", (int)plan->kind);
 }

@@ -67,6 +67,8 @@ int exec_open_limit(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct e
                     struct tsfs_error *err);
 int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                    struct tsfs_error *err);
+int exec_open_unnest(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err);
 int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                         struct tsfs_error *err);
 

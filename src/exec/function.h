@@ -6,7 +6,17 @@
 #include "base/error.h"
 #include "col/source.h"
 #include "col/vec.h"
+#include "sql/expr.h"
 #include "sql/function.h"
+
+struct tsfs_kernel_ctx;
+
+/* Evaluates the lambda that is argument `arg` of the call for n elements, any number of them: params are the
+ * lambda's parameters (two for a point), dense or constant vectors of n rows; element i belongs to row
+ * rows[i] of the call, where the lambda finds the columns that it uses beside its parameters and where its
+ * errors go under TRY.  *out is a vector of n rows in arena. */
+typedef int (*tsfs_lambda)(struct tsfs_kernel_ctx *ctx, unsigned arg, const struct tsfs_vec *params,
+                           const uint32_t *rows, uint32_t n, struct tsfs_arena *arena, struct tsfs_vec *out);
 
 struct tsfs_kernel_ctx {
     struct tsfs_arena *arena; /* results and their strings go here */
@@ -14,14 +24,27 @@ struct tsfs_kernel_ctx {
     struct tsfs_error *err;
     uint32_t line, column; /* of the call, for err */
     uint64_t *row_errors;  /* not NULL under TRY: set row i's bit instead of failing on it */
+    tsfs_lambda lambda;    /* set when an argument is a lambda */
+    const void *lambda_ctx;
+    /* 0, or why the query must end; for kernels that may take long over one batch.  May be NULL. */
+    int (*poll)(void *poll_ctx, struct tsfs_error *err);
+    void *poll_ctx;
+    const struct tsfs_sort_flags *order; /* of an ordered aggregate: the keys are the last norder arguments */
+    uint32_t norder;
 };
+
+static inline int tsfs_kernel_poll(struct tsfs_kernel_ctx *ctx)
+{
+    return ctx->poll == NULL ? 0 : ctx->poll(ctx->poll_ctx, ctx->err);
+}
 
 /* Computes rows [0, n) of out.  Arguments are dense vectors of n rows, or constants.  For functions with
  * nulls = false, `valid` is the AND of the arguments' bitmaps (NULL = all): rows not in it must not fail and
  * their result does not matter; the caller sets out->valid, and the kernel may only take rows away (by
- * allocating a new bitmap).  For nulls = true the kernel sets out->valid itself.  When all arguments are
- * constant n is 1.  The caller fills *out (type, constant, valid) before the call; the kernel sets out->data
- * to n rows in ctx->arena (or to an argument's own data) and leaves the rest alone but for the above. */
+ * allocating a new bitmap).  For nulls = true the kernel sets out->valid itself.  An argument that is a
+ * lambda is a vector of type TSFS_UNKNOWN: see tsfs_lambda.  When all arguments are constant n is 1.  The
+ * caller fills *out (type, constant, valid) before the call; the kernel sets out->data to n rows in
+ * ctx->arena (or to an argument's own data) and leaves the rest alone but for the above. */
 typedef int (*tsfs_kernel)(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
                            uint32_t n, const uint64_t *valid, struct tsfs_vec *out);
 

@@ -375,7 +375,8 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     self->set =
         (struct order_set){.keys = self->keys,
                            .nkeys = self->nkeys,
-                           .decisive = self->nkeys > 0 && plan->sort.keys[0].expr->type != TSFS_VARCHAR};
+                           .decisive = self->nkeys > 0 && plan->sort.keys[0].expr->type != TSFS_VARCHAR &&
+                                       !tsfs_type_is_nested(plan->sort.keys[0].expr->type)};
     int rc = exec_op_open(ctx, plan->input, &self->op.input, err);
     if (rc == 0 && self->nkeys > 0)
         hand_down(self);

@@ -81,12 +81,16 @@ static struct tsfs_plan *build_aggregate(struct tsfs_arena *arena, struct tsfs_p
     }
     for (uint32_t i = 0; i < naggs; i++) {
         const struct tsfs_bound_aggregate *a = &rel->select.aggs[i];
-        plan->aggregate.aggs[i] = (struct tsfs_plan_aggregate){a->fn,     a->args, a->nargs, a->distinct,
-                                                               a->filter, a->line, a->column};
-        enum tsfs_type type = a->fn->result;
-        for (uint32_t k = 0; k < a->nargs && type == TSFS_ANY; k++)
-            if (a->fn->args[k < a->fn->nargs ? k : a->fn->nargs - 1u] == TSFS_ANY)
-                type = a->args[k]->type;
+        plan->aggregate.aggs[i] = (struct tsfs_plan_aggregate){.fn = a->fn,
+                                                               .args = a->args,
+                                                               .nargs = a->nargs,
+                                                               .norder = a->norder,
+                                                               .order = a->order,
+                                                               .distinct = a->distinct,
+                                                               .filter = a->filter,
+                                                               .line = a->line,
+                                                               .column = a->column};
+        enum tsfs_type type = tsfs_function_result(a->fn, a->args, a->nargs - a->norder);
         plan->cols[ngroups + i] = (struct tsfs_plan_column){TSFS_STR(""), type};
     }
     return plan;
@@ -249,10 +253,48 @@ static struct tsfs_plan *build_select(struct tsfs_arena *arena, const struct tsf
     return build_project(arena, plan, rel, false);
 }
 
+static struct tsfs_plan *build_unnest(struct tsfs_arena *arena, const struct tsfs_bound *rel,
+                                      bool order_matters)
+{
+    struct tsfs_plan *input;
+    if (rel->unnest.from != NULL) {
+        input = build(arena, rel->unnest.from, order_matters);
+    } else if ((input = plan_new(arena, TSFS_PLAN_VALUES, NULL, 0)) != NULL) {
+        input->values.nrows = 1;
+    }
+    struct tsfs_plan *plan = input == NULL ? NULL : plan_new(arena, TSFS_PLAN_UNNEST, input, rel->ncols);
+    if (plan == NULL)
+        return NULL;
+    name_columns(plan, rel);
+    uint32_t n = input->ncols, at = 0;
+    plan->unnest.exprs = rel->unnest.exprs;
+    plan->unnest.nexprs = rel->unnest.nexprs;
+    plan->unnest.nthrough = n;
+    plan->unnest.through = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, n);
+    plan->unnest.parts = TSFS_NEW_ARRAY(arena, struct tsfs_plan_part, rel->ncols - n);
+    if (plan->unnest.through == NULL || plan->unnest.parts == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < n; i++)
+        if ((plan->unnest.through[i] = tsfs_expr_column(arena, i, input->cols[i].type, NULL)) == NULL)
+            return NULL;
+    for (uint32_t i = 0; i < rel->unnest.nexprs; i++) {
+        enum tsfs_type type = rel->unnest.exprs[i]->type, element = tsfs_type_element(type);
+        uint32_t parts = tsfs_type_kind(type) == TSFS_KIND_TIMESERIES ? 2
+                         : tsfs_type_kind(element) == TSFS_KIND_ROW   ? tsfs_type_nfields(element)
+                                                                      : 1;
+        for (uint32_t part = 0; part < parts; part++)
+            plan->unnest.parts[at++] = (struct tsfs_plan_part){i, part};
+    }
+    if (rel->unnest.ordinality)
+        plan->unnest.parts[at] = (struct tsfs_plan_part){rel->unnest.nexprs, 0};
+    return plan;
+}
+
 static struct tsfs_plan *build(struct tsfs_arena *arena, const struct tsfs_bound *rel, bool order_matters)
 {
     struct tsfs_plan *plan;
     switch (rel->kind) {
+    case TSFS_BOUND_UNNEST: return build_unnest(arena, rel, order_matters);
     case TSFS_BOUND_TABLE: return build_scan(arena, rel);
     case TSFS_BOUND_VALUES:
         plan = plan_new(arena, TSFS_PLAN_VALUES, NULL, rel->ncols);

@@ -29,10 +29,14 @@ static int put_aggregate(struct tsfs_buf *out, const struct tsfs_plan_aggregate 
     int rc = tsfs_buf_printf(out, "%s(%s", a->fn->name, a->distinct ? "DISTINCT " : "");
     if (rc == 0 && a->nargs == 0 && a->fn->op == TSFS_OP_COUNT_ALL)
         rc = put(out, "*");
-    for (uint32_t i = 0; i < a->nargs && rc == 0; i++) {
-        rc = put(out, i > 0 ? ", " : "");
+    for (uint32_t i = 0, own = a->nargs - a->norder; i < a->nargs && rc == 0; i++) {
+        rc = put(out, i == own ? " ORDER BY " : i > 0 ? ", " : "");
         if (rc == 0)
             rc = put_expr(out, a->args[i], names, n);
+        if (rc == 0 && i >= own && a->order[i - own].descending)
+            rc = put(out, " DESC");
+        if (rc == 0 && i >= own && a->order[i - own].nulls_first)
+            rc = put(out, " NULLS FIRST");
     }
     if (rc == 0)
         rc = put(out, ")");
@@ -62,6 +66,9 @@ static int column_name(struct tsfs_arena *arena, const struct tsfs_plan *plan, u
             rc = put_expr(&text, plan->aggregate.groups[i], below, n);
         else
             rc = put_aggregate(&text, &plan->aggregate.aggs[i - ngroups], below, n);
+    } else if (plan->kind == TSFS_PLAN_UNNEST && i < plan->unnest.nthrough) {
+        *out = below[plan->unnest.through[i]->index];
+        return 0;
     } else if (plan->kind == TSFS_PLAN_SCAN) {
         *out = plan->scan.table.schema->cols[plan->scan.ordinals[i]].name;
         return 0;
@@ -257,6 +264,27 @@ static int explain_sort(const struct tsfs_plan *plan, const struct tsfs_str *bel
     return rc;
 }
 
+static int explain_unnest(const struct tsfs_plan *plan, const struct tsfs_str *below, struct tsfs_buf *out)
+{
+    bool end = false;
+    int rc = put(out, "Unnest ");
+    for (uint32_t i = 0; i < plan->unnest.nexprs && rc == 0 && !end; i++) {
+        rc = list_more(out, i, plan->unnest.nexprs, &end);
+        if (rc == 0 && !end)
+            rc = put_expr(out, plan->unnest.exprs[i], below, plan->input->ncols);
+    }
+    end = false;
+    for (uint32_t i = plan->unnest.nthrough; i < plan->ncols && rc == 0 && !end; i++) {
+        if (i == plan->unnest.nthrough)
+            rc = put(out, " AS ");
+        if (rc == 0)
+            rc = list_more(out, i - plan->unnest.nthrough, plan->ncols - plan->unnest.nthrough, &end);
+        if (rc == 0 && !end)
+            rc = tsfs_expr_print_name(plan->cols[i].name, out);
+    }
+    return rc;
+}
+
 static int explain_limit(const struct tsfs_plan *plan, struct tsfs_buf *out)
 {
     int rc = put(out, "Limit");
@@ -305,6 +333,7 @@ static int explain(struct tsfs_arena *arena, const struct tsfs_plan *plan, unsig
         case TSFS_PLAN_AGGREGATE: rc = explain_aggregate(plan, below, out); break;
         case TSFS_PLAN_SORT: rc = explain_sort(plan, below, out); break;
         case TSFS_PLAN_LIMIT: rc = explain_limit(plan, out); break;
+        case TSFS_PLAN_UNNEST: rc = explain_unnest(plan, below, out); break;
         }
     }
     if (rc == 0)

@@ -19,7 +19,8 @@ enum tsfs_plan_kind {
     TSFS_PLAN_PROJECT,
     TSFS_PLAN_AGGREGATE, /* without groups: exactly one row; DISTINCT is one without aggregates */
     TSFS_PLAN_SORT,      /* with limit: the first limit rows only */
-    TSFS_PLAN_LIMIT
+    TSFS_PLAN_LIMIT,
+    TSFS_PLAN_UNNEST /* output: columns of the input, then those that the arrays unfold into */
 };
 
 struct tsfs_plan_column {
@@ -29,11 +30,18 @@ struct tsfs_plan_column {
 
 struct tsfs_plan_aggregate {
     const struct tsfs_function *fn;
-    struct tsfs_expr **args;
-    uint32_t nargs;
+    struct tsfs_expr **args; /* the last norder of them are keys to sort by: array_agg(x ORDER BY y) */
+    uint32_t nargs, norder;
+    const struct tsfs_sort_flags *order;
     bool distinct;
     struct tsfs_expr *filter; /* NULL = every row */
     uint32_t line, column;
+};
+
+/* One column that UNNEST makes. */
+struct tsfs_plan_part {
+    uint32_t expr; /* which of the expressions; nexprs = the number of the element, from 1 */
+    uint32_t part; /* of a timeseries 0 its times, 1 its values; of an array of rows the field; else 0 */
 };
 
 struct tsfs_plan_key {
@@ -84,7 +92,15 @@ struct tsfs_plan {
             struct tsfs_plan_key *keys;
             uint32_t nkeys;
             uint64_t limit;
-        } sort; /* limit UINT64_MAX = all */
+        } sort;  /* limit UINT64_MAX = all */
+        struct { /* each row as often as the longest of its arrays is long; shorter ones are filled with NULL
+                  */
+            struct tsfs_expr **exprs; /* arrays and timeseries over the input */
+            uint32_t nexprs;
+            struct tsfs_expr **through; /* columns of the input that are passed on */
+            uint32_t nthrough;
+            struct tsfs_plan_part *parts; /* ncols - nthrough of them */
+        } unnest;
         struct {
             uint64_t limit, offset;
         } limit;
@@ -98,10 +114,6 @@ TSFS_MUST_CHECK int tsfs_plan_query(struct tsfs_str text, const struct tsfs_reso
                                     const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                                     struct tsfs_plan **out, struct tsfs_error *err);
 
-/* What EXPLAIN shows, one operator a line, inputs indented. */
-TSFS_MUST_CHECK int tsfs_plan_explain(const struct tsfs_plan *plan, struct tsfs_buf *out);
-
-#endif
 /* A DELETE: the scan of the rows that it takes away.  All that WHERE says is in its time range and series
  * filter (whose terms may fail); columns are not pruned, row_filter is NULL.  What cannot be said so, such as
  * conditions on measures, is -EINVAL. */
@@ -109,3 +121,7 @@ TSFS_MUST_CHECK int tsfs_plan_delete(struct tsfs_str text, const struct tsfs_res
                                      const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                                      struct tsfs_plan **scan, struct tsfs_error *err);
 
+/* What EXPLAIN shows, one operator a line, inputs indented. */
+TSFS_MUST_CHECK int tsfs_plan_explain(const struct tsfs_plan *plan, struct tsfs_buf *out);
+
+#endif

@@ -160,6 +160,34 @@ static int prune_aggregate(struct tsfs_arena *arena, struct tsfs_plan *plan, str
     return rc;
 }
 
+/* The arrays are all looked at, whether or not a column of theirs is wanted: they say how many rows there
+ * are.
+ */
+static int prune_unnest(struct tsfs_arena *arena, struct tsfs_plan *plan, struct renumbering *r)
+{
+    struct renumbering below;
+    int rc = renumbering_init(&below, arena, plan->input->ncols);
+    if (rc != 0)
+        return rc;
+    uint32_t nthrough = plan->unnest.nthrough, kept = 0, parts = 0;
+    for (uint32_t i = 0; i < nthrough; i++)
+        if (r->needed[i]) {
+            need_expr(&below, plan->unnest.through[i]);
+            plan->unnest.through[kept++] = plan->unnest.through[i];
+        }
+    for (uint32_t i = nthrough; i < plan->ncols; i++)
+        if (r->needed[i])
+            plan->unnest.parts[parts++] = plan->unnest.parts[i - nthrough];
+    plan->unnest.nthrough = kept;
+    for (uint32_t i = 0; i < plan->unnest.nexprs; i++)
+        need_expr(&below, plan->unnest.exprs[i]);
+    close_ranks(r, plan);
+    rc = prune(arena, plan->input, &below);
+    if (rc == 0)
+        rc = renumber_all(&below, &plan->unnest.exprs, plan->unnest.nexprs);
+    return rc != 0 ? rc : renumber_all(&below, &plan->unnest.through, plan->unnest.nthrough);
+}
+
 static int prune(struct tsfs_arena *arena, struct tsfs_plan *plan, struct renumbering *r)
 {
     switch (plan->kind) {
@@ -170,6 +198,7 @@ static int prune(struct tsfs_arena *arena, struct tsfs_plan *plan, struct renumb
         return 0;
     case TSFS_PLAN_PROJECT: return prune_project(arena, plan, r);
     case TSFS_PLAN_AGGREGATE: return prune_aggregate(arena, plan, r);
+    case TSFS_PLAN_UNNEST: return prune_unnest(arena, plan, r);
     case TSFS_PLAN_FILTER:
     case TSFS_PLAN_SORT:
     case TSFS_PLAN_LIMIT: break;

@@ -135,6 +135,9 @@ static int push(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct 
     case TSFS_PLAN_AGGREGATE:
         rc = sift(arena, terms, p->aggregate.groups, p->aggregate.ngroups, &down, &stay);
         break;
+    case TSFS_PLAN_UNNEST:
+        rc = sift(arena, terms, p->unnest.through, p->unnest.nthrough, &down, &stay);
+        break;
     case TSFS_PLAN_SORT:
         rc = 0;
         *(p->sort.limit == UINT64_MAX ? &down : &stay) = *terms;

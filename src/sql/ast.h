@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "col/type.h"
 
+#define SQL_LAMBDA_PARAMS_MAX 4
+
 enum sql_ast_kind {
     SQL_AST_NULL,
     SQL_AST_BOOLEAN,  /* boolean */
@@ -33,8 +35,14 @@ enum sql_ast_kind {
     SQL_AST_CASE,        /* [operand,] when, then, ..., [else] */
     SQL_AST_CAST,        /* a, type; try */
     SQL_AST_EXTRACT,     /* string: field; a */
-    SQL_AST_ROW          /* (a, b, ...) */
+    SQL_AST_ROW,         /* (a, b, ...), ROW(a, ...) */
+    SQL_AST_ARRAY,       /* ARRAY[a, ...] */
+    SQL_AST_SUBSCRIPT,   /* a[i] */
+    SQL_AST_FIELD,       /* a.string, where a is no name */
+    SQL_AST_LAMBDA       /* parts -> a: as an argument only */
 };
+
+struct sql_ast_key;
 
 struct sql_ast_call {
     struct tsfs_str name;
@@ -42,6 +50,8 @@ struct sql_ast_call {
     bool star;                   /* f(*) */
     bool distinct;               /* f(DISTINCT x) */
     struct sql_ast_expr *filter; /* FILTER (WHERE ..), NULL = none */
+    struct sql_ast_key *keys;    /* f(x ORDER BY ...) */
+    uint32_t nkeys;
 };
 
 struct sql_ast_expr {
@@ -51,6 +61,7 @@ struct sql_ast_expr {
     bool negated;
     bool try_cast;
     bool has_operand, has_else; /* CASE */
+    bool listed;                /* ROW: written where GROUP BY takes it for a list */
     uint8_t nparts;
     enum tsfs_type type;
     const char *op;
@@ -68,15 +79,19 @@ struct sql_ast_expr {
 
 struct sql_ast_query;
 
-enum sql_ast_from_kind { SQL_AST_TABLE, SQL_AST_SUBQUERY };
+enum sql_ast_from_kind { SQL_AST_TABLE, SQL_AST_SUBQUERY, SQL_AST_UNNEST };
 
 struct sql_ast_from {
     enum sql_ast_from_kind kind;
     uint32_t line, column;
     struct tsfs_str database, name; /* TABLE; database.ptr NULL = not given */
     struct sql_ast_query *query;    /* SUBQUERY */
-    struct tsfs_str alias;          /* ptr NULL = none */
-    struct tsfs_str *columns;       /* alias (c, ...) */
+    struct sql_ast_from *left;      /* UNNEST: whose rows it multiplies, NULL = it stands alone */
+    struct sql_ast_expr **exprs;    /* UNNEST(exprs, ...) */
+    uint32_t nexprs;
+    bool ordinality;
+    struct tsfs_str alias;    /* ptr NULL = none */
+    struct tsfs_str *columns; /* alias (c, ...) */
     uint32_t ncolumns;
 };
 

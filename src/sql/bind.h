@@ -15,8 +15,9 @@ struct tsfs_bound_column {
 
 struct tsfs_bound_aggregate {
     const struct tsfs_function *fn;
-    struct tsfs_expr **args; /* over the columns of FROM */
-    uint32_t nargs;
+    struct tsfs_expr **args; /* over the columns of FROM; the last norder of them are keys to sort by */
+    uint32_t nargs, norder;
+    const struct tsfs_sort_flags *order;
     bool distinct;
     struct tsfs_expr *filter; /* NULL = every row */
     uint32_t line, column;
@@ -30,7 +31,7 @@ struct tsfs_bound_key {
     bool descending, nulls_first;
 };
 
-enum tsfs_bound_kind { TSFS_BOUND_TABLE, TSFS_BOUND_SELECT, TSFS_BOUND_VALUES };
+enum tsfs_bound_kind { TSFS_BOUND_TABLE, TSFS_BOUND_SELECT, TSFS_BOUND_VALUES, TSFS_BOUND_UNNEST };
 
 /* Anything that yields rows.  Bound trees are never changed and may be shared (a CTE used twice). */
 struct tsfs_bound {
@@ -47,6 +48,14 @@ struct tsfs_bound {
             struct tsfs_value *rows; /* row-major */
             uint64_t nrows;
         } values;
+        /* cols: from's, then of each expression (an array or a timeseries over from's columns) its element,
+         * the fields of it if it is a row, or time and value; then the number of the element, from 1. */
+        struct {
+            const struct tsfs_bound *from; /* NULL: one row without columns */
+            struct tsfs_expr **exprs;
+            uint32_t nexprs;
+            bool ordinality;
+        } unnest;
         struct {
             const struct tsfs_bound *from; /* NULL: one row without columns */
             struct tsfs_expr *where;       /* over from's columns, NULL = none */
@@ -72,7 +81,6 @@ TSFS_MUST_CHECK int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolv
                                   const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                                   struct tsfs_bound **out, bool *explain, struct tsfs_error *err);
 
-#endif
 /* Is it a DELETE, right or wrong? */
 bool tsfs_sql_is_delete(struct tsfs_str text);
 /* The query for the rows that a DELETE takes away: a SELECT of all columns of one table. */
@@ -80,3 +88,4 @@ TSFS_MUST_CHECK int tsfs_sql_bind_delete(struct tsfs_str text, const struct tsfs
                                          const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                                          struct tsfs_bound **out, struct tsfs_error *err);
 
+#endif

@@ -1,16 +1,12 @@
-/* Function calls: which entry of the registry a call means, and the forms that are no entries.
- *
- * Among the entries of a name that take as many arguments, the one wins whose coercions cost least
- * (tsfs_coercion_cost), the first among equals. */
+/* Function calls: scalars, aggregates, and the forms that are no entries of the registry.  Which entry a call
+ * means is found in bind_overload.c. */
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/time.h"
 #include "sql/bind_priv.h"
 #include "sql/lexer.h"
-
-/* Calls that this file turns into something else than a call of their name. */
-static const char *const special[] = {"coalesce", "if", "nullif", "try", "now", "ago", "current_timezone"};
 
 bool bind_functions_init(struct binder *b)
 {
@@ -44,185 +40,12 @@ const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_st
     return NULL;
 }
 
-static bool arity_fits(const struct tsfs_function *fn, uint32_t nargs)
-{
-    return fn->variadic ? nargs >= fn->nargs : nargs == fn->nargs;
-}
-
-static enum tsfs_type wanted(const struct tsfs_function *fn, uint32_t i)
-{
-    return fn->args[i < fn->nargs ? i : fn->nargs - 1u];
-}
-
-/* What the coercions of a call cost, -1 if it does not fit; *any is what TSFS_ANY stands for. */
-static int call_cost(const struct tsfs_function *fn, struct tsfs_expr *const *args, uint32_t nargs,
-                     enum tsfs_type *any)
-{
-    *any = TSFS_UNKNOWN;
-    for (uint32_t i = 0; i < nargs; i++)
-        if (wanted(fn, i) == TSFS_ANY && !bind_unify(*any, args[i]->type, any))
-            return -1;
-    int total = 0;
-    for (uint32_t i = 0; i < nargs; i++) {
-        bool generic = wanted(fn, i) == TSFS_ANY;
-        int cost = tsfs_coercion_cost(args[i]->type, generic ? *any : wanted(fn, i));
-        if (cost < 0)
-            return -1;
-        if (total < (1 << 24))
-            total += cost * 2 + generic;
-    }
-    return total;
-}
-
-static const struct tsfs_function *choose(const struct tsfs_function *fns, uint32_t n,
-                                          struct tsfs_expr *const *args, uint32_t nargs, enum tsfs_type *any)
-{
-    const struct tsfs_function *best = NULL;
-    int least = -1;
-    for (uint32_t i = 0; i < n; i++) {
-        enum tsfs_type this_any;
-        int cost = arity_fits(&fns[i], nargs) ? call_cost(&fns[i], args, nargs, &this_any) : -1;
-        if (cost >= 0 && (least < 0 || cost < least)) {
-            best = &fns[i];
-            least = cost;
-            *any = this_any;
-        }
-    }
-    return best;
-}
-
-static bool comparison(struct tsfs_str name)
-{
-    static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
-    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-        if (tsfs_str_eq(name, tsfs_str_from(ops[i])))
-            return true;
-    return false;
-}
-
-static void type_list(struct tsfs_expr *const *args, uint32_t nargs, char *out, size_t size)
-{
-    size_t at = 0;
-    out[0] = '\0';
-    for (uint32_t i = 0; i < nargs && at + 40 < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s", i > 0 ? ", " : "", tsfs_type_name(args[i]->type));
-}
-
-/* "abs(bigint), abs(double)", as far as there is room. */
-static void signature_list(const struct tsfs_function *fns, uint32_t n, char *out, size_t size)
-{
-    size_t at = 0;
-    out[0] = '\0';
-    for (uint32_t i = 0; i < n; i++) {
-        if (at + 24u * TSFS_FUNCTION_ARGS_MAX + 80 > size) {
-            snprintf(out + at, size - at, ", ...");
-            return;
-        }
-        at += (size_t)snprintf(out + at, size - at, "%s%s(", i > 0 ? ", " : "", fns[i].name);
-        for (uint32_t k = 0; k < fns[i].nargs; k++) {
-            enum tsfs_type t = fns[i].args[k];
-            at += (size_t)snprintf(out + at, size - at, "%s%s", k > 0 ? ", " : "",
-                                   t == TSFS_ANY ? "any" : tsfs_type_name(t));
-        }
-        at += (size_t)snprintf(out + at, size - at, "%s)", fns[i].variadic ? ", ..." : "");
-    }
-}
-
-static bool fail_types(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name,
-                       const struct tsfs_function *fns, uint32_t n, struct tsfs_expr *const *args,
-                       uint32_t nargs)
-{
-    char have[160], list[400];
-    unsigned char c = name.len > 0 ? (unsigned char)name.ptr[0] : 0;
-    bool symbol = c != '_' && c < 0x80 && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    if (nargs == 2 && comparison(name))
-        return bind_fail(b, at->line, at->column, "cannot compare %s with %s", tsfs_type_name(args[0]->type),
-                         tsfs_type_name(args[1]->type));
-    if (nargs == 2 && symbol)
-        return bind_fail(b, at->line, at->column, "cannot apply \"%.*s\" to %s and %s", BIND_NAME(name),
-                         tsfs_type_name(args[0]->type), tsfs_type_name(args[1]->type));
-    if (tsfs_str_eq(name, TSFS_STR("neg")) && at->kind == SQL_AST_UNARY)
-        return bind_fail(b, at->line, at->column, "cannot apply \"-\" to %s", tsfs_type_name(args[0]->type));
-    type_list(args, nargs, have, sizeof(have));
-    if (at->kind == SQL_AST_LIKE)
-        return bind_fail(b, at->line, at->column, "LIKE takes varchar, not (%s)", have);
-    if (at->kind == SQL_AST_EXTRACT)
-        return bind_fail(b, at->line, at->column, "cannot extract %.*s from %s", BIND_NAME(name), have);
-    signature_list(fns, n, list, sizeof(list));
-    return bind_fail(b, at->line, at->column, "%s does not take (%s); there is %s", fns->name, have, list);
-}
-
-static bool fail_arity(struct binder *b, const struct sql_ast_expr *at, const struct tsfs_function *fns,
-                       uint32_t n, uint32_t nargs)
-{
-    unsigned least = UINT32_MAX, most = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (fns[i].nargs < least)
-            least = fns[i].nargs;
-        unsigned upto = fns[i].variadic ? UINT32_MAX : fns[i].nargs;
-        if (upto > most)
-            most = upto;
-    }
-    char text[64];
-    if (most == UINT32_MAX)
-        snprintf(text, sizeof(text), "%u or more arguments", least);
-    else if (least == most)
-        snprintf(text, sizeof(text), "%u argument%s", least, least == 1 ? "" : "s");
-    else
-        snprintf(text, sizeof(text), "%u to %u arguments", least, most);
-    return bind_fail(b, at->line, at->column, "%s takes %s, not %u", fns->name, text, nargs);
-}
-
-static bool fail_no_function(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name)
-{
-    struct sql_nearest near = {.wanted = name};
-    char hint[SQL_HINT_MAX];
-    for (uint32_t i = 0; i < b->functions->n; i++)
-        if (b->functions->items[i].name[0] >= 'a')
-            sql_nearest_try(&near, tsfs_str_from(b->functions->items[i].name));
-    for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
-        sql_nearest_try(&near, tsfs_str_from(special[i]));
-    return bind_fail(b, at->line, at->column, "no function \"%.*s\"%s", BIND_NAME(name),
-                     sql_nearest_hint(&near, hint));
-}
-
-/* The entry that the call means, its arguments coerced. */
-static const struct tsfs_function *resolve(struct binder *b, struct bind_select *s, struct tsfs_str name,
-                                           const struct sql_ast_expr *at, struct tsfs_expr **args,
-                                           uint32_t nargs, enum tsfs_type *result)
-{
-    uint32_t n;
-    enum tsfs_type any = TSFS_UNKNOWN;
-    const struct tsfs_function *fns = bind_function(b, name, &n);
-    if (fns == NULL) {
-        fail_no_function(b, at, name);
-        return NULL;
-    }
-    const struct tsfs_function *fn = choose(fns, n, args, nargs, &any);
-    if (fn == NULL) {
-        bool fits = false;
-        for (uint32_t i = 0; i < n; i++)
-            fits |= arity_fits(&fns[i], nargs);
-        if (fits)
-            fail_types(b, at, name, fns, n, args, nargs);
-        else
-            fail_arity(b, at, fns, n, nargs);
-        return NULL;
-    }
-    for (uint32_t i = 0; i < nargs; i++) {
-        enum tsfs_type t = wanted(fn, i) == TSFS_ANY ? any : wanted(fn, i);
-        if ((args[i] = bind_coerce(b, s, args[i], t)) == NULL)
-            return NULL;
-    }
-    *result = fn->result == TSFS_ANY ? any : fn->result;
-    return fn;
-}
-
-struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsfs_str name,
-                             const struct sql_ast_expr *at, struct tsfs_expr **args, uint32_t nargs)
+struct tsfs_expr *bind_apply_lambdas(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                                     const struct sql_ast_expr *at, struct tsfs_expr **args,
+                                     struct sql_ast_expr *const *asts, uint32_t nargs)
 {
     enum tsfs_type type;
-    const struct tsfs_function *fn = resolve(b, s, name, at, args, nargs, &type);
+    const struct tsfs_function *fn = bind_resolve(b, s, name, at, args, asts, nargs, &type);
     struct tsfs_expr *e = fn == NULL ? NULL : bind_new(b, TSFS_EXPR_CALL, type, at, 0);
     if (e == NULL)
         return NULL;
@@ -240,6 +63,13 @@ struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsf
     return bind_fold(b, s, e);
 }
 
+struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                             const struct sql_ast_expr *at, struct tsfs_expr **args, uint32_t nargs)
+{
+    return bind_apply_lambdas(b, s, name, at, args, NULL, nargs);
+}
+
+/* Lambdas are left out: their entries are NULL. */
 static bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                       struct tsfs_expr ***out)
 {
@@ -247,7 +77,7 @@ static bool bind_args(struct binder *b, struct bind_select *s, const struct sql_
     if (args == NULL)
         return bind_fail_memory(b);
     for (uint32_t i = 0; i < ast->nargs; i++)
-        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+        if (ast->args[i]->kind != SQL_AST_LAMBDA && (args[i] = bind_expr(b, s, ast->args[i])) == NULL)
             return false;
     *out = args;
     return true;
@@ -255,7 +85,9 @@ static bool bind_args(struct binder *b, struct bind_select *s, const struct sql_
 
 static bool same_aggregate(const struct tsfs_bound_aggregate *a, const struct tsfs_bound_aggregate *c)
 {
-    if (a->fn != c->fn || a->nargs != c->nargs || a->distinct != c->distinct || !a->filter != !c->filter)
+    if (a->fn != c->fn || a->nargs != c->nargs || a->distinct != c->distinct || !a->filter != !c->filter ||
+        a->norder != c->norder ||
+        (a->norder > 0 && memcmp(a->order, c->order, a->norder * sizeof(*a->order)) != 0))
         return false;
     for (uint32_t i = 0; i < a->nargs; i++)
         if (!tsfs_expr_equal(a->args[i], c->args[i]))
@@ -302,6 +134,43 @@ static bool intern_aggregate(struct binder *b, struct bind_select *s, const stru
     return true;
 }
 
+/* f(x ORDER BY y DESC): the keys become arguments behind the function's own. */
+static bool bind_aggregate_keys(struct binder *b, struct bind_select *s, const struct sql_ast_call *call,
+                                struct tsfs_bound_aggregate *agg)
+{
+    uint32_t n = call->nkeys;
+    if (n > TSFS_SQL_KEYS_MAX)
+        return bind_fail(b, call->keys[0].expr->line, call->keys[0].expr->column,
+                         "ORDER BY has more than %d expressions", TSFS_SQL_KEYS_MAX);
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, agg->nargs + n);
+    struct tsfs_sort_flags *order = TSFS_NEW_ARRAY(b->arena, struct tsfs_sort_flags, n);
+    if (args == NULL || order == NULL)
+        return bind_fail_memory(b);
+    for (uint32_t i = 0; i < agg->nargs; i++)
+        args[i] = agg->args[i];
+    for (uint32_t i = 0; i < n; i++) {
+        const struct sql_ast_key *key = &call->keys[i];
+        struct tsfs_expr *e = bind_expr(b, s, key->expr);
+        if (e == NULL)
+            return false;
+        bool is_arg = false;
+        for (uint32_t k = 0; k < agg->nargs; k++)
+            is_arg |= tsfs_expr_equal(e, agg->args[k]);
+        if (agg->distinct && !is_arg)
+            return bind_fail(b, key->expr->line, key->expr->column,
+                             "with DISTINCT, ORDER BY can only name what is aggregated");
+        args[agg->nargs + i] = e;
+        order[i] = (struct tsfs_sort_flags){key->descending, key->nulls_first};
+    }
+    if (!agg->fn->ordered)
+        return true;
+    agg->args = args;
+    agg->nargs += n;
+    agg->norder = n;
+    agg->order = order;
+    return true;
+}
+
 static struct tsfs_expr *bind_aggregate(struct binder *b, struct bind_select *s,
                                         const struct sql_ast_expr *ast, const struct tsfs_function *fns)
 {
@@ -320,6 +189,10 @@ static struct tsfs_expr *bind_aggregate(struct binder *b, struct bind_select *s,
         bind_fail(b, ast->line, ast->column, "%s(*) is not possible: only count takes *", fns->name);
         return NULL;
     }
+    if (s->params != NULL) {
+        bind_fail(b, ast->line, ast->column, "a lambda cannot contain the aggregate %s()", fns->name);
+        return NULL;
+    }
     struct tsfs_bound_aggregate agg = {
         .nargs = ast->nargs, .distinct = call->distinct, .line = ast->line, .column = ast->column};
     enum tsfs_type type;
@@ -330,7 +203,9 @@ static struct tsfs_expr *bind_aggregate(struct binder *b, struct bind_select *s,
     if (ok && call->filter != NULL)
         ok = (agg.filter = bind_condition(b, s, call->filter, "FILTER")) != NULL;
     if (ok)
-        ok = (agg.fn = resolve(b, s, call->name, ast, agg.args, agg.nargs, &type)) != NULL;
+        ok = (agg.fn = bind_resolve(b, s, call->name, ast, agg.args, ast->args, agg.nargs, &type)) != NULL;
+    if (ok && call->nkeys > 0)
+        ok = bind_aggregate_keys(b, s, call, &agg);
     s->aggregate = (struct tsfs_str){0};
     s->lazy = lazy;
     uint32_t number = 0;
@@ -534,14 +409,15 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
     const struct tsfs_function *fns = bind_function(b, call->name, &n);
     if (fns != NULL && fns->kind == TSFS_FUNCTION_AGGREGATE)
         return bind_aggregate(b, s, ast, fns);
-    if (call->star || call->distinct || call->filter != NULL) {
+    if (call->star || call->distinct || call->filter != NULL || call->nkeys > 0) {
         if (fns == NULL)
-            fail_no_function(b, ast, call->name);
+            bind_fail_no_function(b, ast, call->name);
         else
             bind_fail(b, ast->line, ast->column, "%s is no aggregate: it cannot take %s", fns->name,
-                      call->star       ? "*"
-                      : call->distinct ? "DISTINCT"
-                                       : "FILTER");
+                      call->star        ? "*"
+                      : call->distinct  ? "DISTINCT"
+                      : call->nkeys > 0 ? "ORDER BY"
+                                        : "FILTER");
         return NULL;
     }
     bool found;
@@ -551,5 +427,5 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
     struct tsfs_expr **args = NULL;
     if (!bind_args(b, s, ast, &args))
         return NULL;
-    return bind_apply(b, s, call->name, ast, args, ast->nargs);
+    return bind_apply_lambdas(b, s, call->name, ast, args, ast->args, ast->nargs);
 }

@@ -91,9 +91,35 @@ static struct tsfs_expr *find_alias(struct binder *b, const struct bind_select *
     return found;
 }
 
+/* column.field, as far as there is such a column; NULL with nothing recorded: there is not. */
+static struct tsfs_expr *bind_column_field(struct binder *b, struct bind_select *s,
+                                           const struct sql_ast_expr *ast)
+{
+    for (uint8_t n = ast->nparts - 1; n > 0; n--) {
+        struct sql_ast_expr shorter = *ast;
+        shorter.nparts = n;
+        for (int any_case = 0; any_case < 2; any_case++) {
+            uint32_t i = bind_scope_find(b, s->scope, &shorter, any_case);
+            if (b->rc != 0)
+                return NULL;
+            if (i == UINT32_MAX || tsfs_type_kind(s->scope->cols[i].type) != TSFS_KIND_ROW)
+                continue;
+            struct tsfs_expr *e = bind_new(b, TSFS_EXPR_COLUMN, s->scope->cols[i].type, ast, 0);
+            if (e != NULL)
+                e->index = i;
+            return bind_fields(b, s, ast, n, e);
+        }
+    }
+    return NULL;
+}
+
 static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
     enum bind_aliases aliases = s->aggregate.ptr != NULL ? BIND_ALIASES_NONE : s->aliases;
+    bool is_param = false;
+    struct tsfs_expr *of_lambda = s->params == NULL ? NULL : bind_param(b, s, ast, &is_param);
+    if (is_param)
+        return of_lambda;
     for (int any_case = 0; any_case < 2; any_case++) {
         struct tsfs_expr *e = NULL;
         if (aliases == BIND_ALIASES_FIRST)
@@ -111,6 +137,11 @@ static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, cons
         }
         if (aliases == BIND_ALIASES_LAST)
             e = find_alias(b, s, ast, any_case);
+        if (e != NULL || b->rc != 0)
+            return e;
+    }
+    if (ast->nparts > 1) {
+        struct tsfs_expr *e = bind_column_field(b, s, ast);
         if (e != NULL || b->rc != 0)
             return e;
     }
@@ -182,7 +213,8 @@ static struct tsfs_expr *compare(struct binder *b, struct bind_select *s, const 
 /* The comparison that is true where op is false; NULL: there is none (NaN is neither < nor >= anything). */
 static const char *opposite(const struct tsfs_expr *e)
 {
-    bool is_double = e->nargs > 0 && e->args[0]->type == TSFS_DOUBLE;
+    bool is_double =
+        e->nargs > 0 && (e->args[0]->type == TSFS_DOUBLE || tsfs_type_is_nested(e->args[0]->type));
     switch (tsfs_expr_op(e)) {
     case TSFS_OP_EQ: return "<>";
     case TSFS_OP_NE: return "=";
@@ -269,6 +301,11 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
     if (right == NULL || !bind_repeat(b, ast, left, 2) || !bind_repeat(b, ast, right, 2))
         return NULL;
     struct tsfs_expr *same;
+    if (tsfs_type_is_nested(left->type) && tsfs_type_is_nested(right->type)) {
+        /* = is unknown where a NULL is inside */
+        struct tsfs_expr *distinct = compare(b, s, "is_distinct_from", ast, left, right);
+        return distinct == NULL || !ast->negated ? distinct : negate(b, s, ast, distinct);
+    }
     if (is_null(right) || is_null(left)) {
         same = test_null(b, ast, is_null(right) ? left : right);
     } else {
@@ -298,6 +335,21 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
     return ast->negated ? same : negate(b, s, ast, same);
 }
 
+/* Rows and arrays: a = x OR a = y ...; e's arguments are bound and of types that can be compared. */
+static struct tsfs_expr *bind_in_nested(struct binder *b, struct bind_select *s,
+                                        const struct sql_ast_expr *ast, const struct tsfs_expr *e)
+{
+    if (!bind_repeat(b, ast, e->args[0], ast->nargs - 1))
+        return NULL;
+    struct tsfs_expr *any = bind_new(b, TSFS_EXPR_OR, TSFS_BOOLEAN, ast, ast->nargs - 1);
+    if (any == NULL)
+        return NULL;
+    for (uint32_t i = 1; i < ast->nargs; i++)
+        if ((any->args[i - 1] = compare(b, s, "=", ast, e->args[0], e->args[i])) == NULL)
+            return NULL;
+    return any->nargs == 1 ? any->args[0] : any;
+}
+
 static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
     struct tsfs_expr *e = bind_new(b, TSFS_EXPR_IN, TSFS_BOOLEAN, ast, ast->nargs);
@@ -314,6 +366,8 @@ static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const 
             return NULL;
         }
     }
+    if (tsfs_type_is_nested(type))
+        return negate_if(b, s, ast, bind_in_nested(b, s, ast, e));
     if (is_null(e->args[0]))
         return negate_if(b, s, ast, literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .null = true}, ast));
     for (uint32_t i = 0; i < ast->nargs; i++)
@@ -503,6 +557,20 @@ static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
     }
 }
 
+static struct tsfs_expr *bind_subscript(struct binder *b, struct bind_select *s,
+                                        const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return NULL;
+    return bind_apply(b, s, TSFS_STR("[]"), ast, args, 2);
+}
+
 static struct tsfs_expr *bind_integer(struct binder *b, const struct sql_ast_expr *ast)
 {
     bool small = ast->integer >= INT32_MIN && ast->integer <= INT32_MAX;
@@ -547,8 +615,15 @@ struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struc
         s->lazy -= ast->try_cast;
         return e == NULL ? NULL : cast_to(b, s, ast, e, ast->try_cast);
     case SQL_AST_EXTRACT: return bind_extract(b, s, ast);
-    case SQL_AST_ROW:
-        bind_fail(b, ast->line, ast->column, "tsfs does not support row values: (a, b)");
+    case SQL_AST_ROW: return bind_row(b, s, ast);
+    case SQL_AST_ARRAY: return bind_array(b, s, ast);
+    case SQL_AST_SUBSCRIPT: return bind_subscript(b, s, ast);
+    case SQL_AST_FIELD:
+        e = bind_expr(b, s, ast->args[0]);
+        return e == NULL ? NULL : bind_field(b, s, ast, e, ast->string);
+    case SQL_AST_LAMBDA:
+        bind_fail(b, ast->line, ast->column,
+                  "a lambda can stand only as an argument of a function that takes one");
         return NULL;
     }
     return NULL;

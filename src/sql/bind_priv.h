@@ -54,6 +54,15 @@ struct bind_item {
  * this bit. */
 #define BIND_AGGREGATE_BIT 0x80000000u
 
+/* A lambda's parameter in sight. */
+struct bind_param {
+    struct tsfs_str name;
+    uint32_t slot;
+    enum tsfs_type type; /* of a point its value's: slot is its time, slot + 1 its value */
+    bool point;
+    const struct bind_param *next; /* older and outer ones */
+};
+
 /* One SELECT while its expressions are bound. */
 struct bind_select {
     struct bind_scope *scope;
@@ -67,6 +76,8 @@ struct bind_select {
     uint32_t naggs, aggs_cap;
     struct bind_index agg_index; /* rebuilt as aggs grows */
     unsigned lazy;               /* inside a branch that may not be evaluated */
+    const struct bind_param *params;
+    uint32_t nslots; /* taken by them */
 };
 
 /* Everything here returns NULL or false on failure, with b->rc set and an error recorded. */
@@ -111,6 +122,36 @@ bool bind_functions_init(struct binder *b);
 /* The first entry of a name and how many there are. */
 const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_str name, uint32_t *n);
 
+/* The same where args[i] is NULL for a lambda, which asts[i] is. */
+struct tsfs_expr *bind_apply_lambdas(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                                     const struct sql_ast_expr *at, struct tsfs_expr **args,
+                                     struct sql_ast_expr *const *asts, uint32_t nargs);
+
+/* bind_overload.c */
+/* The entry that the call means, its lambdas bound and its arguments coerced. */
+const struct tsfs_function *bind_resolve(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                                         const struct sql_ast_expr *at, struct tsfs_expr **args,
+                                         struct sql_ast_expr *const *asts, uint32_t nargs,
+                                         enum tsfs_type *result);
+
+bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name);
+
+/* bind_nested.c */
+struct tsfs_expr *bind_array(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* e's field; e must be a row. */
+struct tsfs_expr *bind_field(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                             struct tsfs_expr *e, struct tsfs_str name);
+/* e.a.b for parts [from, nparts) of a name; e may be NULL. */
+struct tsfs_expr *bind_fields(struct binder *b, struct bind_select *s, const struct sql_ast_expr *name,
+                              uint32_t from, struct tsfs_expr *e);
+/* The parameter that a name begins with, with what follows it; *found tells whether there is one. */
+struct tsfs_expr *bind_param(struct binder *b, struct bind_select *s, const struct sql_ast_expr *name,
+                             bool *found);
+/* A lambda for a parameter of that pattern (a lambda's); its body is not coerced. */
+struct tsfs_expr *bind_lambda(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                              enum tsfs_type pattern, const struct tsfs_type_vars *vars);
+
 /* coerce.c */
 /* The type that both can be; false if there is none. */
 bool bind_unify(enum tsfs_type a, enum tsfs_type b, enum tsfs_type *out);
@@ -124,6 +165,11 @@ struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs
 struct tsfs_bound *bind_query(struct binder *b, const struct sql_ast_query *q);
 bool bind_table(struct binder *b, struct tsfs_str database, struct tsfs_str name, uint32_t line,
                 uint32_t column, struct tsfs_table_ref *out);
+
+/* bind_unnest.c */
+/* from is an UNNEST; left is what its left side came to, NULL if it has none. */
+const struct tsfs_bound *bind_unnest(struct binder *b, const struct sql_ast_from *from,
+                                     const struct tsfs_bound *left);
 
 /* bind_show.c */
 struct tsfs_bound *bind_show(struct binder *b, const struct sql_ast_statement *st);

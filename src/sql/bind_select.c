@@ -103,6 +103,10 @@ static const struct tsfs_bound *rename_columns(struct binder *b, const struct ts
 static const struct tsfs_bound *bind_from(struct binder *b, const struct sql_ast_from *from)
 {
     const struct tsfs_bound *rel;
+    if (from->kind == SQL_AST_UNNEST) {
+        rel = from->left == NULL ? NULL : bind_from(b, from->left);
+        return from->left != NULL && rel == NULL ? NULL : bind_unnest(b, from, rel);
+    }
     if (from->kind == SQL_AST_SUBQUERY) {
         rel = bind_query(b, from->query);
     } else {

@@ -3,12 +3,35 @@
 
 #include "sql/bind_priv.h"
 
+#define TSFS_ROW_UNIFY_MAX 64 /* fields of rows whose types may differ */
+
+/* Types of one shape as their parts do. */
+static int nested_cost(enum tsfs_type from, enum tsfs_type to)
+{
+    enum tsfs_type_kind kind = tsfs_type_kind(from);
+    unsigned n = tsfs_type_nfields(from);
+    if (kind != tsfs_type_kind(to) || n != tsfs_type_nfields(to))
+        return -1;
+    if (kind != TSFS_KIND_ROW)
+        return tsfs_coercion_cost(tsfs_type_element(from), tsfs_type_element(to));
+    int total = 0;
+    for (unsigned i = 0; i < n; i++) {
+        int cost = tsfs_coercion_cost(tsfs_type_field(from, i), tsfs_type_field(to, i));
+        if (cost < 0)
+            return -1;
+        total += cost;
+    }
+    return total;
+}
+
 int tsfs_coercion_cost(enum tsfs_type from, enum tsfs_type to)
 {
     if (from == to)
         return 0;
     if (from == TSFS_UNKNOWN)
         return 1;
+    if (tsfs_type_is_nested(from))
+        return tsfs_type_is_nested(to) ? nested_cost(from, to) : -1;
     switch (from) {
     case TSFS_INTEGER: return to == TSFS_BIGINT ? 1 : to == TSFS_DOUBLE ? 3 : -1;
     case TSFS_BIGINT: return to == TSFS_DOUBLE ? 2 : -1;
@@ -18,8 +41,38 @@ int tsfs_coercion_cost(enum tsfs_type from, enum tsfs_type to)
     }
 }
 
+/* Part by part: array(integer) and array(double), but also rows of which neither can become the other. */
+static bool unify_nested(enum tsfs_type a, enum tsfs_type b, enum tsfs_type *out)
+{
+    enum tsfs_type_kind kind = tsfs_type_kind(a);
+    unsigned n = tsfs_type_nfields(a);
+    enum tsfs_type element, made, fields[TSFS_ROW_UNIFY_MAX];
+    struct tsfs_str names[TSFS_ROW_UNIFY_MAX];
+    if (kind != tsfs_type_kind(b) || n != tsfs_type_nfields(b) || n > TSFS_ROW_UNIFY_MAX)
+        return false;
+    if (kind != TSFS_KIND_ROW) {
+        if (!bind_unify(tsfs_type_element(a), tsfs_type_element(b), &element))
+            return false;
+        made = kind == TSFS_KIND_ARRAY ? tsfs_type_array(element) : tsfs_type_timeseries(element);
+    } else {
+        for (unsigned i = 0; i < n; i++) {
+            struct tsfs_str x = tsfs_type_field_name(a, i), y = tsfs_type_field_name(b, i);
+            if (!bind_unify(tsfs_type_field(a, i), tsfs_type_field(b, i), &fields[i]))
+                return false;
+            names[i] = x.ptr == NULL ? y : y.ptr == NULL || tsfs_str_eq(x, y) ? x : (struct tsfs_str){0};
+        }
+        made = tsfs_type_row(fields, names, n);
+    }
+    if (made == TSFS_UNKNOWN)
+        return false;
+    *out = made;
+    return true;
+}
+
 bool bind_unify(enum tsfs_type a, enum tsfs_type b, enum tsfs_type *out)
 {
+    if (tsfs_type_is_nested(a) && tsfs_type_is_nested(b) && a != b)
+        return unify_nested(a, b, out);
     if (tsfs_coercion_cost(a, b) >= 0)
         *out = b;
     else if (tsfs_coercion_cost(b, a) >= 0)
@@ -38,6 +91,16 @@ bool bind_castable(enum tsfs_type from, enum tsfs_type to)
 {
     if (from == to || from == TSFS_UNKNOWN || to == TSFS_VARCHAR)
         return true;
+    if (tsfs_type_is_nested(from) || tsfs_type_is_nested(to)) {
+        enum tsfs_type_kind kind = tsfs_type_kind(from);
+        unsigned n = tsfs_type_nfields(from);
+        bool fits = kind == tsfs_type_kind(to) && n == tsfs_type_nfields(to);
+        if (kind != TSFS_KIND_ROW)
+            return fits && bind_castable(tsfs_type_element(from), tsfs_type_element(to));
+        for (unsigned i = 0; i < n && fits; i++)
+            fits = bind_castable(tsfs_type_field(from, i), tsfs_type_field(to, i));
+        return fits;
+    }
     switch (from) {
     case TSFS_BOOLEAN: return numeric(to);
     case TSFS_INTEGER:
@@ -61,8 +124,8 @@ static bool all_literal(const struct tsfs_expr *e)
 
 struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs_expr *e)
 {
-    if (e->kind == TSFS_EXPR_LITERAL || e->kind == TSFS_EXPR_COLUMN || !all_literal(e) ||
-        tsfs_expr_unstable(e))
+    if (e->kind == TSFS_EXPR_LITERAL || e->kind == TSFS_EXPR_COLUMN || e->kind == TSFS_EXPR_PARAM ||
+        e->kind == TSFS_EXPR_LAMBDA || !all_literal(e) || tsfs_expr_unstable(e))
         return e;
     struct tsfs_value value;
     struct tsfs_error err = {0};
@@ -88,6 +151,7 @@ struct tsfs_expr *bind_coerce(struct binder *b, struct bind_select *s, struct ts
     struct tsfs_expr *cast;
     if (e->kind == TSFS_EXPR_LITERAL && (e->value.null || e->type == TSFS_UNKNOWN || numeric(e->type))) {
         struct tsfs_value v = {.type = to, .null = e->value.null || e->type == TSFS_UNKNOWN};
+        /* a bare NULL, or a number */
         if (!v.null && to == TSFS_DOUBLE)
             v.d = (double)e->value.i;
         else if (!v.null)

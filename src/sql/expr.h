@@ -21,8 +21,16 @@ enum tsfs_expr_kind {
     TSFS_EXPR_CASE,    /* when1, then1, when2, then2, ..., else (always present); simple CASE, IF and NULLIF
                           become this */
     TSFS_EXPR_COALESCE,
-    TSFS_EXPR_IN, /* args[0] IN (args[1..]), all of one type */
-    TSFS_EXPR_TRY /* args[0], an error while evaluating a row makes it NULL */
+    TSFS_EXPR_IN,  /* args[0] IN (args[1..]), all of one type */
+    TSFS_EXPR_TRY, /* args[0], an error while evaluating a row makes it NULL */
+    /* An argument of a call: args[0] over the columns, over lambdas' parameters outside, and over its own,
+     * which are numbered from index on, value.i of them.  Has no value itself. */
+    TSFS_EXPR_LAMBDA,
+    TSFS_EXPR_PARAM /* index: a parameter of a lambda around it */
+};
+
+struct tsfs_sort_flags {
+    bool descending, nulls_first;
 };
 
 struct tsfs_expr {

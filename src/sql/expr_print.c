@@ -7,7 +7,8 @@
 #include "base/time.h"
 #include "col/text.h"
 
-#define PRINTED_LIST 16 /* arguments shown of AND, OR and IN before "..." */
+#define PRINTED_NESTED 120 /* bytes shown of an array's text */
+#define PRINTED_LIST   16  /* arguments shown of AND, OR and IN before "..." */
 
 struct printer {
     const struct tsfs_str *names;
@@ -72,6 +73,23 @@ static int print_duration(const struct printer *p, int64_t ns)
     return tsfs_buf_printf(p->out, "%" PRId64 "%s", ns / units[i].ns, ns == 0 ? "s" : units[i].name);
 }
 
+/* array(bigint) '[1,2,3]', the text cut short. */
+static int print_nested(const struct printer *p, const struct tsfs_value *v)
+{
+    struct tsfs_buf text = {0};
+    int rc = tsfs_buf_printf(p->out, "%.200s ", tsfs_type_name(v->type));
+    if (rc == 0)
+        rc = tsfs_value_append(v, &text);
+    struct tsfs_str s = tsfs_buf_str(&text);
+    bool cut = s.len > PRINTED_NESTED;
+    while (cut && (s.len > PRINTED_NESTED || ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80))
+        s.len--;
+    if (rc == 0)
+        rc = print_string(p, s);
+    tsfs_buf_free(&text);
+    return rc != 0 || !cut ? rc : put(p, "...");
+}
+
 static int print_literal(const struct printer *p, const struct tsfs_value *v)
 {
     char text[TSFS_VALUE_TEXT_MAX];
@@ -81,6 +99,8 @@ static int print_literal(const struct printer *p, const struct tsfs_value *v)
         return print_string(p, v->s);
     if (v->type == TSFS_BOOLEAN)
         return put(p, v->b ? "true" : "false");
+    if (tsfs_type_is_nested(v->type))
+        return print_nested(p, v);
     bool bare = v->type == TSFS_INTEGER || v->type == TSFS_BIGINT || v->type == TSFS_DOUBLE;
     if (v->type == TSFS_INTERVAL_DS && v->i >= 0)
         return print_duration(p, v->i);
@@ -128,7 +148,8 @@ static bool symbol(const char *name)
 static int print_call(const struct printer *p, const struct tsfs_expr *e)
 {
     char between[32];
-    if (e->nargs == 2 && (symbol(e->fn->name) || e->fn->op == TSFS_OP_LIKE)) {
+    bool part = strcmp(e->fn->name, ".") == 0 || strcmp(e->fn->name, "[]") == 0;
+    if (e->nargs == 2 && !part && (symbol(e->fn->name) || e->fn->op == TSFS_OP_LIKE)) {
         snprintf(between, sizeof(between), " %s ", e->fn->op == TSFS_OP_LIKE ? "LIKE" : e->fn->name);
         return wrap(p, e, "(", 0, between, ")");
     }
@@ -141,6 +162,19 @@ static int print_call(const struct printer *p, const struct tsfs_expr *e)
         }
         return rc;
     }
+    if (strcmp(e->fn->name, ".") == 0 && e->nargs == 2) {
+        struct tsfs_str field = tsfs_type_field_name(e->args[0]->type, (unsigned)e->args[1]->value.i);
+        int rc = print(p, e->args[0]);
+        if (rc == 0)
+            rc = put(p, ".");
+        return rc != 0 ? rc : tsfs_expr_print_name(field, p->out);
+    }
+    if (strcmp(e->fn->name, "[]") == 0 && e->nargs == 2) {
+        int rc = print(p, e->args[0]);
+        return rc != 0 ? rc : wrap(p, e, "[", 1, "", "]");
+    }
+    if (strcmp(e->fn->name, "array") == 0)
+        return wrap(p, e, "ARRAY[", 0, ", ", "]");
     if (e->fn->op == TSFS_OP_NEG)
         return wrap(p, e, "(-", 0, "", ")");
     int rc = put(p, e->fn->name);
@@ -186,6 +220,12 @@ static int print(const struct printer *p, const struct tsfs_expr *e)
             rc = print(p, e->args[0]);
         return rc != 0 ? rc : wrap(p, e, " IN (", 1, ", ", "))");
     case TSFS_EXPR_TRY: return wrap(p, e, "try(", 0, "", ")");
+    case TSFS_EXPR_PARAM: return tsfs_buf_printf(p->out, "$%u", e->index + 1);
+    case TSFS_EXPR_LAMBDA:
+        rc = put(p, "(");
+        for (uint32_t i = 0; i < (uint32_t)e->value.i && rc == 0; i++)
+            rc = tsfs_buf_printf(p->out, "%s$%u", i > 0 ? ", " : "", e->index + i + 1);
+        return rc != 0 ? rc : wrap(p, e, ") -> ", 0, "", "");
     }
     return 0;
 }

@@ -3,6 +3,8 @@
 #include <strings.h>
 
 #include "base/hash.h"
+#include "col/nested.h"
+#include "col/text.h"
 
 static struct tsfs_expr *new_expr(struct tsfs_arena *arena, enum tsfs_expr_kind kind, enum tsfs_type type,
                                   const struct tsfs_expr *at)
@@ -75,6 +77,17 @@ struct tsfs_expr *tsfs_expr_and(struct tsfs_arena *arena, struct tsfs_expr *cons
     return e;
 }
 
+/* Equal, and with the same text: -0.0 is not 0.0 here. */
+static bool same_nested(const struct tsfs_value *a, const struct tsfs_value *b)
+{
+    struct tsfs_buf x = {0}, y = {0};
+    bool same = tsfs_value_same(a, b) && tsfs_value_append(a, &x) == 0 && tsfs_value_append(b, &y) == 0 &&
+                tsfs_str_eq(tsfs_buf_str(&x), tsfs_buf_str(&y));
+    tsfs_buf_free(&x);
+    tsfs_buf_free(&y);
+    return same;
+}
+
 static bool same_value(const struct tsfs_value *a, const struct tsfs_value *b)
 {
     if (a->type != b->type || a->null != b->null)
@@ -85,7 +98,7 @@ static bool same_value(const struct tsfs_value *a, const struct tsfs_value *b)
     case TSFS_BOOLEAN: return a->b == b->b;
     case TSFS_DOUBLE: return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
     case TSFS_VARCHAR: return tsfs_str_eq(a->s, b->s);
-    default: return a->i == b->i;
+    default: return a->i == b->i || (tsfs_type_is_nested(a->type) && same_nested(a, b));
     }
 }
 
@@ -97,7 +110,12 @@ bool tsfs_expr_equal(const struct tsfs_expr *a, const struct tsfs_expr *b)
         return false;
     switch (a->kind) {
     case TSFS_EXPR_LITERAL: return same_value(&a->value, &b->value);
-    case TSFS_EXPR_COLUMN: return a->index == b->index;
+    case TSFS_EXPR_COLUMN:
+    case TSFS_EXPR_PARAM: return a->index == b->index;
+    case TSFS_EXPR_LAMBDA:
+        if (a->index != b->index || a->value.i != b->value.i)
+            return false;
+        break;
     case TSFS_EXPR_CALL:
         if (a->fn != b->fn || a->fn->unstable)
             return false;
@@ -121,10 +139,14 @@ uint64_t tsfs_expr_hash(const struct tsfs_expr *e)
             h ^= tsfs_hash(e->value.s.ptr, e->value.s.len);
         else if (e->value.type == TSFS_BOOLEAN)
             h += e->value.b ? 2 : 3;
+        else if (tsfs_type_is_nested(e->value.type))
+            h ^= tsfs_value_hash(&e->value);
         else
             h ^= tsfs_hash(&e->value.i, sizeof(e->value.i));
         break;
-    case TSFS_EXPR_COLUMN: h ^= (uint64_t)e->index << 20; break;
+    case TSFS_EXPR_COLUMN:
+    case TSFS_EXPR_PARAM:
+    case TSFS_EXPR_LAMBDA: h ^= (uint64_t)e->index << 20; break;
     case TSFS_EXPR_CALL: h ^= (uint64_t)(uintptr_t)e->fn; break;
     default: break;
     }

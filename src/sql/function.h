@@ -7,6 +7,8 @@
 
 #include "col/type.h"
 
+struct tsfs_expr;
+
 #define TSFS_FUNCTION_ARGS_MAX 8
 
 enum tsfs_function_kind { TSFS_FUNCTION_SCALAR, TSFS_FUNCTION_AGGREGATE };
@@ -41,8 +43,8 @@ enum tsfs_op {
     TSFS_OP_MAX_BY
 };
 
-/* In a signature, TSFS_TYPE_COUNT stands for "any type, the same wherever it stands" (also in result). */
-#define TSFS_ANY TSFS_TYPE_COUNT
+/* In a signature, the variable T: any type, the same wherever it stands (also in result). */
+#define TSFS_ANY TSFS_TYPE_VAR
 
 /* One signature of a function; a function with several has several entries under one name (adjacent). */
 struct tsfs_function {
@@ -57,11 +59,33 @@ struct tsfs_function {
     bool unstable; /* not folded: random() */
     const char *help; /* one line: "abs(x): absolute value" */
     const void *impl; /* struct tsfs_scalar_impl or struct tsfs_aggregate_impl of exec/function.h */
+    /* What nargs, variadic, args and result come from when it is not NULL: "array(T), lambda(T -> U) ->
+     * array(U)", "T..." for one that repeats.  Types are spelled as tsfs_type_name does; T, U, S and R are
+     * variables; point(T) among a lambda's parameters is one parameter x with x.time and x.value, and two
+     * vectors to the kernel.
+     */
+    const char *sig;
+    bool ordered; /* an aggregate that cares for ORDER BY among its arguments: it gets the keys too */
 };
 
 /* Implicit coercions that the binder inserts as CASTs: -1 none, else a cost, 0 for the same type.  unknown
- * goes to anything; integer to bigint to double; varchar to timestamp, date and time; date to timestamp. */
+ * goes to anything; integer to bigint to double; varchar to timestamp, date and time; date to timestamp; and
+ * nested types as their parts do, whatever the fields of rows are called. */
 int tsfs_coercion_cost(enum tsfs_type from, enum tsfs_type to);
+
+/* What the variables of a signature stand for in one call. */
+struct tsfs_type_vars {
+    enum tsfs_type of[TSFS_TYPE_VARS]; /* TSFS_UNKNOWN = nothing yet */
+};
+
+/* Learns from an argument of that type, given for one of type `pattern`: variables become the type that all
+ * they were met as can turn into.  False: it does not fit. */
+bool tsfs_type_match(enum tsfs_type pattern, enum tsfs_type actual, struct tsfs_type_vars *vars);
+/* The pattern with its variables replaced; TSFS_UNKNOWN also when there is no such type. */
+enum tsfs_type tsfs_type_fill(enum tsfs_type pattern, const struct tsfs_type_vars *vars);
+/* The result of a call whose arguments (no lambdas) already have the types that the signature wants. */
+enum tsfs_type tsfs_function_result(const struct tsfs_function *fn, struct tsfs_expr *const *args,
+                                    uint32_t nargs);
 
 struct tsfs_function_set {
     const struct tsfs_function *items;

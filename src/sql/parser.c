@@ -248,7 +248,29 @@ static bool refuse_joins(struct sql_parser *p)
     }
 }
 
-static bool parse_from(struct sql_parser *p, struct sql_ast_from *from)
+/* UNNEST(a, ...) [WITH ORDINALITY], from UNNEST on. */
+static bool parse_unnest(struct sql_parser *p, struct sql_ast_from *from)
+{
+    struct sql_list list = {0};
+    from->kind = SQL_AST_UNNEST;
+    if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
+        return false;
+    for (bool more = true; more;)
+        if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    from->exprs = list.items;
+    from->nexprs = list.n;
+    if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )") || !sql_accept(p, SQL_KW_WITH, &from->ordinality))
+        return false;
+    if (!from->ordinality)
+        return true;
+    if (!sql_is(p, SQL_KW_NONE) || !sql_same_word(p->tok.text, TSFS_STR("ordinality")))
+        return sql_fail_expected(p, "ORDINALITY");
+    return sql_advance(p);
+}
+
+/* One item of FROM, its alias included. */
+static bool parse_from_item(struct sql_parser *p, struct sql_ast_from *from)
 {
     struct sql_token start = p->tok;
     from->line = start.line;
@@ -264,9 +286,10 @@ static bool parse_from(struct sql_parser *p, struct sql_ast_from *from)
         from->query = parse_query(p);
         if (from->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
             return false;
+    } else if (sql_is(p, SQL_KW_UNNEST)) {
+        if (!parse_unnest(p, from))
+            return false;
     } else {
-        if (sql_is(p, SQL_KW_UNNEST))
-            return sql_fail_unsupported(p, &start, "UNNEST");
         if (sql_is(p, SQL_KW_TABLE))
             return sql_fail_unsupported(p, &start, "TABLE functions");
         if (sql_is(p, SQL_KW_LATERAL)) {
@@ -283,9 +306,45 @@ static bool parse_from(struct sql_parser *p, struct sql_ast_from *from)
     }
     if (!parse_alias(p, &from->alias))
         return false;
-    if (from->alias.ptr != NULL && p->tok.kind == SQL_TOK_LPAREN &&
-        !parse_columns(p, &from->columns, &from->ncolumns))
+    return from->alias.ptr == NULL || p->tok.kind != SQL_TOK_LPAREN ||
+           parse_columns(p, &from->columns, &from->ncolumns);
+}
+
+/* ", UNNEST" and "CROSS JOIN UNNEST": *found and UNNEST is in hand. */
+static bool accept_unnest(struct sql_parser *p, bool *found)
+{
+    struct sql_token start = p->tok;
+    bool comma = start.kind == SQL_TOK_COMMA;
+    *found = false;
+    if (!comma && !sql_is(p, SQL_KW_CROSS))
+        return true;
+    if (!sql_peek(p))
         return false;
+    if (comma && (p->ahead.kind != SQL_TOK_WORD || p->ahead.keyword != SQL_KW_UNNEST))
+        return true;
+    if (!sql_advance(p) || (!comma && !sql_expect(p, SQL_KW_JOIN, "JOIN")))
+        return false;
+    *found = sql_is(p, SQL_KW_UNNEST);
+    return *found || sql_fail_unsupported(p, &start, "JOIN");
+}
+
+static bool parse_from(struct sql_parser *p, struct sql_ast_from *from)
+{
+    bool unnest = false;
+    if (!parse_from_item(p, from) || !accept_unnest(p, &unnest))
+        return false;
+    for (unsigned items = 1; unnest; items++) {
+        struct sql_ast_from *left = TSFS_NEW(p->arena, struct sql_ast_from);
+        if (left == NULL)
+            return sql_fail_memory(p);
+        if (items == TSFS_SQL_DEPTH_MAX)
+            return sql_fail_at(p, p->tok.line, p->tok.column, "FROM has more than %d items",
+                               TSFS_SQL_DEPTH_MAX);
+        *left = *from;
+        *from = (struct sql_ast_from){.left = left};
+        if (!parse_from_item(p, from) || !accept_unnest(p, &unnest))
+            return false;
+    }
     return refuse_joins(p);
 }
 
@@ -349,7 +408,7 @@ static bool parse_group_by(struct sql_parser *p, struct sql_ast_select *s)
         p->rows = false;
         if (e == NULL)
             return false;
-        if (e->kind != SQL_AST_ROW) {
+        if (e->kind != SQL_AST_ROW || !e->listed) {
             if (!add_group(p, &list, e))
                 return false;
         } else {
@@ -409,7 +468,7 @@ static struct sql_ast_select *parse_select(struct sql_parser *p)
     return s;
 }
 
-static bool parse_order_by(struct sql_parser *p, struct sql_ast_query *q)
+bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **out, uint32_t *n)
 {
     struct sql_list list = {0};
     for (bool more = true; more;) {
@@ -430,8 +489,8 @@ static bool parse_order_by(struct sql_parser *p, struct sql_ast_query *q)
         if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
             return false;
     }
-    q->keys = list.items;
-    q->nkeys = list.n;
+    *out = list.items;
+    *n = list.n;
     return true;
 }
 
@@ -567,7 +626,7 @@ static bool parse_query_body(struct sql_parser *p, struct sql_ast_query *q)
         return sql_fail_unsupported(p, &p->tok, "EXCEPT");
     if (!sql_accept(p, SQL_KW_ORDER, &found))
         return false;
-    if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !parse_order_by(p, q)))
+    if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !sql_parse_keys(p, &q->keys, &q->nkeys)))
         return false;
     return parse_limits(p, q);
 }

@@ -1,53 +1,12 @@
 /* The tightest level of expressions: literals, names, calls, parentheses, and the forms with keywords of
- * their own. What the dialect has here and tsfs has not (subqueries, lambdas, arrays, rows, windows) is
- * refused by name. */
+ * their own; what arrays, rows and lambdas add is in parser_nested.c.  What the dialect has here and tsfs has
+ * not (subqueries, windows) is refused by name. */
 #include <errno.h>
 
 #include "base/limits.h"
 #include "base/num.h"
 #include "sql/names.h"
 #include "sql/parser_priv.h"
-
-/* A type's name after AS: one word, or "double precision", "interval day to second", "timestamp". */
-static bool parse_type(struct sql_parser *p, enum tsfs_type *out)
-{
-    struct sql_token first = p->tok;
-    if (p->tok.kind != SQL_TOK_WORD)
-        return sql_fail_expected(p, "a type");
-    if (sql_is(p, SQL_KW_ARRAY) || sql_is(p, SQL_KW_ROW) ||
-        sql_same_word(p->tok.text, TSFS_STR("timeseries")))
-        return sql_fail_unsupported(p, &first, "array, row and timeseries types");
-    char name[64];
-    size_t n = 0;
-    do {
-        if (n + p->tok.text.len + 2 > sizeof(name))
-            break;
-        if (n > 0)
-            name[n++] = ' ';
-        memcpy(name + n, p->tok.text.ptr, p->tok.text.len);
-        n += p->tok.text.len;
-        if (!sql_advance(p))
-            return false;
-    } while (p->tok.kind == SQL_TOK_WORD);
-    struct tsfs_str text = {name, n};
-    if (!tsfs_type_from_name(text, out) || *out == TSFS_UNKNOWN) {
-        p->cut_short = p->tok.kind == SQL_TOK_END;
-        struct sql_nearest near = {.wanted = first.text};
-        for (int t = TSFS_UNKNOWN + 1; t < TSFS_TYPE_COUNT; t++)
-            sql_nearest_try(&near, tsfs_str_from(tsfs_type_name((enum tsfs_type)t)));
-        char hint[SQL_HINT_MAX];
-        if (n == 0)
-            return sql_fail_at(p, first.line, first.column, "no type of that long a name");
-        return sql_fail_at(p, first.line, first.column, "no type \"%.*s\"%s", (int)n, name,
-                           sql_nearest_hint(&near, hint));
-    }
-    if (p->tok.kind == SQL_TOK_LPAREN) {
-        p->cut_short = false;
-        return sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support a length after type %s",
-                           tsfs_type_name(*out));
-    }
-    return true;
-}
 
 /* INTERVAL [-] '2' DAY, from the string on. */
 static struct sql_ast_expr *parse_interval(struct sql_parser *p, const struct sql_token *start, bool negative)
@@ -128,7 +87,7 @@ static struct sql_ast_expr *parse_cast(struct sql_parser *p)
     struct sql_list list = {0};
     if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "(") ||
         !sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_expect(p, SQL_KW_AS, "AS and a type") ||
-        !parse_type(p, &e->type) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        !sql_parse_type(p, &e->type) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
         return NULL;
     return sql_with_args(p, e, list.items, 1);
 }
@@ -232,13 +191,16 @@ static struct sql_ast_expr *parse_call(struct sql_parser *p)
                 return NULL;
         } while (found);
     }
-    if (sql_is(p, SQL_KW_ORDER)) {
-        sql_fail_unsupported(p, &p->tok, "ORDER BY inside a function call");
+    if (list.n > 0 && sql_is(p, SQL_KW_ORDER) &&
+        (!sql_advance(p) || !sql_expect(p, SQL_KW_BY, "BY") ||
+         !sql_parse_keys(p, &e->call->keys, &e->call->nkeys)))
         return NULL;
-    }
     if (!sql_expect_token(p, SQL_TOK_RPAREN, list.n > 0 ? ", or )" : ")"))
         return NULL;
     e = sql_with_args(p, e, list.items, list.n);
+    for (uint32_t i = 0; e != NULL && i < e->call->nkeys; i++)
+        if (e->call->keys[i].expr->depth >= e->depth)
+            e->depth = e->call->keys[i].expr->depth + 1;
     if (e == NULL || !parse_call_tail(p, e))
         return NULL;
     if (e->depth > TSFS_SQL_DEPTH_MAX) {
@@ -248,13 +210,15 @@ static struct sql_ast_expr *parse_call(struct sql_parser *p)
     return e;
 }
 
+#define PARTS_MAX 8 /* database.table.column, and fields of rows */
+
 /* a, a.b, a.b.c, a.*, measure_value::double */
 static struct sql_ast_expr *parse_name(struct sql_parser *p)
 {
     struct sql_ast_expr *e = sql_new_node(p, SQL_AST_NAME, &p->tok);
     if (e == NULL)
         return NULL;
-    e->parts = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, 3);
+    e->parts = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, PARTS_MAX);
     if (e->parts == NULL) {
         sql_fail_memory(p);
         return NULL;
@@ -265,8 +229,8 @@ static struct sql_ast_expr *parse_name(struct sql_parser *p)
             e->kind = SQL_AST_STAR;
             return sql_advance(p) ? e : NULL;
         }
-        if (e->nparts == 3) {
-            sql_fail_at(p, name.line, name.column, "a column's name has at most three parts");
+        if (e->nparts == PARTS_MAX) {
+            sql_fail_at(p, name.line, name.column, "a name has at most %d parts", PARTS_MAX);
             return NULL;
         }
         if (!sql_name(p, &e->parts[e->nparts], "a name"))
@@ -311,10 +275,7 @@ static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
     if (p->tok.kind == SQL_TOK_RPAREN && !rows) {
         if (!sql_peek(p))
             return NULL;
-        if (p->ahead.kind == SQL_TOK_ARROW)
-            sql_fail_unsupported(p, &open, "lambda expressions");
-        else
-            sql_fail_expected(p, "an expression");
+        sql_fail_expected(p, p->ahead.kind == SQL_TOK_ARROW ? "a lambda's parameter" : "an expression");
         return NULL;
     }
     struct sql_list list = {0};
@@ -326,17 +287,13 @@ static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
     }
     if (!sql_expect_token(p, SQL_TOK_RPAREN, ")"))
         return NULL;
-    if (p->tok.kind == SQL_TOK_ARROW) {
-        sql_fail_unsupported(p, &open, "lambda expressions");
-        return NULL;
-    }
+    if (p->tok.kind == SQL_TOK_ARROW)
+        return sql_parse_lambda(p, &open, list.items, list.n);
     if (list.n == 1)
         return ((struct sql_ast_expr **)list.items)[0];
-    if (!rows) {
-        sql_fail_unsupported(p, &open, "row values: (a, b)");
-        return NULL;
-    }
     struct sql_ast_expr *e = sql_new_node(p, SQL_AST_ROW, &open);
+    if (e != NULL)
+        e->listed = rows;
     return e == NULL ? NULL : sql_with_args(p, e, list.items, list.n);
 }
 
@@ -409,12 +366,10 @@ static struct sql_ast_expr *parse_word(struct sql_parser *p)
         e->string = p->ahead.text;
         return sql_advance(p) && sql_advance(p) ? e : NULL;
     }
-    if (next == SQL_TOK_ARROW) {
-        sql_fail_unsupported(p, &p->ahead, "lambda expressions");
-        return NULL;
+    if (next != SQL_TOK_LPAREN) {
+        struct sql_ast_expr *e = parse_name(p);
+        return e == NULL || p->tok.kind != SQL_TOK_ARROW ? e : sql_parse_lambda(p, &word, &e, 1);
     }
-    if (next != SQL_TOK_LPAREN)
-        return parse_name(p);
     if (word.kind == SQL_TOK_QUOTED || word.keyword != SQL_KW_POSITION)
         return parse_call(p);
     return parse_position(p);
@@ -477,14 +432,10 @@ static struct sql_ast_expr *parse_plain(struct sql_parser *p)
     bool paren = p->ahead.kind == SQL_TOK_LPAREN;
     if (word.keyword == SQL_KW_TRY_CAST && paren)
         return parse_cast(p);
-    if (word.keyword == SQL_KW_ARRAY && p->ahead.kind == SQL_TOK_LBRACKET) {
-        sql_fail_unsupported(p, &word, "ARRAY");
-        return NULL;
-    }
-    if (word.keyword == SQL_KW_ROW && paren) {
-        sql_fail_unsupported(p, &word, "ROW");
-        return NULL;
-    }
+    if (word.keyword == SQL_KW_ARRAY && p->ahead.kind == SQL_TOK_LBRACKET)
+        return sql_parse_array(p);
+    if (word.keyword == SQL_KW_ROW && paren)
+        return sql_parse_row(p);
     if (word.keyword == SQL_KW_INTERVAL) {
         bool sign = p->ahead.kind == SQL_TOK_MINUS || p->ahead.kind == SQL_TOK_PLUS;
         bool negative = p->ahead.kind == SQL_TOK_MINUS;
@@ -506,12 +457,10 @@ static struct sql_ast_expr *parse_plain(struct sql_parser *p)
 struct sql_ast_expr *sql_parse_primary(struct sql_parser *p)
 {
     struct sql_ast_expr *e = parse_plain(p);
+    if (e != NULL && (p->tok.kind == SQL_TOK_LBRACKET || p->tok.kind == SQL_TOK_DOT))
+        e = sql_parse_parts(p, e);
     if (e == NULL)
         return NULL;
-    if (p->tok.kind == SQL_TOK_LBRACKET) {
-        sql_fail_unsupported(p, &p->tok, "subscripts: a[i]");
-        return NULL;
-    }
     if (p->tok.kind == SQL_TOK_COLONS) {
         p->cut_short = false;
         sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support :: casts: write CAST(x AS type)");

@@ -60,4 +60,18 @@ bool sql_starts_query(const struct sql_token *tok);
 struct sql_ast_expr *sql_parse_primary(struct sql_parser *p);
 struct sql_ast_expr *sql_parse_literal(struct sql_parser *p, bool negative); /* one token */
 
+/* parser_nested.c */
+bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out);
+struct sql_ast_expr *sql_parse_array(struct sql_parser *p); /* from ARRAY on, [ is ahead */
+struct sql_ast_expr *sql_parse_row(struct sql_parser *p);   /* from ROW on, ( is ahead */
+/* From the arrow on; params is what stood before it. */
+struct sql_ast_expr *sql_parse_lambda(struct sql_parser *p, const struct sql_token *start,
+                                      struct sql_ast_expr **params, uint32_t n);
+/* Subscripts and fields behind e. */
+struct sql_ast_expr *sql_parse_parts(struct sql_parser *p, struct sql_ast_expr *e);
+
+/* parser.c */
+/* The expressions of ORDER BY, from the first on. */
+bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **out, uint32_t *n);
+
 #endif

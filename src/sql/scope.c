@@ -42,6 +42,25 @@ uint64_t bind_name_hash(struct tsfs_str name)
     return h ^ h >> 32;
 }
 
+/* Columns [0, rel->ncols) under the name of the item of FROM that brings each. */
+static void add_columns(struct bind_scope *scope, const struct tsfs_bound *rel,
+                        const struct sql_ast_from *from)
+{
+    struct tsfs_str table = from->alias, database = {0};
+    uint32_t first = 0;
+    if (from->kind == SQL_AST_UNNEST && from->left != NULL) {
+        add_columns(scope, rel->unnest.from, from->left);
+        first = rel->unnest.from->ncols;
+    }
+    if (table.ptr == NULL && from->kind == SQL_AST_TABLE) {
+        table = from->name;
+        if (rel->kind == TSFS_BOUND_TABLE)
+            database = rel->table.ref.database;
+    }
+    for (uint32_t i = first; i < rel->ncols; i++)
+        scope->cols[i] = (struct bind_scope_column){database, table, rel->cols[i].name, rel->cols[i].type};
+}
+
 bool bind_scope_init(struct binder *b, struct bind_scope *scope, const struct tsfs_bound *rel,
                      const struct sql_ast_from *from)
 {
@@ -52,19 +71,16 @@ bool bind_scope_init(struct binder *b, struct bind_scope *scope, const struct ts
     scope->cols = TSFS_NEW_ARRAY(b->arena, struct bind_scope_column, rel->ncols);
     if (scope->cols == NULL)
         return bind_fail_memory(b);
-    struct tsfs_str table = from->alias, database = {0};
-    if (table.ptr == NULL && from->kind == SQL_AST_TABLE) {
-        table = from->name;
-        if (rel->kind == TSFS_BOUND_TABLE)
-            database = rel->table.ref.database;
-    }
-    scope->what = table.ptr != NULL ? table : TSFS_STR("the subquery");
+    scope->what = from->kind == SQL_AST_UNNEST && from->left != NULL ? TSFS_STR("FROM")
+                  : from->alias.ptr != NULL                          ? from->alias
+                  : from->kind == SQL_AST_TABLE                      ? from->name
+                  : from->kind == SQL_AST_UNNEST                     ? TSFS_STR("UNNEST")
+                                                                     : TSFS_STR("the subquery");
     if (!bind_index_init(b, &scope->index, rel->ncols))
         return false;
-    for (uint32_t i = 0; i < rel->ncols; i++) {
-        scope->cols[i] = (struct bind_scope_column){database, table, rel->cols[i].name, rel->cols[i].type};
-        bind_index_add(&scope->index, bind_name_hash(rel->cols[i].name), i);
-    }
+    add_columns(scope, rel, from);
+    for (uint32_t i = 0; i < rel->ncols; i++)
+        bind_index_add(&scope->index, bind_name_hash(scope->cols[i].name), i);
     return true;
 }
 

@@ -199,6 +199,8 @@ static bool eval(const struct tsfs_expr *e, const struct tsfs_value *row, struct
         }
         return true;
     case TSFS_EXPR_IN: return eval_in(e, row, out);
+    case TSFS_EXPR_LAMBDA:
+    case TSFS_EXPR_PARAM: return false; /* no generated statement has them */
     case TSFS_EXPR_TRY:
         if (!eval(e->args[0], row, out))
             *out = (struct tsfs_value){.type = e->type, .null = true};
@@ -394,6 +396,7 @@ static bool run(const struct tsfs_plan *p, struct rows *out)
             if (i >= p->limit.offset && i - p->limit.offset < p->limit.limit)
                 memcpy(row_of(out, out->n++), row_of(&in, i), in.ncols * sizeof(struct tsfs_value));
         return true;
+    case TSFS_PLAN_UNNEST: break; /* no generated statement has it */
     }
     return false;
 }

@@ -23,10 +23,10 @@ static inline void dump_name(struct tsfs_str s, struct tsfs_buf *out)
 static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
 {
     static const char *const names[] = {
-        [SQL_AST_AND] = "and",         [SQL_AST_OR] = "or",     [SQL_AST_NOT] = "not",
-        [SQL_AST_IS_NULL] = "is-null", [SQL_AST_IN] = "in",     [SQL_AST_IS_DISTINCT] = "is-distinct",
-        [SQL_AST_LIKE] = "like",       [SQL_AST_CASE] = "case", [SQL_AST_BETWEEN] = "between",
-        [SQL_AST_ROW] = "row",
+        [SQL_AST_AND] = "and",         [SQL_AST_OR] = "or",       [SQL_AST_NOT] = "not",
+        [SQL_AST_IS_NULL] = "is-null", [SQL_AST_IN] = "in",       [SQL_AST_IS_DISTINCT] = "is-distinct",
+        [SQL_AST_LIKE] = "like",       [SQL_AST_CASE] = "case",   [SQL_AST_BETWEEN] = "between",
+        [SQL_AST_ROW] = "row",         [SQL_AST_ARRAY] = "array", [SQL_AST_SUBSCRIPT] = "[]",
     };
     switch (e->kind) {
     case SQL_AST_NULL: DUMP("null"); return;
@@ -57,6 +57,12 @@ static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
     case SQL_AST_UNARY:
     case SQL_AST_BINARY: DUMP("(%s", e->op); break;
     case SQL_AST_CAST: DUMP("(%s-%s", e->try_cast ? "try-cast" : "cast", tsfs_type_name(e->type)); break;
+    case SQL_AST_FIELD: DUMP("(.%.*s", (int)e->string.len, e->string.ptr); break;
+    case SQL_AST_LAMBDA:
+        DUMP("(lambda");
+        for (unsigned i = 0; i < e->nparts; i++)
+            DUMP(":%.*s", (int)e->parts[i].len, e->parts[i].ptr);
+        break;
     case SQL_AST_EXTRACT: DUMP("(extract-%.*s", (int)e->string.len, e->string.ptr); break;
     default:
         DUMP("(%s%s%s%s", e->negated ? "not-" : "", names[e->kind], e->has_operand ? "-of" : "",
@@ -66,6 +72,12 @@ static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
     for (uint32_t i = 0; i < e->nargs; i++) {
         DUMP(" ");
         dump_expr(e->args[i], out);
+    }
+    for (uint32_t i = 0; e->kind == SQL_AST_CALL && i < e->call->nkeys; i++) {
+        DUMP(" (order ");
+        dump_expr(e->call->keys[i].expr, out);
+        DUMP("%s%s)", e->call->keys[i].descending ? ":desc" : "",
+             e->call->keys[i].nulls_first ? ":nulls-first" : "");
     }
     if (e->kind == SQL_AST_CALL && e->call->filter != NULL) {
         DUMP(" (filter ");
@@ -87,8 +99,17 @@ static inline void dump_columns(const struct tsfs_str *columns, uint32_t n, stru
 
 static inline void dump_from(const struct sql_ast_from *f, struct tsfs_buf *out)
 {
+    if (f->kind == SQL_AST_UNNEST && f->left != NULL)
+        dump_from(f->left, out);
     DUMP(" (from ");
-    if (f->kind == SQL_AST_SUBQUERY) {
+    if (f->kind == SQL_AST_UNNEST) {
+        DUMP("(unnest");
+        for (uint32_t i = 0; i < f->nexprs; i++) {
+            DUMP(" ");
+            dump_expr(f->exprs[i], out);
+        }
+        DUMP(f->ordinality ? " ordinality)" : ")");
+    } else if (f->kind == SQL_AST_SUBQUERY) {
         dump_query(f->query, out);
     } else {
         if (f->database.ptr != NULL)

@@ -341,7 +341,7 @@ static inline const char *support_check_expr(const struct tsfs_expr *e, struct s
         const struct tsfs_function *fn = e->fn;
         if (fn->variadic ? e->nargs < fn->nargs : e->nargs != fn->nargs)
             return "a call with the wrong number of arguments";
-        for (uint32_t i = 0; i < e->nargs; i++) {
+        for (uint32_t i = 0; i < e->nargs && fn->sig == NULL; i++) {
             enum tsfs_type t = fn->args[i < fn->nargs ? i : fn->nargs - 1u];
             if (t == TSFS_ANY ? e->args[i]->type != e->args[0]->type : e->args[i]->type != t)
                 return "an argument that was not coerced";
@@ -432,6 +432,19 @@ static inline const char *support_check_plan(const struct tsfs_plan *p)
             wrong = support_check_expr(p->sort.keys[i].expr, in);
         return wrong;
     case TSFS_PLAN_LIMIT: return NULL;
+    case TSFS_PLAN_UNNEST:
+        for (uint32_t i = 0; i < p->unnest.nexprs && wrong == NULL; i++)
+            wrong = support_check_expr(p->unnest.exprs[i], in);
+        for (uint32_t i = 0; i < p->unnest.nthrough && wrong == NULL; i++) {
+            const struct tsfs_expr *e = p->unnest.through[i];
+            if ((wrong = support_check_expr(e, in)) == NULL &&
+                (e->kind != TSFS_EXPR_COLUMN || e->type != p->cols[i].type))
+                wrong = "a column that UNNEST does not pass on as it is";
+        }
+        for (uint32_t i = p->unnest.nthrough; i < p->ncols && wrong == NULL; i++)
+            if (p->unnest.parts[i - p->unnest.nthrough].expr > p->unnest.nexprs)
+                wrong = "a column of no expression of UNNEST";
+        return wrong;
     }
     return "an unknown operator";
 }

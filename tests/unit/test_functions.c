@@ -399,7 +399,8 @@ static void test_all_covered(void **state)
     const struct tsfs_function_set *set = tsfs_functions();
     for (uint32_t i = 0; i < set->n; i++) {
         const struct tsfs_function *fn = &set->items[i];
-        bool found = fn->kind != TSFS_FUNCTION_SCALAR || fn->unstable;
+        /* those with a signature are tested from SQL: test_nested_sql.c */
+        bool found = fn->kind != TSFS_FUNCTION_SCALAR || fn->unstable || fn->sig != NULL;
         for (size_t c = 0; !found && c < sizeof(scalar_cases) / sizeof(scalar_cases[0]); c++)
             found = strcmp(scalar_cases[c].name, fn->name) == 0;
         if (!found)

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "col/nested.h"
 #include "exec/functions/agg_priv.h"
 #include "exec/functions/lanes.h"
 
@@ -31,6 +32,11 @@ int agg_held_str(struct tsfs_kernel_ctx *ctx, struct agg_held *held, struct tsfs
     return 0;
 }
 
+static int held_nested(struct tsfs_kernel_ctx *ctx, struct agg_held *held, const void *p)
+{
+    return tsfs_nested_copy(ctx->arena, held->type, p, &held->p) != 0 ? function_no_memory(ctx) : 0;
+}
+
 int agg_held_row(struct tsfs_kernel_ctx *ctx, struct agg_held *held, const struct tsfs_vec *v, uint32_t row)
 {
     held->type = v->type;
@@ -42,7 +48,11 @@ int agg_held_row(struct tsfs_kernel_ctx *ctx, struct agg_held *held, const struc
     case TSFS_VARCHAR: return agg_held_str(ctx, held, v->s[at]);
     case TSFS_BOOLEAN: held->i = v->b[at]; break;
     case TSFS_DOUBLE: held->d = v->d[at]; break;
-    default: held->i = v->i[at]; break;
+    default:
+        if (tsfs_type_is_nested(v->type))
+            return held_nested(ctx, held, v->p[at]);
+        held->i = v->i[at];
+        break;
     }
     return 0;
 }
@@ -53,6 +63,8 @@ int agg_held_copy(struct tsfs_kernel_ctx *ctx, struct agg_held *held, const stru
         return agg_held_str(ctx, held, (struct tsfs_str){from->text, from->len});
     held->type = from->type;
     held->null = from->null;
+    if (!from->null && tsfs_type_is_nested(from->type))
+        return held_nested(ctx, held, from->p);
     held->i = from->i;
     return 0;
 }

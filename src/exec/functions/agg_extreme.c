@@ -1,6 +1,7 @@
 /* min and max of every comparable type.  NaN counts as the largest double, here as in ORDER BY. */
 #include <math.h>
 
+#include "col/nested.h"
 #include "exec/functions/agg_priv.h"
 #include "exec/functions/lanes.h"
 
@@ -218,6 +219,56 @@ static int str_finish(AGG_FINISH_ARGS)
     return agg_held_put(ctx, &s->held, data, valid, row);
 }
 
+/* Arrays and rows, in the order of ORDER BY. */
+struct nested_state {
+    bool any;
+    struct agg_held held;
+};
+
+static int nested_take(struct tsfs_kernel_ctx *ctx, struct nested_state *s, const struct tsfs_vec *v,
+                       uint32_t row, int sign)
+{
+    if (tsfs_vec_null(v, row) ||
+        (s->any && sign * tsfs_nested_order(v->type, v->p[row_at(v, row)], s->held.p) <= 0))
+        return 0;
+    s->any = true;
+    return agg_held_row(ctx, &s->held, v, row);
+}
+
+#define NESTED_EXTREME(NAME, SIGN)                                                                           \
+    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
+            rc = nested_take(ctx, state, &args[0], i, SIGN);                                                 \
+        return rc;                                                                                           \
+    }                                                                                                        \
+    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
+            rc = nested_take(ctx, states[i], &args[0], i, SIGN);                                             \
+        return rc;                                                                                           \
+    }                                                                                                        \
+    static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
+    {                                                                                                        \
+        struct nested_state *s = into;                                                                       \
+        const struct nested_state *f = from;                                                                 \
+        if (!f->any || (s->any && SIGN * tsfs_nested_order(f->held.type, f->held.p, s->held.p) <= 0))        \
+            return 0;                                                                                        \
+        s->any = true;                                                                                       \
+        return agg_held_copy(ctx, &s->held, &f->held);                                                       \
+    }
+
+NESTED_EXTREME(nmin, -1)
+NESTED_EXTREME(nmax, 1)
+
+static int nested_finish(AGG_FINISH_ARGS)
+{
+    const struct nested_state *s = state;
+    return s->any ? agg_held_put(ctx, &s->held, data, valid, row) : agg_put_null(data, 8, valid, row);
+}
+
 #define IMPL(NAME, STATE, SUMMARY, FINISH)                                                                   \
     static const struct tsfs_aggregate_impl impl_##NAME = {.state_size = sizeof(STATE),                      \
                                                            .update_run = NAME##_run,                         \
@@ -234,6 +285,8 @@ IMPL(bmin, struct bool_state, NULL, bool_finish);
 IMPL(bmax, struct bool_state, NULL, bool_finish);
 IMPL(smin, struct str_state, NULL, str_finish);
 IMPL(smax, struct str_state, NULL, str_finish);
+IMPL(nmin, struct nested_state, NULL, nested_finish);
+IMPL(nmax, struct nested_state, NULL, nested_finish);
 
 #define EXTREME(T, IMPL_MIN, IMPL_MAX)                                                                       \
     AGGREGATE("min", TSFS_OP_MIN, T, IMPL_MIN, "min(x): the smallest value", T),                             \
@@ -245,6 +298,8 @@ static const struct tsfs_function items[] = {
     EXTREME(INT, impl_imin, impl_imax),  EXTREME(BOOL, impl_bmin, impl_bmax),
     EXTREME(DATE, impl_imin, impl_imax), EXTREME(TIME, impl_imin, impl_imax),
     EXTREME(DS, impl_imin, impl_imax),   EXTREME(YM, impl_imin, impl_imax),
+    SIG_AGGREGATE("min", TSFS_OP_MIN, "array(T) -> array(T)", impl_nmin, "min(x): the smallest value"),
+    SIG_AGGREGATE("max", TSFS_OP_MAX, "array(T) -> array(T)", impl_nmax, "max(x): the largest value"),
 };
 
 const struct function_table functions_agg_extreme = FUNCTION_TABLE(items);

@@ -115,6 +115,7 @@ struct agg_held {
         int64_t i;
         double d;
         size_t len;
+        const void *p; /* of a nested type */
     };
     char *text;
 };

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "col/nested.h"
 #include "exec/functions/agg_priv.h"
 
 /* ---- approx_distinct ---- */
@@ -108,7 +109,12 @@ static uint64_t hash_value(const struct tsfs_vec *v, uint32_t row)
         /* One pattern for all NaNs and for both zeros. */
         d = isnan(v->d[at]) ? (double)NAN : v->d[at] + 0.0;
         return tsfs_hash(&d, sizeof(d));
-    default: return tsfs_hash(&v->i[at], sizeof(int64_t));
+    default:
+        if (tsfs_type_is_nested(v->type)) {
+            uint64_t hash = tsfs_nested_hash(v->type, v->p[at]);
+            return tsfs_hash(&hash, sizeof(hash));
+        }
+        return tsfs_hash(&v->i[at], sizeof(int64_t));
     }
 }
 

@@ -288,6 +288,12 @@ static const tsfs_kernel kernels[TSFS_TYPE_COUNT][TSFS_TYPE_COUNT] = {
 
 tsfs_kernel tsfs_cast_kernel(enum tsfs_type from, enum tsfs_type to)
 {
+    if (from != to && from != TSFS_UNKNOWN && (tsfs_type_is_nested(from) || tsfs_type_is_nested(to)))
+        return nested_cast_kernel(from, to);
+    if (from == to && tsfs_type_is_nested(from))
+        return same;
+    if (from == TSFS_UNKNOWN && tsfs_type_is_nested(to))
+        return from_unknown;
     if ((unsigned)from >= TSFS_TYPE_COUNT || (unsigned)to >= TSFS_TYPE_COUNT)
         return NULL;
     if (from == to)

@@ -12,7 +12,8 @@ struct function_table {
 extern const struct function_table functions_arith, functions_interval, functions_compare, functions_like,
     functions_math, functions_string, functions_search, functions_date_part, functions_datetime,
     functions_bin, functions_date_text, functions_agg_basic, functions_agg_extreme, functions_agg_by,
-    functions_agg_stat, functions_agg_sketch;
+    functions_agg_stat, functions_agg_sketch, functions_array_make, functions_array_set,
+    functions_array_lambda, functions_nested_compare;
 
 #define FUNCTION_TABLE(array)                                                                                \
     {                                                                                                        \
@@ -64,6 +65,26 @@ extern const struct function_table functions_arith, functions_interval, function
         .name = (nm), .kind = TSFS_FUNCTION_SCALAR, .result = (res), .help = (hlp),                          \
         .impl = FUNCTION_IMPL(fn)                                                                            \
     }
+/* Scalar entries with variables, arrays, rows, lambdas: the signature as a text. */
+#define SIG(nm, sg, fn, hlp)                                                                                 \
+    {                                                                                                        \
+        .name = (nm), .kind = TSFS_FUNCTION_SCALAR, .sig = (sg), .help = (hlp), .impl = FUNCTION_IMPL(fn)    \
+    }
+#define SIG_NULLS(nm, sg, fn, hlp)                                                                           \
+    {                                                                                                        \
+        .name = (nm), .kind = TSFS_FUNCTION_SCALAR, .sig = (sg), .nulls = true, .help = (hlp),               \
+        .impl = FUNCTION_IMPL(fn)                                                                            \
+    }
+#define SIG_UNSTABLE(nm, sg, fn, hlp)                                                                        \
+    {                                                                                                        \
+        .name = (nm), .kind = TSFS_FUNCTION_SCALAR, .sig = (sg), .unstable = true, .help = (hlp),            \
+        .impl = FUNCTION_IMPL(fn)                                                                            \
+    }
+#define SIG_AGGREGATE(nm, o, sg, im, hlp)                                                                    \
+    {                                                                                                        \
+        .name = (nm), .kind = TSFS_FUNCTION_AGGREGATE, .op = (o), .sig = (sg), .help = (hlp), .impl = &(im)  \
+    }
+
 /* Aggregates: impl is a struct tsfs_aggregate_impl. */
 #define AGGREGATE(nm, o, res, im, hlp, ...)                                                                  \
     {                                                                                                        \
@@ -138,6 +159,12 @@ uint64_t *function_own_valid(struct tsfs_kernel_ctx *ctx, uint32_t n, const uint
             }                                                                                                \
         }                                                                                                    \
     } while (0)
+
+/* math.c: 64 random bits, of a generator for each thread. */
+uint64_t function_random(void);
+
+/* nested_compare.c: casts from nested types; NULL if there is none. */
+tsfs_kernel nested_cast_kernel(enum tsfs_type from, enum tsfs_type to);
 
 /* calendar.c: months on instants and dates; the day is cut to the month's last.  -ERANGE. */
 TSFS_MUST_CHECK int calendar_add_months_ts(int64_t ns, int64_t months, int64_t *out);

@@ -365,7 +365,7 @@ static int bit_count(KERNEL_ARGS)
 }
 
 /* SplitMix64 (Steele, Lea, Flood 2014), one stream a thread, seeded by the system. */
-static uint64_t next_random(void)
+uint64_t function_random(void)
 {
     static _Thread_local uint64_t state;
     static _Thread_local bool seeded;
@@ -386,7 +386,7 @@ static int random_double(KERNEL_ARGS)
     if (r == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++)
-        r[i] = (double)(next_random() >> 11) * 0x1p-53;
+        r[i] = (double)(function_random() >> 11) * 0x1p-53;
     return 0;
 }
 
@@ -409,7 +409,7 @@ static int random_range(KERNEL_ARGS)
         }
         __extension__ typedef unsigned __int128 wide;
         uint64_t range = (uint64_t)to - (uint64_t)from;
-        r[i] = (int64_t)((uint64_t)from + (uint64_t)((wide)next_random() * range >> 64));
+        r[i] = (int64_t)((uint64_t)from + (uint64_t)((wide)function_random() * range >> 64));
     }
     return 0;
 }

@@ -12,10 +12,11 @@
 #define REGISTRY_MAX 1024
 
 static const struct function_table *const families[] = {
-    &functions_arith,       &functions_interval, &functions_compare,   &functions_like,
-    &functions_math,        &functions_string,   &functions_search,    &functions_date_part,
-    &functions_datetime,    &functions_bin,      &functions_date_text, &functions_agg_basic,
-    &functions_agg_extreme, &functions_agg_by,   &functions_agg_stat,  &functions_agg_sketch,
+    &functions_arith,       &functions_interval,  &functions_compare,      &functions_like,
+    &functions_math,        &functions_string,    &functions_search,       &functions_date_part,
+    &functions_datetime,    &functions_bin,       &functions_date_text,    &functions_agg_basic,
+    &functions_agg_extreme, &functions_agg_by,    &functions_agg_stat,     &functions_agg_sketch,
+    &functions_array_make,  &functions_array_set, &functions_array_lambda, &functions_nested_compare,
 };
 
 static const struct tsfs_function *order[REGISTRY_MAX];
@@ -45,6 +46,37 @@ static void sort(const struct tsfs_function **items, uint32_t n)
     memcpy(items, merged, n * sizeof(*items));
 }
 
+/* "array(T), bigint... -> T" into the entry's arguments and result.  False: it cannot be read. */
+static bool read_signature(struct tsfs_function *fn)
+{
+    struct tsfs_str left = tsfs_str_from(fn->sig);
+    unsigned depth = 0;
+    size_t from = 0;
+    for (size_t i = 0; i < left.len; i++) {
+        depth += left.ptr[i] == '(';
+        depth -= left.ptr[i] == ')';
+        bool arrow = depth == 0 && left.ptr[i] == '-' && left.ptr[i + 1] == '>';
+        if (depth > 0 || (left.ptr[i] != ',' && !arrow))
+            continue;
+        struct tsfs_str arg = {left.ptr + from, i - from};
+        while (arg.len > 0 && arg.ptr[arg.len - 1] == ' ')
+            arg.len--;
+        while (arg.len > 0 && arg.ptr[0] == ' ') {
+            arg.ptr++;
+            arg.len--;
+        }
+        fn->variadic = arg.len > 3 && memcmp(arg.ptr + arg.len - 3, "...", 3) == 0;
+        arg.len -= fn->variadic ? 3 : 0;
+        if (arg.len > 0 &&
+            (fn->nargs == TSFS_FUNCTION_ARGS_MAX || !tsfs_type_parse(arg, &fn->args[fn->nargs++])))
+            return false;
+        from = i + (arrow ? 2 : 1);
+        if (arrow)
+            return tsfs_type_parse((struct tsfs_str){left.ptr + from, left.len - from}, &fn->result);
+    }
+    return false;
+}
+
 static void build(void)
 {
     uint32_t n = 0;
@@ -55,8 +87,11 @@ static void build(void)
             order[n++] = &families[f]->items[i];
         }
     sort(order, n);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         registry[i] = *order[i];
+        if (registry[i].sig != NULL && !read_signature(&registry[i]))
+            abort();
+    }
     set.n = n;
 }
 

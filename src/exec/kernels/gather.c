@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "col/nested.h"
 #include "exec/eval.h"
 #include "exec/kernels/bits.h"
 
@@ -118,6 +119,17 @@ static int copy_strings(struct tsfs_arena *arena, const struct tsfs_vec *v, uint
     return 0;
 }
 
+static int copy_nested(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t n, const void **to)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        to[i] = NULL;
+        if (!tsfs_vec_null(v, i))
+            rc = tsfs_nested_copy(arena, v->type, v->p[i], &to[i]);
+    }
+    return rc;
+}
+
 int vec_copy(struct tsfs_arena *arena, const struct tsfs_vec *from, uint32_t n, struct tsfs_vec *out)
 {
     const struct tsfs_vec same = *from, *v = &same; /* out may be from */
@@ -143,6 +155,8 @@ int vec_copy(struct tsfs_arena *arena, const struct tsfs_vec *from, uint32_t n, 
     out->data = data;
     if (v->type == TSFS_VARCHAR)
         return copy_strings(arena, v, n, data);
+    if (tsfs_type_is_nested(v->type))
+        return copy_nested(arena, v, n, data);
     memcpy(data, v->data, size);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "col/nested.h"
 
 #define FIRST_SLOTS    64u
 #define MOST_SLOTS     (UINT32_C(1) << 31)
@@ -26,6 +27,11 @@ static size_t align(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
+static bool is_string(enum tsfs_type type)
+{
+    return type == TSFS_VARCHAR || tsfs_type_is_nested(type);
+}
+
 int group_table_init(struct group_table *table, struct tsfs_arena *arena, uint32_t ncols,
                      const enum tsfs_type *types, uint32_t payload)
 {
@@ -33,21 +39,24 @@ int group_table_init(struct group_table *table, struct tsfs_arena *arena, uint32
     table->offsets = TSFS_NEW_ARRAY(arena, uint32_t, ncols + 1);
     if (table->offsets == NULL)
         return -ENOMEM;
+    table->string_types = TSFS_NEW_ARRAY(arena, enum tsfs_type, ncols + 1);
+    if (table->string_types == NULL)
+        return -ENOMEM;
     table->null_words = (ncols + 63) / 64;
     uint32_t at = table->null_words * 8;
     for (uint32_t i = 0; i < ncols; i++) {
-        if (types[i] == TSFS_VARCHAR)
+        if (is_string(types[i]))
             continue;
         table->offsets[i] = at;
         at += 8;
     }
     table->fixed_words = at / 8;
     for (uint32_t i = 0; i < ncols; i++) {
-        if (types[i] != TSFS_VARCHAR)
+        if (!is_string(types[i]))
             continue;
         table->offsets[i] = at;
         at += sizeof(struct tsfs_str);
-        table->nstrings++;
+        table->string_types[table->nstrings++] = types[i];
     }
     table->key_size = at;
     table->record_size = (uint32_t)align((size_t)at + payload, 8);
@@ -87,14 +96,20 @@ static void pack_column(const struct group_table *table, uint32_t col, const str
         uint32_t row = v->constant ? 0 : from + i;
         if (tsfs_vec_null(v, row)) {
             *(uint64_t *)nulls |= UINT64_C(1) << (col & 63);
-            memset(to, 0, table->types[col] == TSFS_VARCHAR ? sizeof(struct tsfs_str) : 8);
+            memset(to, 0, is_string(table->types[col]) ? sizeof(struct tsfs_str) : 8);
             continue;
         }
         switch (v->type) {
         case TSFS_BOOLEAN: *(uint64_t *)to = v->b[row]; break;
         case TSFS_DOUBLE: *(uint64_t *)to = double_word(v->d[row]); break;
         case TSFS_VARCHAR: *(struct tsfs_str *)to = v->s[row].ptr != NULL ? v->s[row] : TSFS_STR(""); break;
-        default: *(int64_t *)to = v->i[row]; break;
+        default:
+            if (tsfs_type_is_nested(v->type))
+                *(struct tsfs_str *)to =
+                    (struct tsfs_str){v->p[row], (size_t)tsfs_nested_hash(v->type, v->p[row])};
+            else
+                *(int64_t *)to = v->i[row];
+            break;
         }
     }
 }
@@ -130,7 +145,10 @@ static uint32_t hash_key(const struct group_table *table, const char *key)
         h = fold(h ^ words[i], UINT64_C(0xa0761d6478bd642f) + 2 * i);
     const struct tsfs_str *s = (const struct tsfs_str *)(key + (size_t)table->fixed_words * 8);
     for (uint32_t i = 0; i < table->nstrings; i++)
-        h = fold(h ^ (s[i].ptr != NULL ? tsfs_hash(s[i].ptr, s[i].len) : 1), UINT64_C(0xe7037ed1a0b428db));
+        h = fold(h ^ (s[i].ptr == NULL                              ? 1
+                      : tsfs_type_is_nested(table->string_types[i]) ? (uint64_t)s[i].len
+                                                                    : tsfs_hash(s[i].ptr, s[i].len)),
+                 UINT64_C(0xe7037ed1a0b428db));
     return (uint32_t)(h >> 32) ^ (uint32_t)h;
 }
 
@@ -142,9 +160,15 @@ static bool same_key(const struct group_table *table, const char *a, const char 
             return false;
     const struct tsfs_str *s = (const struct tsfs_str *)(a + (size_t)table->fixed_words * 8);
     const struct tsfs_str *t = (const struct tsfs_str *)(b + (size_t)table->fixed_words * 8);
-    for (uint32_t i = 0; i < table->nstrings; i++)
-        if (!tsfs_str_eq(s[i], t[i]))
+    for (uint32_t i = 0; i < table->nstrings; i++) {
+        enum tsfs_type type = table->string_types[i];
+        if (!tsfs_type_is_nested(type) || s[i].ptr == NULL || t[i].ptr == NULL) {
+            if (!tsfs_str_eq(s[i], t[i]))
+                return false;
+        } else if (s[i].len != t[i].len || !tsfs_nested_same(type, s[i].ptr, t[i].ptr)) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -209,9 +233,19 @@ static int add_group(struct group_table *table, const char *key, uint32_t *group
     if (table->key_size > 0)
         memcpy(to, key, table->key_size);
     struct tsfs_str *s = (struct tsfs_str *)(to + (size_t)table->fixed_words * 8);
-    for (uint32_t i = 0; i < table->nstrings; i++)
-        if (s[i].ptr != NULL && (s[i] = tsfs_arena_str(table->arena, s[i])).ptr == NULL)
+    for (uint32_t i = 0; i < table->nstrings; i++) {
+        if (s[i].ptr == NULL)
+            continue;
+        if (tsfs_type_is_nested(table->string_types[i])) {
+            const void *copy;
+            int rc = tsfs_nested_copy(table->arena, table->string_types[i], s[i].ptr, &copy);
+            if (rc != 0)
+                return rc;
+            s[i].ptr = copy;
+        } else if ((s[i] = tsfs_arena_str(table->arena, s[i])).ptr == NULL) {
             return -ENOMEM;
+        }
+    }
     *group = table->n++;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* A growable hash table of rows of values: the groups of GROUP BY, the seen values of DISTINCT.
  *
- * A key is packed: words of NULL bits, then a word per fixed-width column, then a tsfs_str per string column.
+ * A key is packed: words of NULL bits, then a word per fixed-width column, then a tsfs_str per string column;
+ * of a nested value that is its pointer, and its hash as the length.
  * Equal values have equal words (-0 is 0, every NaN is one, what NULL hides is 0).  Groups are numbered in
  * the order in which they come and keep their number and their place; each has payload bytes, zeroed at
  * first. */
@@ -18,6 +19,7 @@ struct group_slot;
 struct group_table {
     struct tsfs_arena *arena; /* keys, payloads, strings; borrowed */
     uint32_t ncols, nstrings;
+    enum tsfs_type *string_types; /* VARCHAR, or the type of a nested column */
     const enum tsfs_type *types;
     uint32_t *offsets;                /* of each column in a key */
     uint32_t null_words, fixed_words; /* NULL bits included in the latter */

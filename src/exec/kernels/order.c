@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "col/nested.h"
+
 #define RUN 16u
 
 static uint64_t double_prefix(double d)
@@ -41,7 +43,9 @@ void order_prefix(const struct order_key *key, const struct tsfs_vec *v, uint32_
         case TSFS_BOOLEAN: e->prefix = v->b[row]; break;
         case TSFS_DOUBLE: e->prefix = double_prefix(v->d[row]); break;
         case TSFS_VARCHAR: e->prefix = str_prefix(v->s[row]); break;
-        default: e->prefix = (uint64_t)v->i[row] ^ UINT64_C(1) << 63; break;
+        default:
+            e->prefix = tsfs_type_is_nested(v->type) ? 0 : (uint64_t)v->i[row] ^ UINT64_C(1) << 63;
+            break;
         }
         if (key->descending)
             e->prefix = ~e->prefix;
@@ -68,7 +72,10 @@ static int compare_values(const struct order_key *key, const struct tsfs_vec *a,
         c = (x > y) - (x < y);
         break;
     }
-    default: c = (a->i[i] > b->i[j]) - (a->i[i] < b->i[j]); break;
+    default:
+        c = tsfs_type_is_nested(a->type) ? tsfs_nested_order(a->type, a->p[i], b->p[j])
+                                         : (a->i[i] > b->i[j]) - (a->i[i] < b->i[j]);
+        break;
     }
     return key->descending ? -c : c;
 }
