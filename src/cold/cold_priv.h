@@ -17,11 +17,12 @@
 
 struct tsfs_segment {
     _Atomic uint32_t refs;
-    int dirfd;           /* borrowed */
-    char *path;          /* NULL: an unnamed file, whose descriptor is all there is */
-    bool native;         /* has an index of ours */
-    uint64_t number;     /* of all segments ever opened: the cache's name for it */
-    _Atomic bool cached; /* it may have pages in the cache */
+    int dirfd;            /* borrowed */
+    char *path;           /* NULL: an unnamed file, whose descriptor is all there is */
+    bool native;          /* has an index of ours */
+    uint64_t number;      /* of all segments ever opened: the cache's name for it */
+    _Atomic bool cached;  /* it may have pages in the cache */
+    _Atomic bool fetched; /* the kernel was asked for the page indexes at its end */
     struct tsfs_segment_facts facts;
     pthread_mutex_t lock; /* guards what follows; leaf but for loading */
     unsigned pins;
@@ -76,6 +77,10 @@ struct cold_pages; /* of one cursor */
 TSFS_MUST_CHECK int pages_create(struct tsfs_segment *s, bool shared, struct tsfs_scan_stats *stats,
                                  struct cold_pages **out);
 void pages_free(struct cold_pages *p); /* takes NULL */
+/* What will be asked for, so that what is not in memory can be fetched from the disk ahead and in few pieces:
+ * these columns of the file, of the series list[*pos - 1], list[*pos] ... list[n - 1].  All is borrowed. */
+void pages_plan(struct cold_pages *p, const uint32_t *columns, uint32_t ncolumns, const uint32_t *list,
+                const uint32_t *pos, const uint32_t *n);
 /* Rows [row, end) of the file come next: pages outside are given back, vectors handed out before die. */
 void pages_focus(struct cold_pages *p, uint64_t row, uint64_t end);
 /* Rows of the file, all in one row group, as a flat or constant vector; lives until the next focus. */

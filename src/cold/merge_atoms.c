@@ -71,6 +71,24 @@ static int add_rows(struct merge *m, struct merge_source *s, struct merge_atom a
     return add_atom(m, a, err);
 }
 
+/* The pages of a segment, and what will be read of them. */
+static int open_pages(struct merge *m, struct merge_source *s)
+{
+    const struct tsfs_scan_spec *spec = m->spec;
+    uint32_t *columns = tsfs_arena_alloc(&m->arena, (spec->n_columns + 1) * sizeof(*columns)), n = 0;
+    int rc = columns ? pages_create(s->segment, !m->sorted, &m->base.stats, &s->pages) : -ENOMEM;
+    if (rc)
+        return rc;
+    columns[n++] = 0;
+    for (uint32_t i = 0; i < spec->n_columns; i++) {
+        uint16_t o = spec->columns[i];
+        if (m->schema->cols[o].role == TSFS_ROLE_MEASURE && s->map.column[o] != COLD_NONE)
+            columns[n++] = s->map.column[o];
+    }
+    pages_plan(s->pages, columns, n, s->list, &s->pos, &s->end);
+    return 0;
+}
+
 static int add_segment(struct merge *m, uint32_t source, uint32_t number, struct tsfs_error *err)
 {
     struct merge_source *s = &m->sources[source];
@@ -83,7 +101,7 @@ static int add_segment(struct merge *m, uint32_t source, uint32_t number, struct
         return rc;
     uint64_t row = series->row[at], end = series->row[at + 1], block = series->block[at];
     s->series_end = end;
-    if (!s->pages && pages_create(s->segment, !m->sorted, &m->base.stats, &s->pages) != 0)
+    if (!s->pages && open_pages(m, s) != 0)
         return oom(err);
     pages_focus(s->pages, row, end);
     uint32_t group = 0;

@@ -4,8 +4,13 @@
  * so each column keeps its pages until the cursor's focus has passed them.  Where they come from is the
  * cache's business (cache.c), unless the reader wants the bytes as they are in the file, or reads everything
  * once and would only push out what others need.  What lies in one page is handed out where it is; what spans
- * pages is put together in the arena of the run. */
+ * pages is put together in the arena of the run.
+ *
+ * A page that must come from the disk is seldom alone: the other columns' pages of the same rows follow, and
+ * then those of the next series.  Read one by one they cost a disk access each; so at the first page that is
+ * not in the cache the kernel is told of what lies ahead, stretch by stretch. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +32,10 @@ struct cold_pages {
     uint32_t *held; /* the columns that have pages */
     uint32_t nheld;
     struct tsfs_arena run;
+    /* the plan, and the row up to which the kernel knows of it */
+    const uint32_t *plan_columns, *plan_list, *plan_pos, *plan_n;
+    uint32_t nplan_columns;
+    uint64_t told;
 };
 
 int pages_create(struct tsfs_segment *s, bool shared, struct tsfs_scan_stats *stats, struct cold_pages **out)
@@ -105,6 +114,85 @@ static void to_doubles(struct tsfs_vec *vec, uint32_t nrows, unsigned digits)
     vec->type = TSFS_DOUBLE;
 }
 
+void pages_plan(struct cold_pages *p, const uint32_t *columns, uint32_t ncolumns, const uint32_t *list,
+                const uint32_t *pos, const uint32_t *n)
+{
+    p->plan_columns = columns;
+    p->nplan_columns = ncolumns;
+    p->plan_list = list;
+    p->plan_pos = pos;
+    p->plan_n = n;
+}
+
+#define AHEAD_ROWS   (256u << 10) /* of all series that the kernel is told of at once */
+#define AHEAD_SERIES (16u << 10)  /* rows of one series: it may be asked for but for a short time */
+#define AHEAD_LIST   1024u        /* series that are looked at */
+#define AHEAD_GAP    (32u << 10)  /* bytes that are rather read than skipped */
+
+/* Tells the kernel of column's pages with rows [row, end), all in one row group. */
+static void tell(struct cold_pages *p, uint32_t column, uint32_t group, uint64_t row, uint64_t end,
+                 uint64_t *from, uint64_t *to)
+{
+    struct tsfs_pq_chunk *chunk;
+    uint32_t npages;
+    if (segment_chunk(p->segment, group, column, &chunk, NULL) != 0)
+        return; /* reading it will say why */
+    const struct tsfs_pq_page *pages = tsfs_pq_chunk_pages(chunk, &npages);
+    uint64_t first_row = p->segment->index->group_row[group];
+    const struct tsfs_pq_page *first = &pages[tsfs_pq_chunk_find(chunk, row - first_row)];
+    const struct tsfs_pq_page *last = &pages[tsfs_pq_chunk_find(chunk, end - 1 - first_row)];
+    if (*to && first->offset >= *from && first->offset <= *to + AHEAD_GAP) {
+        if (last->offset + last->size > *to)
+            *to = last->offset + last->size;
+        return;
+    }
+    if (*to > *from)
+        (void)posix_fadvise(p->segment->fd, (off_t)*from, (off_t)(*to - *from), POSIX_FADV_WILLNEED);
+    *from = first->offset;
+    *to = last->offset + last->size;
+}
+
+/* The page with row is not in the cache: tells the kernel of it and of what follows. */
+static void tell_ahead(struct cold_pages *p, uint64_t row)
+{
+    struct cold_index *ix = p->segment->index;
+    if (!p->plan_list || row < p->told)
+        return;
+    for (uint32_t c = 0; c < p->nplan_columns; c++) {
+        uint64_t from = 0, to = 0, told = 0, at = row;
+        uint32_t i = *p->plan_pos ? *p->plan_pos - 1 : 0;
+        uint32_t stop_at = *p->plan_n - i < AHEAD_LIST ? *p->plan_n : i + AHEAD_LIST;
+        for (uint32_t rows = 0; i < stop_at && rows < AHEAD_ROWS; i++) {
+            const struct cold_series_slice *s;
+            if (cold_index_series(ix, p->plan_list[i] / COLD_SLICE, &s, NULL) != 0)
+                break;
+            uint64_t first = s->row[p->plan_list[i] % COLD_SLICE],
+                     end = s->row[p->plan_list[i] % COLD_SLICE + 1];
+            bool cut = false;
+            if (end <= at)
+                continue;
+            at = first > at ? first : at;
+            if (end - at > AHEAD_SERIES) {
+                end = at + AHEAD_SERIES;
+                cut = true;
+            }
+            rows += (uint32_t)(end - at);
+            while (at < end) {
+                uint32_t group = group_of(ix, at);
+                uint64_t stop = ix->group_row[group + 1] < end ? ix->group_row[group + 1] : end;
+                tell(p, p->plan_columns[c], group, at, stop, &from, &to);
+                at = stop;
+            }
+            told = at;
+            if (cut)
+                break;
+        }
+        if (to > from)
+            (void)posix_fadvise(p->segment->fd, (off_t)from, (off_t)(to - from), POSIX_FADV_WILLNEED);
+        p->told = told > p->told ? told : p->told;
+    }
+}
+
 static int decode(struct cold_pages *p, uint32_t column, struct tsfs_pq_chunk *chunk, uint32_t number,
                   struct cold_page **out, struct tsfs_error *err)
 {
@@ -140,6 +228,7 @@ static int get_page(struct cold_pages *p, uint32_t column, uint64_t row, struct 
     uint64_t number = (uint64_t)group << 32 | i;
     if (p->shared && (*out = cold_cache_find(p->segment->number, column, number)) != NULL)
         return 0;
+    tell_ahead(p, row);
     rc = decode(p, column, chunk, i, out, err);
     if (rc)
         return rc;

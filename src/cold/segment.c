@@ -5,6 +5,7 @@
  * pin, so that a thousand idle partitions cost a path and a few numbers each.  Files are read with pread and
  * never mapped: a file cut short under us is an I/O error, not a signal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "base/decimal.h"
 #include "base/io.h"
 #include "cold/cache.h"
+
+#define TAIL_BYTES (256u << 10) /* where the page indexes of most segments are */
 
 static int oom(struct tsfs_error *err)
 {
@@ -46,6 +49,7 @@ static void unload(struct tsfs_segment *s)
     if (s->fd >= 0)
         tsfs_io()->close(s->fd);
     s->fd = -1;
+    atomic_store(&s->fetched, false);
 }
 
 /* "offset length version"; false if it cannot be ours. */
@@ -262,6 +266,10 @@ int segment_chunk(struct tsfs_segment *s, uint32_t group, uint32_t column, struc
     size_t i = (size_t)group * tsfs_pq_reader_info(s->reader)->ncolumns + column;
     struct tsfs_pq_chunk *c = atomic_load_explicit(&s->chunks[i], memory_order_acquire);
     if (!c) {
+        if (s->index && !atomic_exchange(&s->fetched, true)) {
+            uint64_t tail = s->facts.bytes < TAIL_BYTES ? s->facts.bytes : TAIL_BYTES;
+            (void)posix_fadvise(s->fd, (off_t)(s->facts.bytes - tail), (off_t)tail, POSIX_FADV_WILLNEED);
+        }
         int rc = tsfs_pq_chunk_open(s->reader, group, column, &c, err);
         if (rc)
             return rc;
