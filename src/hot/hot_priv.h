@@ -42,6 +42,7 @@ struct hot_chunk {
     _Atomic(struct hot_chunk *) next;
     struct hot_chunk *prev;
     int64_t *time;
+    int64_t t_first; /* of its first row */
     _Atomic(struct hot_colset *) cols;
     const struct hot_shape *shape; /* the writer's: the first columns are this shape's, in its order */
     uint32_t start;                /* number of its first row in the lane */

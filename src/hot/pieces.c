@@ -300,7 +300,7 @@ static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t r
     }
     if (b->ends & TSFS_SCAN_LAST) {
         last = atomic_load_explicit(&lane->tail, memory_order_acquire);
-        while (last && (last->start >= rows || last->time[0] > snap->time_max))
+        while (last && (last->start >= rows || last->t_first > snap->time_max))
             last = last->prev;
         if (!last)
             return 0;
@@ -329,18 +329,21 @@ static int collect(struct build *b, const struct hot_lane *lane, uint32_t rows, 
     uint32_t cap = 0;
     if (ordered && b->ends)
         return collect_ends(b, lane, rows, side);
-    const struct hot_chunk *chunk = atomic_load_explicit(&lane->head, memory_order_acquire);
-    for (; chunk && chunk->start < rows; chunk = atomic_load_explicit(&chunk->next, memory_order_acquire)) {
+    const struct hot_chunk *chunk = atomic_load_explicit(&lane->head, memory_order_acquire), *next;
+    for (; chunk && chunk->start < rows; chunk = next) {
+        next = atomic_load_explicit(&chunk->next, memory_order_acquire);
         uint32_t n = rows - chunk->start < chunk->cap ? rows - chunk->start : chunk->cap;
         struct slice s = {.chunk = chunk, .from = 0, .to = n, .full = n == chunk->cap};
-        if (ordered) {
-            if (chunk->time[0] > snap->time_max)
+        if (ordered) { /* by the chunks' first times as far as these decide, to leave the others in memory */
+            bool more = next && next->start < rows;
+            if (chunk->t_first > snap->time_max)
                 break;
-            if (chunk->time[n - 1] < snap->time_min)
+            if (more && next->t_first <= snap->time_min)
                 continue;
-            if (chunk->time[0] < snap->time_min)
+            if (chunk->t_first < snap->time_min)
                 s.from = lower_bound(chunk->time, 0, n, snap->time_min);
-            if (chunk->time[n - 1] > snap->time_max) /* time_max < INT64_MAX here */
+            if ((!more || next->t_first > snap->time_max) &&
+                chunk->time[n - 1] > snap->time_max) /* time_max < INT64_MAX here */
                 s.to = lower_bound(chunk->time, s.from, n, snap->time_max + 1);
             if (s.from == s.to)
                 continue;

@@ -147,6 +147,8 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_
     if (rc)
         return rc;
     chunk->time[row] = time;
+    if (row == 0)
+        chunk->t_first = time;
     chunk->cells += ncells;
     lane->staged++;
     if (time > t_max)
