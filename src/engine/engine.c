@@ -153,6 +153,14 @@ int tsfs_engine_start(struct tsfs_engine *e, struct tsfs_error *err)
     return rc < 0 ? tsfs_error_set(err, rc, "cannot start threads: %s", strerror(-rc)) : 0;
 }
 
+static void save_reports(struct tsfs_node *node)
+{
+    int rc = node->engine->options.read_only || node->dirfd < 0 ? 0 : node_save_reports(node);
+    if (rc < 0)
+        tsfs_log(TSFS_LOG_WARNING, "the errors of %s could not be kept: %s",
+                 node->name[0] ? node->name : "the root", strerror(-rc));
+}
+
 int tsfs_engine_close(struct tsfs_engine *e)
 {
     int rc = 0;
@@ -171,18 +179,21 @@ int tsfs_engine_close(struct tsfs_engine *e)
                              tables[i]->parent->name, tables[i]->name, strerror(-one));
                     rc = one;
                 }
+                save_reports(tables[i]);
                 tsfs_node_unref(tables[i]);
             }
             free(tables);
         }
         for (unsigned i = 0; i < e->root->nchildren; i++) {
             struct tsfs_node *database = e->root->children[i];
+            save_reports(database);
             for (unsigned j = 0; j < database->nchildren; j++)
                 tsfs_node_unref(database->children[j]);
             database->nchildren = 0;
             tsfs_node_unref(database);
         }
         e->root->nchildren = 0;
+        save_reports(e->root);
         tsfs_node_unref(e->root);
     }
     if (e->tmp_fd >= 0)

@@ -127,6 +127,8 @@ struct tsfs_engine {
 /* node.c */
 TSFS_MUST_CHECK int node_new(struct tsfs_engine *engine, struct tsfs_node *parent, const char *name,
                              enum tsfs_node_kind kind, struct tsfs_node **out);
+/* Its errors and rejected texts to their files, at a clean end. */
+TSFS_MUST_CHECK int node_save_reports(struct tsfs_node *node);
 TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error *err);
 /* Every table, counted references in a malloc'd array; the caller unrefs and frees. */
 TSFS_MUST_CHECK int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned *n);

@@ -1,8 +1,8 @@
 /* The tree of databases and tables, as folders below DATA:
  *
- *     DATA/.format .lock .tmp/ .perms            the daemon's own; a leading dot is never a database
- *     DATA/<database>/.conf .perms               settings, owners and modes
- *     DATA/<database>/<table>/table.conf schema perms <partitions>
+ *     DATA/.format .lock .tmp/ .perms .errors    the daemon's own; a leading dot is never a database
+ *     DATA/<database>/.conf .perms .errors       settings, owners and modes, reports
+ *     DATA/<database>/<table>/table.conf schema perms errors rejected <partitions>
  *
  * A folder appears under its name whole: it is made in .tmp, synced, and renamed into place; it goes the
  * same way back.  What is in memory under tree_lock mirrors the folders. */
@@ -37,6 +37,11 @@ static const char *config_name(const struct tsfs_node *node)
 static const char *perms_name(const struct tsfs_node *node)
 {
     return node->kind == TSFS_NODE_TABLE ? "perms" : ".perms";
+}
+
+static const char *errors_name(const struct tsfs_node *node)
+{
+    return node->kind == TSFS_NODE_TABLE ? "errors" : ".errors";
 }
 
 /* ---- lifetime ---------------------------------------------------------------------------------------- */
@@ -704,6 +709,10 @@ static int load_meta(struct tsfs_node *node, struct tsfs_error *err)
         rc = tsfs_perms_parse(&node->perms, tsfs_buf_str(&text), err);
     if (rc == -ENOENT)
         rc = 0;
+    if (rc == 0)
+        rc = ring_load(&node->errors, node->dirfd, errors_name(node));
+    if (rc == 0 && node->kind == TSFS_NODE_TABLE)
+        rc = ring_load(&node->rejected, node->dirfd, "rejected");
     tsfs_buf_free(&text);
     return rc;
 }
@@ -738,6 +747,14 @@ static int load_children(struct tsfs_node *parent, struct tsfs_error *err)
         insert_child(parent, node);
     }
     free_names(&names);
+    return rc;
+}
+
+int node_save_reports(struct tsfs_node *node)
+{
+    int rc = node->dead ? 0 : ring_save(&node->errors, node->dirfd, errors_name(node));
+    if (rc == 0 && !node->dead && node->kind == TSFS_NODE_TABLE)
+        rc = ring_save(&node->rejected, node->dirfd, "rejected");
     return rc;
 }
 

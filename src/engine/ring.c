@@ -1,5 +1,8 @@
 #include "engine/ring.h"
 
+#include <errno.h>
+
+#include "base/io.h"
 #include "base/time.h"
 
 void ring_init(struct ring *ring, size_t max)
@@ -52,6 +55,7 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text)
         ring->text.len += text.len + 1;
         ring->appended += text.len + 1;
         ring->last = text.len + 1;
+        ring->changed = true;
     }
     uint64_t mark = ring->appended;
     ring->mtime = tsfs_time_now();
@@ -65,6 +69,7 @@ void ring_retract(struct ring *ring, uint64_t mark)
     if (mark == ring->appended && ring->last <= ring->text.len) {
         ring->text.len -= ring->last;
         ring->appended++; /* the mark is used up */
+        ring->changed = true;
         ring->mtime = tsfs_time_now();
     }
     pthread_mutex_unlock(&ring->lock);
@@ -84,4 +89,26 @@ int64_t ring_mtime(struct ring *ring)
     int64_t t = ring->mtime;
     pthread_mutex_unlock(&ring->lock);
     return t;
+}
+
+int ring_load(struct ring *ring, int dirfd, const char *path)
+{
+    struct tsfs_buf text = {0};
+    int rc = tsfs_io_read_file(dirfd, path, 2 * ring->max, &text);
+    if (rc == 0)
+        ring_append(ring, tsfs_buf_str(&text));
+    tsfs_buf_free(&text);
+    ring->changed = false;
+    return rc == -ENOENT || rc == -EFBIG ? 0 : rc;
+}
+
+int ring_save(struct ring *ring, int dirfd, const char *path)
+{
+    int rc = 0;
+    pthread_mutex_lock(&ring->lock);
+    if (ring->changed)
+        rc = tsfs_io_replace_file(dirfd, path, ring->text.data, ring->text.len, 0600);
+    ring->changed = ring->changed && rc < 0;
+    pthread_mutex_unlock(&ring->lock);
+    return rc;
 }

@@ -3,6 +3,7 @@
 #define TSFS_ENGINE_RING_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -14,6 +15,7 @@ struct ring {
     uint64_t appended; /* bytes ever appended: a mark's unit */
     size_t last;       /* bytes of the newest entry */
     int64_t mtime;     /* ns, of the last change */
+    bool changed;      /* since it was loaded or saved */
 };
 
 void ring_init(struct ring *ring, size_t max);
@@ -25,5 +27,8 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text);
 void ring_retract(struct ring *ring, uint64_t mark);
 TSFS_MUST_CHECK int ring_render(struct ring *ring, struct tsfs_buf *out);
 int64_t ring_mtime(struct ring *ring);
+/* From and to a file below dirfd, so that a clean end and a new start lose nothing.  No such file: empty. */
+TSFS_MUST_CHECK int ring_load(struct ring *ring, int dirfd, const char *path);
+TSFS_MUST_CHECK int ring_save(struct ring *ring, int dirfd, const char *path);
 
 #endif

@@ -1,0 +1,360 @@
+/* What goes wrong around the engine: damaged files in DATA, a disk that refuses, lines cut and refused.
+ * Nothing may be lost that can be kept, and whatever is not touched goes on working. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "base/time.h"
+#include "tsfs/engine.h"
+
+struct fixture {
+    char data[64];
+    uint64_t memory;
+    struct tsfs_engine *engine;
+    struct tsfs_node *root, *db;
+};
+
+static const struct tsfs_creds me = {0};
+
+static int try_start(struct fixture *f, struct tsfs_error *err)
+{
+    struct tsfs_engine_options options = {.data = f->data, .threads = 1, .memory = f->memory};
+    int rc = tsfs_engine_open(&options, &f->engine, err);
+    if (rc < 0)
+        return rc;
+    assert_int_equal(tsfs_engine_start(f->engine, err), 0);
+    f->root = tsfs_engine_root(f->engine);
+    if (tsfs_node_lookup(f->root, "plant", &f->db) < 0)
+        assert_int_equal(tsfs_node_create(f->root, "plant", &me, 0755, &f->db), 0);
+    return 0;
+}
+
+static void start(struct fixture *f)
+{
+    struct tsfs_error err = {0};
+    assert_int_equal(try_start(f, &err), 0);
+}
+
+static void stop(struct fixture *f)
+{
+    tsfs_node_unref(f->db);
+    tsfs_node_unref(f->root);
+    assert_int_equal(tsfs_engine_close(f->engine), 0);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    strcpy(f->data, "/tmp/tsfs-faults-XXXXXX");
+    assert_non_null(mkdtemp(f->data));
+    start(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    stop(f);
+    assert_int_equal(tsfs_io_remove_tree(AT_FDCWD, f->data), 0);
+    free(f);
+    return 0;
+}
+
+static ssize_t put(struct tsfs_node *node, const char *text)
+{
+    struct tsfs_writer *w;
+    assert_int_equal(tsfs_writer_open(node, &me, &w), 0);
+    ssize_t n = tsfs_writer_write(w, text, strlen(text));
+    tsfs_writer_close(w);
+    return n;
+}
+
+static const char *ask(struct tsfs_node *node, const char *sql)
+{
+    static char result[1 << 16];
+    struct tsfs_query *q;
+    assert_int_equal(tsfs_query_create(node, &me, TSFS_QUERY_CSV, sql, strlen(sql), &q), 0);
+    ssize_t n = tsfs_query_read(q, result, sizeof(result) - 1, 0, NULL, NULL);
+    if (n < 0)
+        snprintf(result, sizeof(result), "error: %s", tsfs_query_error(q)->message);
+    else
+        result[n] = '\0';
+    tsfs_query_free(q);
+    return result;
+}
+
+static struct tsfs_node *table(struct fixture *f, const char *name)
+{
+    struct tsfs_node *t;
+    assert_int_equal(tsfs_node_lookup(f->db, name, &t), 0);
+    return t;
+}
+
+static int command(struct fixture *f, const char *name, enum tsfs_file file, const char *text)
+{
+    struct tsfs_error err = {0};
+    struct tsfs_node *t = table(f, name);
+    int rc = tsfs_node_store(t, file, text, strlen(text), NULL, NULL, &err);
+    tsfs_node_unref(t);
+    return rc;
+}
+
+static bool shows(struct fixture *f, const char *name, enum tsfs_file file, const char *text)
+{
+    struct tsfs_buf all = {0};
+    struct tsfs_node *t = table(f, name);
+    assert_int_equal(tsfs_node_render(t, file, &all), 0);
+    tsfs_node_unref(t);
+    bool found = all.len && memmem(all.data, all.len, text, strlen(text));
+    tsfs_buf_free(&all);
+    return found;
+}
+
+/* The path of a file in the folder of the partition `days` days ago, whose start is *start. */
+static void partition_path(struct fixture *f, const char *name, int days, const char *file, char out[256])
+{
+    int64_t t = (tsfs_time_now() / TSFS_NS_PER_DAY - days) * TSFS_NS_PER_DAY;
+    char text[TSFS_TIME_TEXT_MAX];
+    tsfs_time_format(t, text);
+    snprintf(out, 256, "%s/plant/%s/%.10sT00Z/%s", f->data, name, text, file);
+}
+
+static void put_days_ago(struct fixture *f, const char *name, int days, int rows)
+{
+    char text[4096];
+    size_t len = 0;
+    int64_t t = (tsfs_time_now() / TSFS_NS_PER_DAY - days) * TSFS_NS_PER_DAY;
+    for (int i = 0; i < rows; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s,a=b v=1i %lld\n", name, (long long)t + i);
+    assert_int_equal(put(f->db, text), len);
+}
+
+static void overwrite(const char *path, off_t at, const char *bytes, size_t n)
+{
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, at), n);
+    close(fd);
+}
+
+/* A log whose first record is damaged has no rows to migrate, but is kept; and life goes on. */
+static void damaged_log(void **state)
+{
+    struct fixture *f = *state;
+    char path[256];
+    struct stat st;
+    put_days_ago(f, "m", 1, 1);
+    put_days_ago(f, "m", 1, 2);
+    partition_path(f, "m", 1, "wal-000001", path);
+    stop(f);
+    overwrite(path, 60, "\xff\xff", 2);
+    start(f);
+    assert_true(shows(f, "m", TSFS_FILE_ERRORS, "damaged"));
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
+    assert_int_equal(command(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    partition_path(f, "m", 1, "wal-000001.damaged", path);
+    assert_int_equal(stat(path, &st), 0);
+    put_days_ago(f, "m", 1, 3);
+    assert_int_equal(command(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    stop(f);
+    start(f);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n3\n");
+    partition_path(f, "m", 1, "wal-000001.damaged", path);
+    assert_int_equal(stat(path, &st), 0);
+}
+
+static int count_file(void *ctx, const struct tsfs_cold_file *file)
+{
+    char *name = ctx;
+    if (file->rows == 0)
+        snprintf(name, 64, "%s", file->name);
+    return 0;
+}
+
+/* A segment that cannot be read: its partition says so, the others answer, its bytes can be had and removed.
+ * Names that only look like ours are nobody's business. */
+static void broken_segment(void **state)
+{
+    struct fixture *f = *state;
+    char path[256], name[64] = "";
+    struct tsfs_cold_file file;
+    put_days_ago(f, "m", 1, 5);
+    put_days_ago(f, "m", 2, 7);
+    assert_int_equal(command(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    stop(f);
+    partition_path(f, "m", 2, "seg-000001.parquet", path);
+    assert_int_equal(truncate(path, 100), 0);
+    partition_path(f, "m", 1, "seg--1.parquet", path);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    start(f);
+    assert_true(strncmp(ask(f->db, "SELECT count(*) AS n FROM m"), "error: partition", 16) == 0);
+    char at[TSFS_TIME_TEXT_MAX], sql[128];
+    tsfs_time_format((tsfs_time_now() / TSFS_NS_PER_DAY - 1) * TSFS_NS_PER_DAY, at);
+    snprintf(sql, sizeof(sql), "SELECT count(*) AS n FROM m WHERE time >= '%.19s'", at);
+    assert_string_equal(ask(f->db, sql), "n\n5\n");
+    struct tsfs_node *t = table(f, "m");
+    assert_int_equal(tsfs_node_cold_list(t, count_file, name), 0);
+    assert_true(name[0] != '\0');
+    fd = tsfs_node_cold_open(t, name, &file);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(file.bytes, 100);
+    assert_int_equal(tsfs_node_cold_remove(t, name), 0);
+    tsfs_node_unref(t);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n5\n");
+}
+
+/* A schema file that is no schema: the mount is refused, and the file stays as it is. */
+static void damaged_schema(void **state)
+{
+    struct fixture *f = *state;
+    char path[256];
+    struct stat before, after;
+    struct tsfs_error err = {0};
+    put_days_ago(f, "m", 1, 5);
+    stop(f);
+    snprintf(path, sizeof(path), "%s/plant/m/schema", f->data);
+    assert_int_equal(stat(path, &before), 0);
+    overwrite(path, 4, "x", 1); /* in the name's end: the first line is none any more */
+    assert_int_equal(try_start(f, &err), -EINVAL);
+    assert_non_null(strstr(err.message, "schema"));
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_size, after.st_size);
+    overwrite(path, 4, "\t", 1);
+    start(f);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n5\n");
+}
+
+/* Memory is full and cannot be migrated: ENOSPC, not an end; and it passes when the cause has gone. */
+static void migration_refused(void **state)
+{
+    struct fixture *f = *state;
+    char path[256], text[8192];
+    stop(f);
+    f->memory = 1u << 20;
+    start(f);
+    put_days_ago(f, "m", 1, 5);
+    partition_path(f, "m", 1, "seg-000001.parquet.tmp", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    int64_t t = (tsfs_time_now() / TSFS_NS_PER_DAY - 1) * TSFS_NS_PER_DAY + TSFS_NS_PER_S;
+    ssize_t n = 1;
+    int rows = 0;
+    while (rows < 1000000 && n > 0) {
+        size_t len = 0;
+        for (int i = 0; i < 100; i++)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "m,a=c v=1i %lld\n",
+                                    (long long)t + rows + i);
+        n = put(f->db, text);
+        rows += n > 0 ? 100 : 0;
+    }
+    assert_int_equal(n, -ENOSPC);
+    assert_true(shows(f, "m", TSFS_FILE_ERRORS, "stays in memory"));
+    assert_int_equal(rmdir(path), 0);
+    for (int i = 0; i < 10 && n < 0; i++)
+        n = put(f->db, text);
+    assert_int_equal(n, strlen(text));
+    snprintf(path, sizeof(path), "n\n%d\n", 5 + rows + 100);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), path);
+    stop(f);
+    f->memory = 0;
+    start(f);
+}
+
+/* Lines written to a database are kept in the rejected text of their table, and the error's column is right.
+ */
+static void refused_lines(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f->db, "m,a=b v=1i,w=2\n"), 15);
+    assert_int_equal(put(f->db, "m,a=b v=oops\n"), -EINVAL);
+    assert_int_equal(put(f->db, "m,a=b w=2,v=\"x\"\n"), -EINVAL);
+    assert_int_equal(put(f->db, "m,a=b,a=c v=1i\n"), -EINVAL);
+    assert_int_equal(put(f->db, "m,a=b v=7"), 9);
+    assert_true(
+        shows(f, "m", TSFS_FILE_REJECTED, "m,a=b v=oops\nm,a=b w=2,v=\"x\"\nm,a=b,a=c v=1i\nm,a=b v=7\n"));
+    struct tsfs_buf errors = {0};
+    assert_int_equal(tsfs_node_render(f->db, TSFS_FILE_ERRORS, &errors), 0);
+    assert_int_equal(tsfs_buf_append(&errors, "", 1), 0);
+    assert_non_null(strstr(errors.data, "line 1, column 11: field \"v\" is varchar"));
+    assert_non_null(strstr(errors.data, "line 1, column 7: "));
+    tsfs_buf_free(&errors);
+    stop(f); /* they outlive a clean end */
+    start(f);
+    assert_true(shows(f, "m", TSFS_FILE_REJECTED, "m,a=b v=oops\n"));
+    assert_int_equal(tsfs_node_render(f->db, TSFS_FILE_ERRORS, &errors), 0);
+    assert_true(errors.len > 0 && errors.data[errors.len - 1] == '\n');
+    assert_non_null(memmem(errors.data, errors.len, "column 11", 9));
+    tsfs_buf_free(&errors);
+    /* the same in the table's own file, with the measurement left out */
+    struct tsfs_node *t = table(f, "m");
+    assert_int_equal(put(t, "v=1i\n,a=b,a=c v=1i\n"), 5);
+    assert_int_equal(put(t, ",a=b,a=c v=1i\n"), -EINVAL);
+    assert_true(shows(f, "m", TSFS_FILE_ERRORS, "line 1, column 6: "));
+    tsfs_node_unref(t);
+}
+
+/* A rest that is completed after all is taken back from rejected, also when it holds line breaks. */
+static void completed_tail(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    assert_int_equal(put(f->db, "m s=\"x\"\n"), 8);
+    struct tsfs_node *t = table(f, "m");
+    assert_int_equal(tsfs_writer_open(t, &me, &w), 0);
+    assert_int_equal(tsfs_writer_write(w, "m s=\"one\ntwo", 12), 12);
+    assert_int_equal(tsfs_writer_flush(w), -EINVAL);
+    assert_true(shows(f, "m", TSFS_FILE_REJECTED, "one\ntwo\n"));
+    for (const char *p = "\nthree\"\n"; *p; p++)
+        assert_int_equal(tsfs_writer_write(w, p, 1), 1);
+    assert_int_equal(tsfs_writer_flush(w), 0);
+    tsfs_writer_close(w);
+    tsfs_node_unref(t);
+    assert_false(shows(f, "m", TSFS_FILE_REJECTED, "one"));
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m WHERE s LIKE '%three'"), "n\n1\n");
+}
+
+/* truncate beside a writer that syncs: it ends, and fsync does not fail over what is gone. */
+static void truncate_and_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    assert_int_equal(tsfs_writer_open(f->db, &me, &w), 0);
+    for (int i = 0; i < 20; i++) {
+        char text[256];
+        int len = snprintf(text, sizeof(text), "m v=%di\nm v=1i %lld\n", i,
+                           (long long)(tsfs_time_now() - i % 5 * TSFS_NS_PER_DAY));
+        assert_int_equal(tsfs_writer_write(w, text, (size_t)len), len);
+        assert_int_equal(command(f, "m", TSFS_FILE_CTL, "truncate\n"), 0);
+        assert_int_equal(tsfs_writer_sync(w), 0);
+        assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
+    }
+    tsfs_writer_close(w);
+    assert_int_equal(tsfs_node_remove(f->db, "m"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(damaged_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(broken_segment, setup, teardown),
+        cmocka_unit_test_setup_teardown(damaged_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(migration_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(refused_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(completed_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(truncate_and_sync, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
