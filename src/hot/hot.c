@@ -27,6 +27,7 @@
 #include "hot/hot_priv.h"
 
 #define BUMP_FIRST    (16u << 10)
+#define HEADS_FIRST   (4u << 10)
 #define STRINGS_FIRST (4u << 10)
 
 int tsfs_hot_create(struct tsfs_series_index *series, struct tsfs_budget *budget, struct tsfs_hot **out)
@@ -38,6 +39,7 @@ int tsfs_hot_create(struct tsfs_series_index *series, struct tsfs_budget *budget
     hot->series = series;
     hot->budget = budget;
     hot->bump = (struct slab_bump){.first = BUMP_FIRST, .budget = budget};
+    hot->heads = (struct slab_bump){.first = HEADS_FIRST, .budget = budget};
     hot->strings = (struct slab_bump){.first = STRINGS_FIRST, .budget = budget};
     hot->t_min = INT64_MAX;
     hot->t_max = INT64_MIN;
@@ -59,6 +61,7 @@ void tsfs_hot_unref(struct tsfs_hot *hot)
     hot_batch_end(hot);
     hot_replay_free(hot);
     slab_bump_free(&hot->bump);
+    slab_bump_free(&hot->heads);
     slab_bump_free(&hot->strings);
     slab_index_free(&hot->by_series);
     slab_index_free(&hot->shape_index);
@@ -161,6 +164,7 @@ void tsfs_hot_facts(struct tsfs_hot *hot, struct tsfs_hot_facts *out)
         .rows = hot->rows,
         .series = hot->published_series,
         .bytes = sizeof(*hot) + atomic_load_explicit(&hot->bump.bytes, memory_order_relaxed) +
+                 atomic_load_explicit(&hot->heads.bytes, memory_order_relaxed) +
                  atomic_load_explicit(&hot->strings.bytes, memory_order_relaxed) +
                  (size_t)hot->published_lanes * sizeof(hot->counts[0]) + hot->tables,
         .t_min = hot->t_min,

@@ -121,7 +121,8 @@ struct tsfs_hot {
     struct tsfs_budget *budget;
 
     /* the writer's (under the table's write lock) */
-    struct slab_bump bump;    /* chunks, columns, lanes, shapes */
+    struct slab_bump bump;    /* values, lanes, shapes */
+    struct slab_bump heads;   /* chunks and their columns: close together, for whoever looks for a time */
     struct slab_bump strings; /* bytes of string values */
     uint32_t nlanes;
     uint32_t epoch;

@@ -113,7 +113,7 @@ static size_t array_bytes(uint32_t cap, size_t width)
 
 static struct hot_colset *new_colset(struct tsfs_hot *hot, unsigned cap)
 {
-    struct hot_colset *set = slab_bump_alloc(&hot->bump, sizeof(*set) + cap * sizeof(set->cols[0]), 16);
+    struct hot_colset *set = slab_bump_alloc(&hot->heads, sizeof(*set) + cap * sizeof(set->cols[0]), 16);
     if (set) {
         atomic_store_explicit(&set->n, 0, memory_order_relaxed);
         set->cap = (uint16_t)cap;
@@ -149,7 +149,7 @@ static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, const struct 
     for (unsigned i = 0; i < ncells; i++)
         size += array_bytes(cap, tsfs_type_width(cells[i].type));
     struct hot_colset *set = new_colset(hot, ncells < 2 ? 2 : ncells);
-    struct hot_chunk *chunk = slab_bump_alloc(&hot->bump, sizeof(*chunk), 16);
+    struct hot_chunk *chunk = slab_bump_alloc(&hot->heads, sizeof(*chunk), 64);
     char *arrays = slab_bump_alloc(&hot->bump, size, cap >= STAGGER_FROM ? 64 : 16);
     if (!set || !chunk || !arrays)
         return -ENOMEM; /* what was taken stays with the generation; memory is out anyway */
