@@ -517,8 +517,139 @@ static void against_oracle(void **state)
     }
 }
 
+/* Series long enough for blocks with summaries: cut in their middle, at their edges, between others, and
+ * written again. */
+enum { LONG_SERIES = 2, LONG = 9000, BINS = 30 };
+
+static int64_t long_time(const struct world *w, int i)
+{
+    return w->base + (int64_t)i * 3 * TSFS_NS_PER_HOUR / 2 / LONG; /* an hour and a half: two partitions */
+}
+
+static void write_long(struct world *w, int64_t (*values)[LONG], int from, int to)
+{
+    static char text[1 << 20];
+    size_t len = 0;
+    for (int s = 0; s < LONG_SERIES; s++)
+        for (int i = from; i < to; i++) {
+            values[s][i] = below(w, 1000000) + 1;
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "l,host=h%d v=%" PRId64 "i %" PRId64 "\n",
+                                    s, values[s][i], long_time(w, i));
+        }
+    struct tsfs_writer *writer;
+    assert_int_equal(tsfs_writer_open(w->table, &me, &writer), 0);
+    assert_int_equal(tsfs_writer_write(writer, text, len), len);
+    tsfs_writer_close(writer);
+}
+
+static void compare_long(struct world *w, int64_t (*values)[LONG])
+{
+    static char expected[1 << 14];
+    size_t len = (size_t)snprintf(expected, sizeof(expected), "host,b,n,s,lo,hi\n");
+    for (int s = 0; s < LONG_SERIES; s++) {
+        for (int b = 0; b < BINS; b++) {
+            int64_t n = 0, sum = 0, lo = INT64_MAX, hi = 0, start = w->base + b * 3 * TSFS_NS_PER_MIN;
+            for (int i = 0; i < LONG; i++) {
+                int64_t v = values[s][i];
+                if (long_time(w, i) < start || long_time(w, i) >= start + 3 * TSFS_NS_PER_MIN || !v)
+                    continue;
+                n++;
+                sum += v;
+                lo = v < lo ? v : lo;
+                hi = v > hi ? v : hi;
+            }
+            if (n)
+                len += (size_t)snprintf(expected + len, sizeof(expected) - len,
+                                        "h%d,%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "\n", s,
+                                        time_text(start), n, sum, lo, hi);
+        }
+    }
+    assert_string_equal(ask(w, "SELECT host, bin(time, 3m) AS b, count(*) AS n, sum(v) AS s, min(v) AS lo, "
+                               "max(v) AS hi FROM t GROUP BY host, bin(time, 3m) ORDER BY host, b"),
+                        expected);
+    len = (size_t)snprintf(expected, sizeof(expected), "host,n,s,l\n");
+    for (int s = 0; s < LONG_SERIES; s++) {
+        int64_t n = 0, sum = 0, last = 0;
+        for (int i = 0; i < LONG; i++) {
+            n += values[s][i] != 0;
+            sum += values[s][i];
+            last = values[s][i] ? values[s][i] : last;
+        }
+        if (n)
+            len += (size_t)snprintf(expected + len, sizeof(expected) - len,
+                                    "h%d,%" PRId64 ",%" PRId64 ",%" PRId64 "\n", s, n, sum, last);
+    }
+    assert_string_equal(ask(w, "SELECT host, count(*) AS n, sum(v) AS s, max_by(v, time) AS l FROM t GROUP "
+                               "BY host ORDER BY host"),
+                        expected);
+    /* the last value alone: a scan for the ends of series */
+    char last[256];
+    len = (size_t)snprintf(last, sizeof(last), "host,l\n");
+    for (int s = 0; s < LONG_SERIES; s++)
+        for (int i = LONG - 1; i >= 0; i--)
+            if (values[s][i]) {
+                len += (size_t)snprintf(last + len, sizeof(last) - len, "h%d,%" PRId64 "\n", s, values[s][i]);
+                break;
+            }
+    assert_string_equal(ask(w, "SELECT host, max_by(v, time) AS l FROM t GROUP BY host ORDER BY host"), last);
+}
+
+static void long_series(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        static int64_t values[LONG_SERIES][LONG];
+        struct world *w = calloc(1, sizeof(*w));
+        w->seed = seed * 0x9e3779b97f4a7c15;
+        w->base = tsfs_time_now() / TSFS_NS_PER_HOUR * TSFS_NS_PER_HOUR - (PARTS + 1) * TSFS_NS_PER_HOUR;
+        strcpy(w->data, "/tmp/tsfs-delete-XXXXXX");
+        assert_non_null(mkdtemp(w->data));
+        open_world(w);
+        write_long(w, values, 0, LONG);
+        if (seed % 2)
+            migrate(w);
+        for (int i = 0; i < 40; i++) {
+            char sql[256], expected[64];
+            int s = (int)below(w, LONG_SERIES + 1), from = (int)below(w, LONG), n = 0;
+            int to = from + (int)below(w, below(w, 3) ? 100 : 3000);
+            if (i % 8 == 7) {
+                from = LONG - 1 - (int)below(w, 20); /* the newest rows */
+                to = LONG - 1;
+            }
+            if (to >= LONG)
+                to = LONG - 1;
+            for (int k = 0; k < LONG_SERIES; k++)
+                for (int j = from; j <= to && (s == k || s == LONG_SERIES); j++) {
+                    n += values[k][j] != 0;
+                    values[k][j] = 0;
+                }
+            snprintf(sql, sizeof(sql),
+                     "DELETE FROM t WHERE %s AND time BETWEEN from_nanoseconds(%" PRId64 ") AND "
+                     "from_nanoseconds(%" PRId64 ")",
+                     s == 0   ? "host = 'h0'"
+                     : s == 1 ? "host = 'h1'"
+                              : "true",
+                     long_time(w, from), long_time(w, to));
+            snprintf(expected, sizeof(expected), "rows\n%d\n", n);
+            assert_string_equal(ask(w, sql), expected);
+            compare_long(w, values);
+            if (below(w, 3) == 0) {
+                write_long(w, values, from, from + (to - from) / 2);
+                compare_long(w, values);
+            }
+            if (below(w, 12) == 0) {
+                migrate(w);
+                compare_long(w, values);
+            }
+        }
+        close_world(w);
+        assert_int_equal(tsfs_io_remove_tree(AT_FDCWD, w->data), 0);
+        free(w);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(against_oracle)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(long_series), cmocka_unit_test(against_oracle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

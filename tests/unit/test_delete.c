@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -339,7 +340,8 @@ static void damaged_record(void **state)
         assert_non_null(memmem(errors.data, errors.len, "record of deleted rows", 22));
         tsfs_buf_free(&errors);
         struct tsfs_error err = {0};
-        assert_int_equal(tsfs_node_store(t, TSFS_FILE_CTL, "migrate\n", 8, NULL, NULL, &err), 0); /* it is left alone */
+        assert_int_equal(tsfs_node_store(t, TSFS_FILE_CTL, "migrate\n", 8, NULL, NULL, &err),
+                         0); /* it is left alone */
         tsfs_node_unref(t);
         snprintf(sql, sizeof(sql), COUNT " WHERE time >= from_nanoseconds(%lld)",
                  (long long)(f->day + TSFS_NS_PER_DAY));
@@ -377,6 +379,97 @@ static void left_behind(void **state)
     start_as(f, false);
     assert_string_equal(ask(f->db, COUNT), "n\n60\n");
     assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Points are written once each while others are deleted, moved and counted: what deletes have answered and
+ * what is left at the end must be what was written. */
+enum { WRITERS = 2, BATCHES = 150, BATCH = 40 };
+
+struct crowd {
+    struct fixture *f;
+    int number;
+    _Atomic bool *done;
+    uint64_t deleted;
+};
+
+static void *writes(void *ctx)
+{
+    struct crowd *c = ctx;
+    static _Thread_local char text[1 << 14];
+    for (int b = 0; b < BATCHES; b++) {
+        size_t len = 0;
+        for (int i = 0; i < BATCH; i++) {
+            int k = b * BATCH + i;
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "m,host=h%d temp=%d %lld\n", k % 5, k,
+                                    (long long)(c->f->day + (k % 2) * TSFS_NS_PER_DAY +
+                                                (k * (int64_t)WRITERS + c->number) * TSFS_NS_PER_S));
+        }
+        put(c->f->db, text);
+    }
+    return NULL;
+}
+
+static void *deletes(void *ctx)
+{
+    struct crowd *c = ctx;
+    static const char *const texts[] = {"DELETE FROM m WHERE host = 'h1'", "DELETE FROM m WHERE host <> 'h3'",
+                                        "DELETE FROM m WHERE bin(time, 1d) = from_nanoseconds(%lld)",
+                                        "DELETE FROM m WHERE true"};
+    for (unsigned i = 0; !*c->done; i++) {
+        char sql[128], answer[64];
+        struct tsfs_query *q;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+        snprintf(sql, sizeof(sql), texts[i % 4], (long long)c->f->day);
+#pragma GCC diagnostic pop
+        q = query(c->f->db, &me, sql);
+        ssize_t n = tsfs_query_read(q, answer, sizeof(answer) - 1, 0, NULL, NULL);
+        assert_true(n > 5);
+        answer[n] = '\0';
+        c->deleted += strtoull(answer + 5, NULL, 10);
+        tsfs_query_free(q);
+        usleep(3000);
+    }
+    return NULL;
+}
+
+static void *moves(void *ctx)
+{
+    struct crowd *c = ctx;
+    while (!*c->done) {
+        migrate(c->f);
+        usleep(5000);
+    }
+    return NULL;
+}
+
+static void counts_add_up(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic bool done = false;
+    struct crowd crowd[WRITERS + 2];
+    pthread_t threads[WRITERS + 2];
+    put(f->db, "m,host=h3 temp=-1\n"); /* the table */
+    for (int i = 0; i < WRITERS + 2; i++) {
+        crowd[i] = (struct crowd){f, i, &done, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL,
+                                        i < WRITERS    ? writes
+                                        : i == WRITERS ? deletes
+                                                       : moves,
+                                        &crowd[i]),
+                         0);
+    }
+    for (int i = 0; i < WRITERS + 2; i++) {
+        if (i == WRITERS)
+            done = true;
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    uint64_t left = strtoull(ask(f->db, COUNT) + 2, NULL, 10);
+    assert_true(crowd[WRITERS].deleted > 0);
+    assert_int_equal(left + crowd[WRITERS].deleted, WRITERS * BATCHES * BATCH + 1);
+    restart(f);
+    assert_int_equal(strtoull(ask(f->db, COUNT) + 2, NULL, 10), left);
 }
 
 /* ---- the file's bytes ---- */
@@ -483,6 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(absorbed, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_record, setup, teardown),
+        cmocka_unit_test_setup_teardown(counts_add_up, setup, teardown),
         cmocka_unit_test_setup_teardown(left_behind, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
