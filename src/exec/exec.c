@@ -26,13 +26,16 @@ static int stop(struct exec_ctx *ctx, int code)
     return code;
 }
 
-int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err)
+/* Runs may be of one row: the clock is read at every so many polls of a thread. */
+#define POLLS_PER_CLOCK 16u
+
+static int poll_now(struct exec_ctx *ctx, bool clock, struct tsfs_error *err)
 {
     int code = atomic_load_explicit(&ctx->stop, memory_order_relaxed);
     if (code == 0 && ctx->options.cancel != NULL &&
         atomic_load_explicit(ctx->options.cancel, memory_order_relaxed))
         code = stop(ctx, -EINTR);
-    if (code == 0 && (ctx->options.deadline != 0 || ctx->options.interrupted != NULL)) {
+    if (code == 0 && clock && (ctx->options.deadline != 0 || ctx->options.interrupted != NULL)) {
         int64_t now = tsfs_time_monotonic();
         if (ctx->options.deadline != 0 && now >= ctx->options.deadline)
             code = stop(ctx, -ETIMEDOUT);
@@ -48,6 +51,12 @@ int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err)
     if (code == -ETIMEDOUT)
         return tsfs_error_set(err, code, "the query took longer than query_timeout allows");
     return code;
+}
+
+int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err)
+{
+    static _Thread_local unsigned polls;
+    return poll_now(ctx, ++polls % POLLS_PER_CLOCK == 0, err);
 }
 
 int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs_error * err)
@@ -201,7 +210,7 @@ int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_
         return exec->ended > 0 ? 0 : exec->ended;
     exec->ctx.caller = pthread_self();
     exec->ctx.next_poll = 0;
-    int rc = exec_poll(&exec->ctx, err);
+    int rc = poll_now(&exec->ctx, true, err);
     if (rc == 0)
         rc = exec->root->ops->next(exec->root, out, err);
     if (rc > 0)
