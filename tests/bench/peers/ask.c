@@ -15,6 +15,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,9 +89,16 @@ static void take(void *arg, const char *p, size_t n)
 static int ask_http(const char *path, FILE *save, size_t *amount)
 {
     struct reply r = {.save = save};
-    int rc = http.fd < 0 ? http_open(&http, http_port) : 0;
+    bool kept = http.fd >= 0;
+    int rc = kept ? 0 : http_open(&http, http_port);
     if (!rc)
         rc = http_request(&http, "GET", path, NULL, 0, take, &r);
+    if (kept && rc < 0 && !r.bytes) { /* servers close connections that have been open for long */
+        http_close(&http);
+        rc = http_open(&http, http_port);
+        if (!rc)
+            rc = http_request(&http, "GET", path, NULL, 0, take, &r);
+    }
     *amount = r.bytes;
     if (rc == 200 && !strstr(r.head, "\"error\""))
         return 0;
@@ -152,6 +160,7 @@ int main(int argc, char **argv)
                         "FOLDER THREADS\n");
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN);
     char *line = NULL;
     size_t size = 0;
     ssize_t n;

@@ -292,7 +292,7 @@ class VictoriaMetrics(Server):
         self.port = free_port()
         self.launch([self.find(), "-storageDataPath=" + self.data, "-retentionPeriod=100y",
                      "-httpListenAddr=127.0.0.1:%d" % self.port, "-search.maxQueryDuration=300s",
-                     "-search.maxUniqueTimeseries=20000000"], "/health")
+                     "-search.maxUniqueTimeseries=20000000", "-http.connTimeout=2h"], "/health")
 
     def text(self, query):
         return query.texts.get("vm")
