@@ -52,6 +52,7 @@
 #define TSFS_TYPES_BYTES_MAX (32u << 20) /* bytes of all their names */
 #define TSFS_TYPE_DEPTH_MAX  32u         /* nesting of one type */
 #define TSFS_TYPE_NAME_MAX   (64u << 10) /* bytes of a type's name */
+#define TSFS_TOP_ROWS_MAX    1000000     /* n of max(x, n) and its like */
 #define TSFS_ARRAY_MAX       (1u << 24)  /* elements of an array, points of a timeseries */
 
 /* files */

@@ -285,4 +285,158 @@ static const struct sql_case unnest_cases[] = {
      "171700"},
 };
 
+/* S: 00:00 10, 00:10 20, 00:20 0.  Written over UNNEST, so that the aggregate sees a batch. */
+#define SERIES                                                                                               \
+    "(SELECT create_time_series(t, v) AS s FROM UNNEST(ARRAY[TIMESTAMP '2024-01-01 00:00:00', TIMESTAMP "    \
+    "'2024-01-01 00:00:20', TIMESTAMP '2024-01-01 00:00:10'], ARRAY[10.0, 0.0, 20.0]) AS x(t, v))"
+#define T0(s)   "2024-01-01 00:00:" s ".000000000"
+#define P(s, v) "{time: 2024-01-01 00:00:" s ".000000000, value: " v "}"
+
+static const struct sql_case series_cases[] = {
+    {"SELECT s FROM " SERIES, "[" P("00", "10.0") "," P("10", "20.0") "," P("20", "0.0") "]"},
+    {"SELECT typeof(s), cardinality(s) FROM " SERIES, "timeseries(double)|3"},
+    {"SELECT time, value FROM " SERIES " CROSS JOIN UNNEST(s) AS t (time, value)",
+     T0("00") "|10.0\n" T0("10") "|20.0\n" T0("20") "|0.0"},
+    {"SELECT time FROM " SERIES ", UNNEST(s) WHERE value > 15", T0("10")},
+    {"SELECT create_time_series(t, v) FROM UNNEST(ARRAY[TIMESTAMP '2024-01-01'], ARRAY['x']) AS x(t, v)",
+     "[" P("00", "x") "]"},
+    {"SELECT create_time_series(t, v) FROM UNNEST(ARRAY[TIMESTAMP '2024-01-01 00:00:01', TIMESTAMP "
+     "'2024-01-01', "
+     "TIMESTAMP '2024-01-01 00:00:01', TIMESTAMP '2024-01-01'], ARRAY[1, 2, 3, 4]) AS x(t, v)",
+     "[" P("00", "4") "," P("01", "3") "]"},
+    {"SELECT create_time_series(t, v) FROM UNNEST(ARRAY[TIMESTAMP '2024-01-01'], ARRAY[CAST(NULL AS "
+     "double)]) AS "
+     "x(t, v)",
+     "!a value is NULL"},
+    {"SELECT create_time_series(t, v) FILTER (WHERE v IS NOT NULL) FROM UNNEST(ARRAY[TIMESTAMP "
+     "'2024-01-01'], "
+     "ARRAY[CAST(NULL AS double)]) AS x(t, v)",
+     "NULL"},
+    {"SELECT create_time_series(t, ARRAY[1]) FROM UNNEST(ARRAY[TIMESTAMP '2024-01-01']) AS x(t)",
+     "!create_time_series does not take"},
+    {"SELECT count(*) FROM (SELECT create_time_series(from_nanoseconds(x), x) AS s FROM UNNEST(sequence(1, "
+     "5000)) "
+     "AS t(x)) CROSS JOIN UNNEST(s) AS u(t, v) WHERE to_nanoseconds(t) = v",
+     "5000"},
+    {"SELECT create_time_series(from_nanoseconds((x * 7919) % 5003), (x * 7919) % 5003) = "
+     "create_time_series(from_nanoseconds(x), x) FROM UNNEST(sequence(1, 5002)) AS t(x)",
+     "true"},
+    {"SELECT interpolate_linear(s, TIMESTAMP '2024-01-01 00:00:05'), interpolate_linear(s, TIMESTAMP "
+     "'2024-01-01 "
+     "00:00:10'), interpolate_linear(s, TIMESTAMP '2023-01-01'), interpolate_linear(s, TIMESTAMP "
+     "'2025-01-01') "
+     "FROM " SERIES,
+     "15.0|20.0|NULL|NULL"},
+    {"SELECT interpolate_linear(s, sequence(TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-01 00:00:24', 8s)) "
+     "FROM " SERIES,
+     "[" P("00", "10.0") "," P("08", "18.0") "," P("16", "8.0") "," P("24", "NULL") "]"},
+    {"SELECT interpolate_locf(s, ARRAY[TIMESTAMP '2024-01-01 00:00:19', TIMESTAMP '2023-12-31 23:59:59', "
+     "NULL, TIMESTAMP '2024-01-01 00:00:59', TIMESTAMP '2024-01-01 00:00:19']) FROM " SERIES,
+     "[{time: 2023-12-31 23:59:59.000000000, value: NULL}," P("19", "20.0") "," P("59", "0.0") "]"},
+    {"SELECT interpolate_fill(s, ARRAY[TIMESTAMP '2024-01-01 00:00:10', TIMESTAMP '2024-01-01 00:00:11'], "
+     "-1.5), "
+     "interpolate_fill(s, TIMESTAMP '2020-01-01', 7) FROM " SERIES,
+     "[" P("10", "20.0") "," P("11", "-1.5") "]|7.0"},
+    /* natural spline through (0,10) (10,20) (20,0): m1 = -0.45; at 5: 15 + 0.45 * 1000 / (16 * 10) */
+    {"SELECT interpolate_spline_cubic(s, TIMESTAMP '2024-01-01 00:00:05'), interpolate_spline_cubic(s, "
+     "TIMESTAMP "
+     "'2024-01-01 00:00:10'), interpolate_spline_cubic(s, TIMESTAMP '2024-01-01 00:00:21') FROM " SERIES,
+     "17.8125|20.0|NULL"},
+    {"SELECT interpolate_spline_cubic(create_time_series(t, v), TIMESTAMP '2024-01-01 00:00:04') FROM "
+     "UNNEST(ARRAY[TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-01 00:00:08'], ARRAY[1, 3]) AS x(t, v)",
+     "2.0"},
+    {"SELECT interpolate_spline_cubic(create_time_series(t, v), ARRAY[TIMESTAMP '2024-01-01 00:00:04', t]) "
+     "FROM "
+     "UNNEST(ARRAY[TIMESTAMP '2024-01-01'], ARRAY[1]) AS x(t, v) GROUP BY t",
+     "[" P("00", "1.0") "," P("04", "NULL") "]"},
+    {"SELECT interpolate_linear(filter(s, x -> false), ARRAY[TIMESTAMP '2024-01-01']) FROM " SERIES, "NULL"},
+    {"SELECT interpolate_locf(create_time_series(t, v), TIMESTAMP '2024-01-01 00:00:09') FROM "
+     "UNNEST(ARRAY[TIMESTAMP '2024-01-01'], ARRAY['on']) AS x(t, v)",
+     "on"},
+    {"SELECT derivative_linear(s, 1s), derivative_linear(s, 1m) FROM " SERIES,
+     "[" P("10", "1.0") "," P("20", "-2.0") "]|[" P("10", "60.0") "," P("20", "-120.0") "]"},
+    {"SELECT non_negative_derivative_linear(s, 1s) FROM " SERIES, "[" P("10", "1.0") "]"},
+    {"SELECT non_negative_derivative_linear(create_time_series(t, v), 1s) FROM UNNEST(ARRAY[TIMESTAMP "
+     "'2024-01-01', TIMESTAMP '2024-01-01 00:00:02'], ARRAY[5, 5]) AS x(t, v)",
+     "[" P("02", "0.0") "]"},
+    {"SELECT derivative_linear(s, 0s) FROM " SERIES, "!must be positive"},
+    {"SELECT derivative_linear(s, 1month) FROM " SERIES, "!derivative_linear does not take"},
+    {"SELECT integral_trapezoidal(s), integral_trapezoidal(s, 10s) FROM " SERIES, "250.0|25.0"},
+    {"SELECT integral_trapezoidal(filter(s, x -> x.value > 15)), integral_trapezoidal(filter(s, x -> false)) "
+     "FROM " SERIES,
+     "0.0|NULL"},
+    {"SELECT correlate_pearson(s, s), correlate_spearman(s, transform(s, x -> -x.value)) FROM " SERIES,
+     "1.0|-1.0"},
+    {"SELECT correlate_spearman(s, transform(s, x -> x.value * x.value)) FROM " SERIES, "1.0"},
+    {"SELECT correlate_pearson(s, filter(s, x -> x.value > 5)) FROM " SERIES,
+     "!only the first one has a point at 2024-01-01 00:00:20"},
+    {"SELECT correlate_pearson(filter(s, x -> x.value < 15), filter(s, x -> x.value > 5)) FROM " SERIES,
+     "!only the second one has a point at 2024-01-01 00:00:10"},
+    {"SELECT filter(s, x -> x.value >= 10 AND x.time > TIMESTAMP '2024-01-01 00:00:05') FROM " SERIES,
+     "[" P("10", "20.0") "]"},
+    {"SELECT filter(s, x -> x IS NOT NULL AND x.nope = 1) FROM " SERIES, "!no single field \"nope\""},
+    {"SELECT transform(s, x -> x) FROM " SERIES,
+     "[" P("00", "(2024-01-01 00:00:00.000000000,10.0)") "," P(
+         "10", "(2024-01-01 00:00:10.000000000,20.0)") "," P("20",
+                                                             "(2024-01-01 00:00:20.000000000,0.0)") "]"},
+    {"SELECT reduce(s, DOUBLE '0.0', (a, x) -> x.value + a, a -> a), reduce(s, CAST(ROW(0.0, 0) AS ROW(sum "
+     "double, "
+     "n bigint)), (a, x) -> CAST(ROW(a.sum + x.value, a.n + 1) AS ROW(sum double, n bigint)), a -> a.sum / "
+     "a.n) "
+     "FROM " SERIES,
+     "30.0|10.0"},
+    {"SELECT reduce(s, s, (a, x) -> a, a -> cardinality(a)) FROM " SERIES, "3"},
+    {"SELECT INTERPOLATE_LINEAR(CREATE_TIME_SERIES(t, v), SEQUENCE(min(t), max(t), 15s)) FROM "
+     "UNNEST(ARRAY[TIMESTAMP "
+     "'2024-01-01 00:00:00', TIMESTAMP '2024-01-01 00:00:20', TIMESTAMP '2024-01-01 00:00:10'], ARRAY[10.0, "
+     "0.0, "
+     "20.0]) AS x(t, v) GROUP BY true",
+     "[" P("00", "10.0") "," P("15", "10.0") "]"},
+    {"WITH binned AS (SELECT g, bin(t, 10s) AS b, avg(v) AS a FROM UNNEST(ARRAY['a', 'b', 'a', 'a'], "
+     "ARRAY[TIMESTAMP '2024-01-01 00:00:01', TIMESTAMP '2024-01-01 00:00:02', TIMESTAMP '2024-01-01 "
+     "00:00:03', "
+     "TIMESTAMP '2024-01-01 00:00:32'], ARRAY[1, 5, 3, 8]) AS x(g, t, v) GROUP BY g, bin(t, 10s)), filled AS "
+     "(SELECT g, interpolate_linear(create_time_series(b, a), sequence(min(b), max(b), 10s)) AS s FROM "
+     "binned "
+     "GROUP BY g) SELECT g, time, value FROM filled CROSS JOIN UNNEST(s) ORDER BY g, time",
+     "a|" T0("00") "|2.0\na|" T0("10") "|4.0\na|" T0("20") "|6.0\na|" T0("30") "|8.0\nb|" T0("00") "|5.0"},
+};
+
+static const struct sql_case aggregate_cases[] = {
+    {"SELECT array_agg(x) FROM UNNEST(ARRAY[3, NULL, 1]) AS t(x)", "[3,NULL,1]"},
+    {"SELECT array_agg(x) FROM UNNEST(ARRAY[]) AS t(x)", "NULL"},
+    {"SELECT array_agg(x ORDER BY x DESC) FROM UNNEST(ARRAY[3, NULL, 1]) AS t(x)", "[3,1,NULL]"},
+    {"SELECT array_agg(x ORDER BY x NULLS FIRST) FROM UNNEST(ARRAY[3, NULL, 1]) AS t(x)", "[NULL,1,3]"},
+    {"SELECT array_agg(x ORDER BY length(x), x DESC) FROM UNNEST(ARRAY['bb', 'a', 'ü', 'cc']) AS t(x)",
+     "[ü,a,cc,bb]"},
+    {"SELECT array_agg(DISTINCT x ORDER BY x) FROM UNNEST(ARRAY[3, 1, 3]) AS t(x)", "[1,3]"},
+    {"SELECT array_agg(DISTINCT x ORDER BY y) FROM UNNEST(ARRAY[3, 1], ARRAY[1, 2]) AS t(x, y)",
+     "!with DISTINCT, ORDER BY can only name"},
+    {"SELECT array_agg(x) FILTER (WHERE x > 1) FROM UNNEST(ARRAY[3, 1, 2]) AS t(x)", "[3,2]"},
+    {"SELECT x % 2, array_agg(x ORDER BY x DESC) FROM UNNEST(sequence(1, 6)) AS t(x) GROUP BY x % 2 ORDER BY "
+     "1",
+     "0|[6,4,2]\n1|[5,3,1]"},
+    {"SELECT cardinality(array_agg(x)), array_agg(x) = sequence(1, 5000) FROM UNNEST(sequence(1, 5000)) AS "
+     "t(x)",
+     "5000|true"},
+    {"SELECT sum(x ORDER BY x) FROM UNNEST(ARRAY[1, 2]) AS t(x)", "3"},
+    {"SELECT length('x' ORDER BY 1)", "!length is no aggregate: it cannot take ORDER BY"},
+    {"SELECT array_agg(a) FROM UNNEST(ARRAY[ARRAY['p'], NULL]) AS t(a)", "[[p],NULL]"},
+    {"SELECT max(x, 2), min(x, 2) FROM UNNEST(ARRAY[5, NULL, 9, 1, 7]) AS t(x)", "[9,7]|[1,5]"},
+    {"SELECT max(x, 10) FROM UNNEST(ARRAY['b', 'a', 'ab']) AS t(x)", "[b,ab,a]"},
+    {"SELECT max(x, 3) FROM UNNEST(sequence(1, 10000)) AS t(x)", "[10000,9999,9998]"},
+    {"SELECT max(x, 2) FROM UNNEST(ARRAY[]) AS t(x)", "NULL"},
+    {"SELECT max(x, 0) FROM UNNEST(ARRAY[1]) AS t(x)", "!between 1 and"},
+    {"SELECT max(x, x) FROM UNNEST(ARRAY[1, 2]) AS t(x)", "!same in all rows"},
+    {"SELECT max_by(x, y, 2), min_by(x, y, 1) FROM UNNEST(ARRAY['p', NULL, 'r'], ARRAY[1, 3, 2]) AS t(x, y)",
+     "[NULL,r]|[p]"},
+    {"SELECT max_by(ARRAY[x], -x, 2) FROM UNNEST(sequence(1, 100)) AS t(x)", "[[1],[2]]"},
+    {"SELECT approx_percentile(x, ARRAY[0.5, 0.0, 1.0]) FROM UNNEST(sequence(1, 101)) AS t(x)", "[51,1,101]"},
+    {"SELECT approx_percentile(x * 1.0, ARRAY[0.5]), approx_percentile(x * 1.0, 2.0, ARRAY[0.5]) FROM "
+     "UNNEST(sequence(1, 101)) AS t(x)",
+     "[51.0]|[51.0]"},
+    {"SELECT approx_percentile(x, ARRAY[1.5]) FROM UNNEST(sequence(1, 3)) AS t(x)", "!between 0 and 1"},
+    {"SELECT approx_percentile(x, ARRAY[0.5]) FROM UNNEST(CAST(ARRAY[] AS array(bigint))) AS t(x)", "NULL"},
+};
+
 #endif

@@ -1,6 +1,6 @@
 /* Arrays, rows, timeseries, lambdas and UNNEST from the text of a statement to its rows: known answers.  Each
- * expression is computed twice: folded while it is bound, and when the query runs.  Catches wrong answers, answers that
- * differ between constants and columns, NULLs that are lost, and errors that name nothing. */
+ * expression is computed twice: folded while it is bound, and when the query runs.  Catches wrong answers,
+ * answers that differ between constants and columns, NULLs that are lost, and errors that name nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -148,13 +148,21 @@ static void test_unnest(void **state)
     check_all(CASES(unnest_cases));
 }
 
+static void test_series(void **state)
+{
+    check_all(CASES(series_cases));
+}
+
+static void test_aggregates(void **state)
+{
+    check_all(CASES(aggregate_cases));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arrays),
-        cmocka_unit_test(test_lambdas),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_unnest),
+        cmocka_unit_test(test_arrays), cmocka_unit_test(test_lambdas), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_unnest), cmocka_unit_test(test_series),  cmocka_unit_test(test_aggregates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -293,11 +293,16 @@ IMPL(nmax, struct nested_state, NULL, nested_finish);
         AGGREGATE("max", TSFS_OP_MAX, T, IMPL_MAX, "max(x): the largest value", T)
 
 static const struct tsfs_function items[] = {
-    EXTREME(BIG, impl_imin, impl_imax),  EXTREME(DBL, impl_dmin, impl_dmax),
-    EXTREME(STR, impl_smin, impl_smax),  EXTREME(TS, impl_imin, impl_imax),
-    EXTREME(INT, impl_imin, impl_imax),  EXTREME(BOOL, impl_bmin, impl_bmax),
-    EXTREME(DATE, impl_imin, impl_imax), EXTREME(TIME, impl_imin, impl_imax),
-    EXTREME(DS, impl_imin, impl_imax),   EXTREME(YM, impl_imin, impl_imax),
+    EXTREME(BIG, impl_imin, impl_imax),
+    EXTREME(DBL, impl_dmin, impl_dmax),
+    EXTREME(STR, impl_smin, impl_smax),
+    EXTREME(TS, impl_imin, impl_imax),
+    EXTREME(INT, impl_imin, impl_imax),
+    EXTREME(BOOL, impl_bmin, impl_bmax),
+    EXTREME(DATE, impl_imin, impl_imax),
+    EXTREME(TIME, impl_imin, impl_imax),
+    EXTREME(DS, impl_imin, impl_imax),
+    EXTREME(YM, impl_imin, impl_imax),
     SIG_AGGREGATE("min", TSFS_OP_MIN, "array(T) -> array(T)", impl_nmin, "min(x): the smallest value"),
     SIG_AGGREGATE("max", TSFS_OP_MAX, "array(T) -> array(T)", impl_nmax, "max(x): the largest value"),
 };

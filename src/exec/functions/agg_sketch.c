@@ -447,7 +447,7 @@ static int digest_value(struct tsfs_kernel_ctx *ctx, const struct digest *s, dou
 static int digest_finish(AGG_FINISH_ARGS)
 {
     const struct digest *s = state;
-    double v;
+    double v = 0;
     if (s->n == 0)
         return agg_put_null(data, 8, valid, row);
     int rc = digest_value(ctx, s, &v);
@@ -456,15 +456,20 @@ static int digest_finish(AGG_FINISH_ARGS)
     return rc;
 }
 
+static int64_t whole_number(double v)
+{
+    return v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? INT64_MIN : (int64_t)llround(v);
+}
+
 static int digest_whole_finish(AGG_FINISH_ARGS)
 {
     const struct digest *s = state;
-    double v;
+    double v = 0;
     if (s->n == 0)
         return agg_put_null(data, 8, valid, row);
     int rc = digest_value(ctx, s, &v);
     if (rc == 0)
-        AGG_PUT(int64_t, v >= 0x1p63 ? INT64_MAX : v < -0x1p63 ? INT64_MIN : (int64_t)llround(v));
+        AGG_PUT(int64_t, whole_number(v));
     return rc;
 }
 
@@ -480,6 +485,125 @@ DIGEST_IMPL(digest_whole_impl, digest, digest_whole_finish);
 DIGEST_IMPL(weighted_impl, weighted, digest_finish);
 DIGEST_IMPL(weighted_whole_impl, weighted, digest_whole_finish);
 
+/* ---- approx_percentile(x, array) ---- */
+
+struct digests {
+    struct digest of;
+    const struct tsfs_array *ps; /* own, NULL = no row yet */
+};
+
+static int take_fractions(struct tsfs_kernel_ctx *ctx, struct digests *s, enum tsfs_type type,
+                          const struct tsfs_array *ps)
+{
+    if (s->ps != NULL)
+        return tsfs_nested_same(type, s->ps, ps)
+                   ? 0
+                   : bad_argument(ctx, "the percentiles must be the same in all rows");
+    for (uint32_t i = 0; i < ps->n; i++)
+        if (tsfs_vec_null(&ps->elems, i) || !(ps->elems.d[i] >= 0 && ps->elems.d[i] <= 1))
+            return bad_argument(ctx, "the percentiles must be between 0 and 1");
+    const void *copy;
+    if (tsfs_nested_copy(ctx->arena, type, ps, &copy) != 0)
+        return function_no_memory(ctx);
+    s->ps = copy;
+    return 0;
+}
+
+static int digests_row(struct tsfs_kernel_ctx *ctx, struct digests *s, const struct tsfs_vec *args,
+                       uint32_t row, bool weighted)
+{
+    static const double some = 0.5; /* the digest's own percentile is not used */
+    const struct tsfs_vec *ps = &args[weighted ? 2 : 1];
+    struct tsfs_vec inner[3] = {args[0], args[1], {.type = TSFS_DOUBLE, .constant = true, .d = &some}};
+    if (!weighted)
+        inner[1] = inner[2];
+    if (tsfs_vec_null(ps, row))
+        return 0;
+    int rc = take_fractions(ctx, s, ps->type, tsfs_vec_array(ps, row));
+    return rc != 0 ? rc : digest_row(ctx, &s->of, inner, row, weighted);
+}
+
+#define DIGESTS_UPDATES(NAME, WEIGHTED)                                                                      \
+    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
+            rc = digests_row(ctx, state, args, i, WEIGHTED);                                                 \
+        return rc;                                                                                           \
+    }                                                                                                        \
+    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
+            rc = digests_row(ctx, states[i], args, i, WEIGHTED);                                             \
+        return rc;                                                                                           \
+    }
+
+DIGESTS_UPDATES(digests, false)
+DIGESTS_UPDATES(weighted_digests, true)
+
+static int digests_merge(AGG_MERGE_ARGS)
+{
+    struct digests *s = into;
+    const struct digests *f = from;
+    if (f->ps == NULL)
+        return 0;
+    int rc = take_fractions(ctx, s, tsfs_type_array(TSFS_DOUBLE), f->ps);
+    return rc != 0 ? rc : digest_merge(ctx, &s->of, &f->of);
+}
+
+static int digests_put(AGG_FINISH_ARGS, bool whole)
+{
+    const struct digests *s = state;
+    if (s->of.n == 0)
+        return agg_put_null(data, 8, valid, row);
+    struct tsfs_array *array = TSFS_NEW(ctx->arena, struct tsfs_array);
+    struct centroid *items = tsfs_arena_alloc(ctx->arena, s->of.n * sizeof(*items));
+    double *values = tsfs_arena_alloc(ctx->arena, s->ps->n * sizeof(*values));
+    int64_t *rounded = tsfs_arena_alloc(ctx->arena, s->ps->n * sizeof(*rounded));
+    if (array == NULL || items == NULL || values == NULL || rounded == NULL)
+        return function_no_memory(ctx);
+    memcpy(items, s->of.items, s->of.n * sizeof(*items));
+    qsort(items, s->of.n, sizeof(*items), by_mean);
+    struct digest of = s->of;
+    for (uint32_t i = 0; i < s->ps->n; i++) {
+        of.p = s->ps->elems.d[i];
+        values[i] = quantile(items, of.n, &of);
+        rounded[i] = whole_number(values[i]);
+    }
+    array->n = s->ps->n;
+    array->elems = (struct tsfs_vec){.type = whole ? TSFS_BIGINT : TSFS_DOUBLE, .d = values};
+    if (whole)
+        array->elems.i = rounded;
+    AGG_PUT(const void *, array);
+    return 0;
+}
+
+static int digests_finish(AGG_FINISH_ARGS)
+{
+    return digests_put(ctx, state, data, valid, row, false);
+}
+
+static int digests_whole_finish(AGG_FINISH_ARGS)
+{
+    return digests_put(ctx, state, data, valid, row, true);
+}
+
+#define DIGESTS_IMPL(NAME, RUNS, FINISH)                                                                     \
+    static const struct tsfs_aggregate_impl NAME = {.state_size = sizeof(struct digests),                    \
+                                                    .update_run = RUNS##_run,                                \
+                                                    .update_rows = RUNS##_rows,                              \
+                                                    .merge = digests_merge,                                  \
+                                                    .finish = FINISH}
+
+DIGESTS_IMPL(digests_impl, digests, digests_finish);
+DIGESTS_IMPL(digests_whole_impl, digests, digests_whole_finish);
+DIGESTS_IMPL(weighted_digests_impl, weighted_digests, digests_finish);
+DIGESTS_IMPL(weighted_digests_whole_impl, weighted_digests, digests_whole_finish);
+
+#define PERCENTILES(SIG, IM, HLP)   SIG_AGGREGATE("approx_percentile", TSFS_OP_NONE, SIG, IM, HLP)
+#define PS_HELP                     "approx_percentile(x, array): the array of the values below which these fractions lie"
+#define WPS_HELP                    "approx_percentile(x, w, array): the same with weights"
 #define PERCENTILE(R, IM, HLP, ...) AGGREGATE("approx_percentile", TSFS_OP_NONE, R, IM, HLP, __VA_ARGS__)
 #define P_HELP                      "approx_percentile(x, p): the value below which the fraction p lies"
 #define W_HELP                      "approx_percentile(x, w, p): the same with weights"
@@ -493,6 +617,10 @@ static const struct tsfs_function items[] = {
     PERCENTILE(BIG, digest_whole_impl, P_HELP, BIG, DBL),
     PERCENTILE(DBL, weighted_impl, W_HELP, DBL, DBL, DBL),
     PERCENTILE(BIG, weighted_whole_impl, W_HELP, BIG, DBL, DBL),
+    PERCENTILES("double, array(double) -> array(double)", digests_impl, PS_HELP),
+    PERCENTILES("bigint, array(double) -> array(bigint)", digests_whole_impl, PS_HELP),
+    PERCENTILES("double, double, array(double) -> array(double)", weighted_digests_impl, WPS_HELP),
+    PERCENTILES("bigint, double, array(double) -> array(bigint)", weighted_digests_whole_impl, WPS_HELP),
 };
 
 const struct function_table functions_agg_sketch = FUNCTION_TABLE(items);
