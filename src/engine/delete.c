@@ -518,7 +518,8 @@ unsigned partition_forget_deletes(struct partition *p, uint32_t number, struct t
         n++;
     }
     p->ndeletes -= n;
-    memmove(p->deletes, p->deletes + n, p->ndeletes * sizeof(*p->deletes));
+    if (n)
+        memmove(p->deletes, p->deletes + n, p->ndeletes * sizeof(*p->deletes));
     return n;
 }
 

@@ -135,7 +135,8 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
         free(deletes);
         return -ENOMEM;
     }
-    memcpy(gone, p->sealed, nsealed * sizeof(*gone));
+    if (nsealed)
+        memcpy(gone, p->sealed, nsealed * sizeof(*gone));
     pthread_mutex_lock(&t->lock);
     struct tsfs_segment *old = p->segment;
     uint32_t old_number = p->segment_number;
@@ -143,7 +144,8 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     p->segment_number = number;
     p->last_read = tsfs_time_monotonic();
     p->nsealed -= nsealed;
-    memmove(p->sealed, p->sealed + nsealed, p->nsealed * sizeof(*p->sealed));
+    if (nsealed)
+        memmove(p->sealed, p->sealed + nsealed, p->nsealed * sizeof(*p->sealed));
     unsigned ndeletes = partition_forget_deletes(p, number, deletes);
     pthread_mutex_unlock(&t->lock);
     if (old) {
