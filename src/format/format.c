@@ -31,6 +31,10 @@ int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, co
     for (unsigned i = 0; i < ncols; i++) {
         f->cols[i].name = names[i];
         f->cols[i].type = types[i];
+        f->cols[i].nested = tsfs_type_is_nested(types[i]);
+        f->nested.any |= f->cols[i].nested;
+        if (f->cols[i].nested)
+            f->cols[i].type = TSFS_VARCHAR;
     }
     rc = format == TSFS_FORMAT_TEXT ? format_table_begin(f) : format == TSFS_FORMAT_JSON ? json_begin(f) : 0;
 out:
@@ -49,8 +53,15 @@ int tsfs_format_begin(struct tsfs_formatter *f, struct tsfs_buf *out)
 
 int tsfs_format_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
+    struct tsfs_batch texts;
     if (batch->nrows == 0)
         return 0;
+    if (f->nested.any) {
+        int rc = format_nested(f, batch, &texts);
+        if (rc != 0)
+            return rc;
+        batch = &texts;
+    }
     switch (f->format) {
     case TSFS_FORMAT_CSV: return csv_batch(f, batch, out);
     case TSFS_FORMAT_JSON: return json_batch(f, batch, out);
@@ -71,6 +82,9 @@ void tsfs_format_free(struct tsfs_formatter *f)
     format_table_free(f->table);
     tsfs_buf_free(&f->leads);
     tsfs_buf_free(&f->fixed);
+    tsfs_buf_free(&f->nested.cols);
+    tsfs_buf_free(&f->nested.strs);
+    tsfs_buf_free(&f->nested.text);
     free(f->varied);
     free(f->cols);
     free(f);

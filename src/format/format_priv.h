@@ -24,10 +24,19 @@ struct format_column {
     const struct tsfs_vec *vec;
     const uint64_t *valid; /* NULL = no NULLs; also for constants */
     bool constant;
+    bool nested;                /* an array, row or timeseries, which comes as a VARCHAR: see nested.c */
     size_t fixed_at, fixed_len; /* a constant's lead and text, in the formatter's fixed buffer */
 };
 
 struct format_table;
+
+/* What nested columns of the batch at hand became. */
+struct format_nested {
+    bool any;
+    struct tsfs_buf cols; /* struct tsfs_vec of every column */
+    struct tsfs_buf strs; /* struct tsfs_str of every value */
+    struct tsfs_buf text;
+};
 
 struct tsfs_formatter {
     enum tsfs_format format;
@@ -39,6 +48,7 @@ struct tsfs_formatter {
     unsigned nvaried;
     size_t tail_at; /* CSV: what ends each row, in fixed */
     struct format_table *table;
+    struct format_nested nested;
 };
 
 /* Binds the columns to a batch. */
@@ -51,6 +61,13 @@ uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nro
 
 /* Room for at most TSFS_VALUE_TEXT_MAX bytes at p; returns the end. */
 char *format_put_value(struct format_column *c, uint32_t row, char *p);
+
+/* *out is the batch with texts in the place of nested values; lives until the next call. */
+int format_nested(struct tsfs_formatter *f, const struct tsfs_batch *in, struct tsfs_batch *out);
+
+#define JSON_WORST 6 /* bytes that one byte of a string may become: \u0000 */
+/* s in quotes, escaped; room for JSON_WORST * s.len + 2 bytes.  Returns the end. */
+char *json_put_str(char *p, struct tsfs_str s);
 
 int csv_begin(struct tsfs_formatter *f, struct tsfs_buf *out);
 int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);

@@ -1,12 +1,12 @@
 /* JSON lines: one object a row, keys in column order, no blanks.  Numbers and booleans are bare, NULL is
- * null; all else is a string as in CSV.  JSON has no numbers for them, so NaN, Infinity and -Infinity are
- * strings of that spelling.  Text is UTF-8 as it is; only quotes, backslashes and control characters are
- * escaped. */
+ * null; arrays, rows and timeseries are arrays and objects; all else is a string as in CSV.  JSON has no
+ * numbers for them, so NaN, Infinity and -Infinity are strings of that spelling.  Text is UTF-8 as it is;
+ * only quotes, backslashes and control characters are escaped. */
 #include "format/format_priv.h"
 
 #include <math.h>
 
-#define WORST 6 /* \u0000 */
+#define WORST JSON_WORST
 
 static bool special(char c)
 {
@@ -35,7 +35,7 @@ static char *put_escape(char *p, char c)
 }
 
 /* Room for WORST * s.len + 2 bytes. */
-static char *put_str(char *p, struct tsfs_str s)
+char *json_put_str(char *p, struct tsfs_str s)
 {
     *p++ = '"';
     for (size_t i = 0; i < s.len;) {
@@ -67,7 +67,7 @@ int json_begin(struct tsfs_formatter *f)
             return rc;
         char *start = f->leads.data + f->leads.len, *p = start;
         *p++ = i > 0 ? ',' : '{';
-        p = put_str(p, c->name);
+        p = json_put_str(p, c->name);
         *p++ = ':';
         c->lead.len = (size_t)(p - start);
         f->leads.len += c->lead.len;
@@ -91,7 +91,11 @@ static char *put_cell(struct format_column *c, uint32_t row, char *p)
     }
     bool bare = false;
     switch (c->type) {
-    case TSFS_VARCHAR: return put_str(p, c->vec->s[at]);
+    case TSFS_VARCHAR:
+        if (!c->nested)
+            return json_put_str(p, c->vec->s[at]);
+        memcpy(p, c->vec->s[at].ptr, c->vec->s[at].len);
+        return p + c->vec->s[at].len;
     case TSFS_BOOLEAN:
     case TSFS_INTEGER:
     case TSFS_BIGINT: bare = true; break;

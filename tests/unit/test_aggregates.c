@@ -504,7 +504,8 @@ static void test_all_named(void **state)
     (void)state;
     const struct tsfs_function_set *set = tsfs_functions();
     for (uint32_t i = 0; i < set->n; i++) {
-        bool found = set->items[i].kind != TSFS_FUNCTION_AGGREGATE;
+        /* those with a signature are tested from SQL: test_nested_sql.c */
+        bool found = set->items[i].kind != TSFS_FUNCTION_AGGREGATE || set->items[i].sig != NULL;
         for (size_t c = 0; !found && c < N_CASES; c++)
             found = strcmp(cases[c].name, set->items[i].name) == 0;
         if (!found)

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/time.h"
+#include "col/nested.h"
 #include "col/text.h"
 #include "format/format.h"
 
@@ -304,6 +305,54 @@ static void test_value_text(void **state)
     assert_int_equal(tsfs_value_format(TSFS_BOOLEAN, &yes, text), 4);
 }
 
+/* Nested columns beside plain ones, dense and constant, with NULLs at every level. */
+static void test_nested(void **state)
+{
+    int64_t numbers[] = {1, 2};
+    uint64_t first[] = {1};
+    struct tsfs_str texts[] = {TSFS_STR("a,\"b\""), TSFS_STR("\xc3\xbc")};
+    struct tsfs_array ints = {2, {.type = TSFS_BIGINT, .i = numbers, .valid = first}};
+    struct tsfs_array strs = {2, {.type = TSFS_VARCHAR, .s = texts}};
+    struct tsfs_array empty = {0, {.type = TSFS_BIGINT}};
+    enum tsfs_type array_int = tsfs_type_array(TSFS_BIGINT), array_str = tsfs_type_array(TSFS_VARCHAR);
+    enum tsfs_type field_types[] = {TSFS_DOUBLE, array_str, TSFS_TIMESTAMP};
+    struct tsfs_str field_names[] = {TSFS_STR("x"), TSFS_STR("odd \"name\""), TSFS_STR("t")};
+    struct tsfs_value fields[] = {{.type = TSFS_DOUBLE, .d = NAN},
+                                  {.type = array_str, .array = &strs},
+                                  {.type = TSFS_TIMESTAMP, .null = true}};
+    struct tsfs_row row = {3, fields};
+    struct tsfs_timeseries series = {2, numbers, {.type = TSFS_BIGINT, .i = numbers, .valid = first}};
+    const void *arrays[] = {&ints, NULL, &empty}, *rows[] = {&row}, *all_series[] = {&series, &series, NULL};
+    uint64_t but_second[] = {5}, but_last[] = {3};
+    int64_t plain[] = {7, 8, 9};
+    struct tsfs_str names[] = {TSFS_STR("n"), TSFS_STR("a"), TSFS_STR("r"), TSFS_STR("s"), TSFS_STR("u")};
+    enum tsfs_type types[] = {TSFS_BIGINT, array_int, tsfs_type_row(field_types, field_names, 3),
+                              tsfs_type_timeseries(TSFS_BIGINT), tsfs_type_row(field_types, NULL, 3)};
+    struct tsfs_vec cols[] = {{.type = types[0], .i = plain},
+                              {.type = types[1], .p = arrays, .valid = but_second},
+                              {.type = types[2], .p = rows, .constant = true},
+                              {.type = types[3], .p = all_series, .valid = but_last},
+                              {.type = types[4], .p = rows, .constant = true}};
+#define ROW_TEXT    "\"(NaN,[a,\"\"b\"\",\xc3\xbc],NULL)\""
+#define T1          "1970-01-01 00:00:00.000000001"
+#define T2          "1970-01-01 00:00:00.000000002"
+#define SERIES_TEXT "\"[{time: " T1 ", value: 1},{time: " T2 ", value: NULL}]\""
+    check(TSFS_FORMAT_CSV, names, types, cols, 4, 3,
+          "n,a,r,s\n"
+          "7,\"[1,NULL]\"," ROW_TEXT "," SERIES_TEXT "\n"
+          "8,," ROW_TEXT "," SERIES_TEXT "\n"
+          "9,[]," ROW_TEXT ",\n");
+#define JSON_PARTS   "\"NaN\",\"odd \\\"name\\\"\":[\"a,\\\"b\\\"\",\"\xc3\xbc\"],\"t\":null"
+#define JSON_SERIES  "[{\"time\":\"" T1 "\",\"value\":1},{\"time\":\"" T2 "\",\"value\":null}]"
+#define JSON_UNNAMED "[\"NaN\",[\"a,\\\"b\\\"\",\"\xc3\xbc\"],null]"
+    check(TSFS_FORMAT_JSON, names, types, cols, 5, 3,
+          "{\"n\":7,\"a\":[1,null],\"r\":{\"x\":" JSON_PARTS "},\"s\":" JSON_SERIES ",\"u\":" JSON_UNNAMED
+          "}\n"
+          "{\"n\":8,\"a\":null,\"r\":{\"x\":" JSON_PARTS "},\"s\":" JSON_SERIES ",\"u\":" JSON_UNNAMED "}\n"
+          "{\"n\":9,\"a\":[],\"r\":{\"x\":" JSON_PARTS "},\"s\":null,\"u\":" JSON_UNNAMED "}\n");
+    check(TSFS_FORMAT_TEXT, names, types, cols, 2, 3, "n  a\n-  --------\n7  [1,NULL]\n8  NULL\n9  []\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_table_streams),
         cmocka_unit_test(test_csv_round_trip),
         cmocka_unit_test(test_value_text),
+        cmocka_unit_test(test_nested),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
