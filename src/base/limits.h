@@ -47,6 +47,11 @@
 #define TSFS_BATCH_ROWS         2048u       /* rows in a batch */
 #define TSFS_RESULT_VARCHAR_MAX (16u << 20) /* bytes of one string that a function makes */
 
+/* regular expressions */
+#define TSFS_REGEX_PATTERN_MAX (32u << 10) /* bytes of a pattern */
+#define TSFS_REGEX_NESTING_MAX 100u        /* parentheses inside one another */
+#define TSFS_REGEX_SUBJECT_MAX (1u << 20)  /* bytes of the text that is searched */
+
 /* nested types and values */
 #define TSFS_TYPES_MAX       (1u << 16)  /* different array, row and timeseries types of one process */
 #define TSFS_TYPES_BYTES_MAX (32u << 20) /* bytes of all their names */
