@@ -165,7 +165,7 @@ static void threads_share(void **state)
 static void decimals_are_exact(void **state)
 {
     (void)state;
-    int64_t i;
+    int64_t i = 0;
     for (unsigned scale = 0; scale <= TSFS_DECIMAL_SCALE_MAX; scale++) {
         double unit = tsfs_decimal_unit(scale);
         uint64_t seed = scale + 1;
