@@ -116,11 +116,48 @@ static int prepare(struct exec_ctx *ctx, const struct tsfs_expr *expr)
     return tsfs_eval_prepare(&ctx->arena, expr, &ctx->sets);
 }
 
+static int prepare_all(struct exec_ctx *ctx, struct tsfs_expr *const *exprs, uint32_t n)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        rc = prepare(ctx, exprs[i]);
+    return rc;
+}
+
+static int prepare_window(struct exec_ctx *ctx, const struct tsfs_plan *plan)
+{
+    int rc = prepare_all(ctx, plan->window.partition, plan->window.npartition);
+    for (uint32_t i = 0; i < plan->window.nkeys && rc == 0; i++)
+        rc = prepare(ctx, plan->window.keys[i].expr);
+    for (uint32_t i = 0; i < plan->window.nfunctions && rc == 0; i++) {
+        rc = prepare_all(ctx, plan->window.functions[i].args, plan->window.functions[i].nargs);
+        if (rc == 0)
+            rc = prepare(ctx, plan->window.functions[i].filter);
+    }
+    return rc;
+}
+
 static int prepare_plan(struct exec_ctx *ctx, const struct tsfs_plan *plan)
 {
     int rc = 0;
     for (; plan != NULL && rc == 0; plan = plan->input) {
+        /* subplans are made ready when they are run */
+        if (plan->kind == TSFS_PLAN_INIT || plan->kind == TSFS_PLAN_ANALYZE)
+            return 0;
+        for (uint32_t i = 0; i < plan->nmore && rc == 0 && plan->kind != TSFS_PLAN_APPLY; i++)
+            rc = prepare_plan(ctx, plan->more[i]);
+        if (rc != 0)
+            return rc;
         switch (plan->kind) {
+        case TSFS_PLAN_JOIN:
+            rc = prepare_all(ctx, plan->join.left_keys, plan->join.nkeys);
+            if (rc == 0)
+                rc = prepare_all(ctx, plan->join.right_keys, plan->join.nkeys);
+            if (rc == 0)
+                rc = prepare(ctx, plan->join.condition);
+            break;
+        case TSFS_PLAN_WINDOW: rc = prepare_window(ctx, plan); break;
+        case TSFS_PLAN_APPLY: rc = prepare_all(ctx, plan->apply.args, plan->apply.nparams); break;
         case TSFS_PLAN_SCAN:
             rc = prepare(ctx, plan->scan.series_filter);
             if (rc == 0)
@@ -150,7 +187,12 @@ static int prepare_plan(struct exec_ctx *ctx, const struct tsfs_plan *plan)
                 rc = prepare(ctx, plan->unnest.exprs[i]);
             break;
         case TSFS_PLAN_VALUES:
-        case TSFS_PLAN_LIMIT: break;
+        case TSFS_PLAN_LIMIT:
+        case TSFS_PLAN_APPEND:
+        case TSFS_PLAN_SET:
+        case TSFS_PLAN_SHARED:
+        case TSFS_PLAN_INIT:
+        case TSFS_PLAN_ANALYZE: break;
         }
     }
     return rc;
@@ -158,8 +200,8 @@ static int prepare_plan(struct exec_ctx *ctx, const struct tsfs_plan *plan)
 
 /* ---- operators ---- */
 
-int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
-                 struct tsfs_error *err)
+static int open_kind(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err)
 {
     switch (plan->kind) {
     case TSFS_PLAN_SCAN: return exec_open_scan(ctx, plan, out, err);
@@ -170,15 +212,77 @@ int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec
     case TSFS_PLAN_SORT: return exec_open_sort(ctx, plan, out, err);
     case TSFS_PLAN_LIMIT: return exec_open_limit(ctx, plan, out, err);
     case TSFS_PLAN_UNNEST: return exec_open_unnest(ctx, plan, out, err);
+    case TSFS_PLAN_JOIN: return exec_open_join(ctx, plan, out, err);
+    case TSFS_PLAN_APPEND: return exec_open_append(ctx, plan, out, err);
+    case TSFS_PLAN_SET: return exec_open_set(ctx, plan, out, err);
+    case TSFS_PLAN_WINDOW: return exec_open_window(ctx, plan, out, err);
+    case TSFS_PLAN_INIT: return exec_open_init(ctx, plan, out, err);
+    case TSFS_PLAN_APPLY: return exec_open_apply(ctx, plan, out, err);
+    case TSFS_PLAN_SHARED: return exec_open_shared(ctx, plan, out, err);
+    case TSFS_PLAN_ANALYZE: return exec_open_analyze(ctx, plan, out, err);
     }
     return tsfs_error_set(err, -EINVAL, "a plan node of kind %d cannot be run", (int)plan->kind);
 }
 
+/* The figures of the plan as planned, one for all that run it. */
+static int count_op(struct exec_ctx *ctx, struct exec_op *op)
+{
+    struct exec_ctx *root = ctx;
+    const struct tsfs_plan *plan = op->plan->origin != NULL ? op->plan->origin : op->plan;
+    while (root->parent != NULL)
+        root = root->parent;
+    if (!root->analyze)
+        return 0;
+    struct exec_op_stats *s = root->timed;
+    while (s != NULL && s->plan != plan)
+        s = s->next;
+    if (s == NULL) {
+        s = TSFS_NEW(&root->arena, struct exec_op_stats);
+        if (s == NULL)
+            return -ENOMEM;
+        s->plan = plan;
+        s->next = root->timed;
+        root->timed = s;
+    }
+    s->runs++;
+    op->stats = s;
+    return 0;
+}
+
+int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                 struct tsfs_error *err)
+{
+    int rc = open_kind(ctx, plan, out, err);
+    return rc == 0 ? count_op(ctx, *out) : rc;
+}
+
+int exec_next_timed(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
+{
+    int64_t start = tsfs_time_monotonic();
+    int rc = op->ops->next(op, out, err);
+    op->stats->time += tsfs_time_monotonic() - start;
+    if (rc > 0) {
+        op->stats->rows += (*out)->nrows;
+        op->stats->batches++;
+    }
+    return rc;
+}
+
+int exec_plan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                   struct tsfs_error *err)
+{
+    int rc = prepare_plan(ctx, plan);
+    return rc != 0 ? rc : exec_op_open(ctx, plan, out, err);
+}
+
 void exec_op_close(struct exec_op *op)
 {
-    for (; op != NULL; op = op->input)
+    for (; op != NULL; op = op->input) {
+        for (uint32_t i = 0; i < op->nmore; i++)
+            exec_op_close(op->more[i]);
         if (op->ops->close != NULL)
             op->ops->close(op);
+    }
 }
 
 /* ---- the public face ---- */
@@ -193,9 +297,8 @@ int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options 
     exec->ctx.caller = pthread_self();
     pthread_mutex_init(&exec->ctx.stats_lock, NULL);
     tsfs_arena_init(&exec->ctx.arena, options->budget);
-    int rc = exec_fail(&exec->ctx, prepare_plan(&exec->ctx, plan), "the plan", err);
-    if (rc == 0)
-        rc = exec_op_open(&exec->ctx, plan, &exec->root, err);
+    exec->ctx.analyze = plan->kind == TSFS_PLAN_ANALYZE;
+    int rc = exec_plan_open(&exec->ctx, plan, &exec->root, err);
     if (rc != 0) {
         tsfs_exec_close(exec);
         return exec_fail(&(struct exec_ctx){.options = *options}, rc, "the plan", err);
@@ -212,7 +315,7 @@ int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_
     exec->ctx.next_poll = 0;
     int rc = poll_now(&exec->ctx, true, err);
     if (rc == 0)
-        rc = exec->root->ops->next(exec->root, out, err);
+        rc = exec_next(exec->root, out, err);
     if (rc > 0)
         exec->ctx.stats.rows_out += (*out)->nrows;
     else
@@ -246,6 +349,7 @@ void tsfs_exec_close(struct tsfs_exec *exec)
         return;
     exec_streams_close(&exec->ctx);
     exec_op_close(exec->root);
+    exec_shared_free(&exec->ctx);
     tsfs_arena_free(&exec->ctx.arena);
     pthread_mutex_destroy(&exec->ctx.stats_lock);
     free(exec);

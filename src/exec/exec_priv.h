@@ -21,6 +21,18 @@ struct exec_ctx {
     struct tsfs_exec_stream *streams; /* stream.c */
     struct tsfs_exec_stats stats;
     pthread_mutex_t stats_lock;
+    struct exec_ctx *parent;     /* of a subplan that runs for one row: the query's own; else NULL */
+    struct exec_shared *shared;  /* rows made once, so far */
+    bool analyze;                /* count and time operators */
+    struct exec_op_stats *timed; /* those counted so far */
+};
+
+/* What ANALYZE says of one operator, all its runs together. */
+struct exec_op_stats {
+    const struct tsfs_plan *plan; /* as planned, before params became literals */
+    uint64_t rows, batches, runs;
+    int64_t time; /* ns in it and below it */
+    struct exec_op_stats *next;
 };
 
 /* 0, or why the query must end: cancelled (-EINTR), too late (-ETIMEDOUT), or what another thread ran into.
@@ -42,6 +54,9 @@ struct exec_op {
     struct exec_ctx *ctx;
     const struct tsfs_plan *plan;
     struct exec_op *input; /* NULL for leaves */
+    struct exec_op **more; /* further inputs, nmore of them */
+    uint32_t nmore;
+    struct exec_op_stats *stats; /* NULL = not counted */
 };
 
 struct exec_op_ops {
@@ -53,6 +68,20 @@ struct exec_op_ops {
 TSFS_MUST_CHECK int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                                  struct tsfs_error *err);
 void exec_op_close(struct exec_op *op); /* takes NULL; inputs too */
+
+/* A plan and all that its expressions need. */
+TSFS_MUST_CHECK int exec_plan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                                   struct tsfs_error *err);
+
+int exec_next_timed(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err);
+/* The next batch of op: 1, 0 at the end, -errno. */
+static inline int exec_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
+{
+    return op->stats == NULL ? op->ops->next(op, out, err) : exec_next_timed(op, out, err);
+}
+
+/* Rows that a plan may deliver, roughly; never fails. */
+uint64_t exec_estimate(struct exec_ctx *ctx, const struct tsfs_plan *plan);
 
 /* Each opens its operator over an opened input; *out is set as soon as close must be called. */
 int exec_open_scan(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
@@ -72,9 +101,27 @@ int exec_open_unnest(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct 
 int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                         struct tsfs_error *err);
 
+int exec_open_join(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                   struct tsfs_error *err);
+int exec_open_append(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err);
+int exec_open_set(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                  struct tsfs_error *err);
+int exec_open_window(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err);
+int exec_open_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                   struct tsfs_error *err);
+int exec_open_apply(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                    struct tsfs_error *err);
+int exec_open_shared(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                     struct tsfs_error *err);
+int exec_open_analyze(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                      struct tsfs_error *err);
+void exec_shared_free(struct exec_ctx *ctx);
 /* Opens the scan of a scan operator that nothing has been read from, and gives the number of parts that it
  * may be read in; 0: it is one, or has fewer than `least` values. */
-TSFS_MUST_CHECK int exec_scan_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err);
+TSFS_MUST_CHECK int exec_scan_parts(struct exec_op *op, uint64_t least, uint32_t *nparts,
+                                    struct tsfs_error *err);
 /* Makes op, opened for the same plan, deliver one part of opener's scan from now on. */
 void exec_scan_part(struct exec_op *op, struct exec_op *opener, uint32_t part);
 

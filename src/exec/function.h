@@ -72,6 +72,25 @@ struct tsfs_aggregate_impl {
     int (*finish)(struct tsfs_kernel_ctx *ctx, const void *state, void *data, uint64_t *valid, uint32_t row);
 };
 
+/* Window functions that are no aggregates: exec/op_window.c computes them. */
+enum tsfs_window_fn {
+    TSFS_WINDOW_ROW_NUMBER,
+    TSFS_WINDOW_RANK,
+    TSFS_WINDOW_DENSE_RANK,
+    TSFS_WINDOW_PERCENT_RANK,
+    TSFS_WINDOW_CUME_DIST,
+    TSFS_WINDOW_NTILE,
+    TSFS_WINDOW_FIRST_VALUE,
+    TSFS_WINDOW_LAST_VALUE,
+    TSFS_WINDOW_NTH_VALUE,
+    TSFS_WINDOW_LAG,
+    TSFS_WINDOW_LEAD
+};
+
+struct tsfs_window_impl {
+    enum tsfs_window_fn fn;
+};
+
 /* The one registry. */
 const struct tsfs_function_set *tsfs_functions(void);
 

@@ -21,7 +21,7 @@ static int read_input(struct aggregate_op *self, struct tsfs_error *err)
     int rc = agg_table_init(&self->table, &self->spec);
     if (rc != 0)
         return rc;
-    while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = input->ops->next(input, &in, err)) > 0) {
+    while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = exec_next(input, &in, err)) > 0) {
         tsfs_arena_reset(&self->arena);
         struct tsfs_eval eval = exec_eval(self->op.ctx, &self->arena, err);
         rc = exec_fail(self->op.ctx, agg_table_rows(&self->table, &eval, in->cols, in->nrows),

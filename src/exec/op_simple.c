@@ -43,7 +43,7 @@ static int new_batch(struct simple_op *self, uint32_t nrows)
 static int pull(struct simple_op *self, struct tsfs_batch **in, struct tsfs_error *err)
 {
     int rc = exec_poll(self->op.ctx, err);
-    return rc != 0 ? rc : self->op.input->ops->next(self->op.input, in, err);
+    return rc != 0 ? rc : exec_next(self->op.input, in, err);
 }
 
 /* ---- VALUES ---- */

@@ -277,7 +277,7 @@ static int consume(struct sort_op *self, struct tsfs_error *err)
     struct exec_op *input = self->op.input;
     struct tsfs_batch *in;
     int rc;
-    while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = input->ops->next(input, &in, err)) > 0) {
+    while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = exec_next(input, &in, err)) > 0) {
         rc = add_batch(self, in, err);
         if (rc != 0)
             return exec_fail(self->op.ctx, rc, "ORDER BY", err);

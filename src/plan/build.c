@@ -1,10 +1,12 @@
-/* From the bound statement to operators, as written:
+/* From the bound statement to operators, the rules applied to every query that is a plan of its own: the
+ * statement, its subqueries, and the WITH queries that are made once.
  *
- *     LIMIT? SORT? over  FROM - WHERE - AGGREGATE? - HAVING  below  PROJECT
- *
- * ORDER BY sorts before the SELECT list is computed: its keys are expressions over the same input, and what a
- * top-n throws away is never projected.  The exceptions sort above the projection: DISTINCT, and keys whose
- * value would differ if it were computed again (random()). */
+ * A WITH query that is used more than once is made once and read by all, if making it costs more than reading
+ * it: when it groups, joins, sorts or the like.  One that only filters and computes is put in its places,
+ * where conditions around it can reach its scan. */
+#include <errno.h>
+
+#include "base/limits.h"
 #include "plan/plan_priv.h"
 
 struct tsfs_plan *plan_new(struct tsfs_arena *arena, enum tsfs_plan_kind kind, struct tsfs_plan *input,
@@ -28,255 +30,148 @@ struct tsfs_plan *plan_over(struct tsfs_arena *arena, enum tsfs_plan_kind kind, 
     return plan;
 }
 
+struct tsfs_plan *plan_fail(struct plan_builder *b, int rc)
+{
+    if (b->rc == 0)
+        b->rc = rc;
+    return NULL;
+}
+
+bool plan_counted(struct plan_builder *b)
+{
+    if (b->rc == 0 && ++b->nodes > TSFS_SQL_RELATIONS_MAX)
+        b->rc = tsfs_error_set(b->err, -E2BIG, "the statement stands for more than %d operations on tables",
+                               TSFS_SQL_RELATIONS_MAX);
+    return b->rc == 0;
+}
+
 static void name_columns(struct tsfs_plan *plan, const struct tsfs_bound *rel)
 {
     for (uint32_t i = 0; i < rel->ncols; i++)
         plan->cols[i] = (struct tsfs_plan_column){rel->cols[i].name, rel->cols[i].type};
 }
 
-static struct tsfs_plan *build_scan(struct tsfs_arena *arena, const struct tsfs_bound *rel)
+static struct tsfs_plan *build_scan(struct plan_builder *b, const struct tsfs_bound *rel)
 {
-    struct tsfs_plan *plan = plan_new(arena, TSFS_PLAN_SCAN, NULL, rel->ncols);
+    struct tsfs_plan *plan = plan_new(b->arena, TSFS_PLAN_SCAN, NULL, rel->ncols);
     if (plan == NULL)
-        return NULL;
+        return plan_fail(b, -ENOMEM);
     name_columns(plan, rel);
     plan->scan =
         (struct tsfs_plan_scan){.table = rel->table.ref, .time_min = INT64_MIN, .time_max = INT64_MAX};
-    plan->scan.ordinals = TSFS_NEW_ARRAY(arena, uint16_t, rel->ncols);
+    plan->scan.ordinals = TSFS_NEW_ARRAY(b->arena, uint16_t, rel->ncols);
     if (plan->scan.ordinals == NULL)
-        return NULL;
+        return plan_fail(b, -ENOMEM);
     memcpy(plan->scan.ordinals, rel->table.ordinals, rel->ncols * sizeof(uint16_t));
     return plan;
 }
 
-static struct tsfs_plan *build_filter(struct tsfs_arena *arena, struct tsfs_plan *input,
-                                      struct tsfs_expr *predicate)
+static struct tsfs_plan *two_inputs(struct plan_builder *b, enum tsfs_plan_kind kind, struct tsfs_plan *left,
+                                    struct tsfs_plan *right, uint32_t ncols)
 {
-    if (predicate == NULL)
-        return input;
-    struct tsfs_plan *plan = plan_over(arena, TSFS_PLAN_FILTER, input);
-    if (plan != NULL)
-        plan->filter.predicate = predicate;
+    struct tsfs_plan *plan = left == NULL || right == NULL ? NULL : plan_new(b->arena, kind, left, ncols);
+    if (plan == NULL || (plan->more = TSFS_NEW_ARRAY(b->arena, struct tsfs_plan *, 1)) == NULL)
+        return plan_fail(b, -ENOMEM);
+    plan->more[0] = right;
+    plan->nmore = 1;
     return plan;
 }
 
-static struct tsfs_plan *build_aggregate(struct tsfs_arena *arena, struct tsfs_plan *input,
-                                         const struct tsfs_bound *rel)
+static struct tsfs_plan *build_join(struct plan_builder *b, const struct tsfs_bound *rel)
 {
-    uint32_t ngroups = rel->select.ngroups, naggs = rel->select.naggs;
-    struct tsfs_plan *plan =
-        input == NULL ? NULL : plan_new(arena, TSFS_PLAN_AGGREGATE, input, ngroups + naggs);
+    struct tsfs_plan *left = plan_build_rel(b, rel->join.left, false);
+    struct tsfs_plan *right = left == NULL ? NULL : plan_build_rel(b, rel->join.right, false);
+    struct tsfs_plan *plan = right == NULL ? NULL : two_inputs(b, TSFS_PLAN_JOIN, left, right, rel->ncols);
     if (plan == NULL)
-        return NULL;
-    plan->aggregate.groups = rel->select.groups;
-    plan->aggregate.ngroups = ngroups;
-    plan->aggregate.naggs = naggs;
-    plan->aggregate.aggs = TSFS_NEW_ARRAY(arena, struct tsfs_plan_aggregate, naggs);
-    if (plan->aggregate.aggs == NULL)
-        return NULL;
-    for (uint32_t i = 0; i < ngroups; i++) {
-        const struct tsfs_expr *g = rel->select.groups[i];
-        plan->cols[i].type = g->type;
-        plan->cols[i].name = g->kind == TSFS_EXPR_COLUMN ? input->cols[g->index].name : TSFS_STR("");
-    }
-    for (uint32_t i = 0; i < naggs; i++) {
-        const struct tsfs_bound_aggregate *a = &rel->select.aggs[i];
-        plan->aggregate.aggs[i] = (struct tsfs_plan_aggregate){.fn = a->fn,
-                                                               .args = a->args,
-                                                               .nargs = a->nargs,
-                                                               .norder = a->norder,
-                                                               .order = a->order,
-                                                               .distinct = a->distinct,
-                                                               .filter = a->filter,
-                                                               .line = a->line,
-                                                               .column = a->column};
-        enum tsfs_type type = tsfs_function_result(a->fn, a->args, a->nargs - a->norder);
-        plan->cols[ngroups + i] = (struct tsfs_plan_column){TSFS_STR(""), type};
-    }
-    return plan;
-}
-
-/* SELECT DISTINCT: a grouping by all columns. */
-static struct tsfs_plan *build_distinct(struct tsfs_arena *arena, struct tsfs_plan *input)
-{
-    struct tsfs_plan *plan = plan_over(arena, TSFS_PLAN_AGGREGATE, input);
-    if (plan == NULL)
-        return NULL;
-    plan->aggregate.ngroups = input->ncols;
-    plan->aggregate.groups = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, input->ncols);
-    if (plan->aggregate.groups == NULL)
-        return NULL;
-    for (uint32_t i = 0; i < input->ncols; i++) {
-        plan->aggregate.groups[i] = tsfs_expr_column(arena, i, input->cols[i].type, NULL);
-        if (plan->aggregate.groups[i] == NULL)
-            return NULL;
-    }
-    return plan;
-}
-
-static struct tsfs_plan *build_limit(struct tsfs_arena *arena, struct tsfs_plan *input,
-                                     const struct tsfs_bound *rel)
-{
-    if (rel->select.limit == UINT64_MAX && rel->select.offset == 0)
-        return input;
-    struct tsfs_plan *plan = plan_over(arena, TSFS_PLAN_LIMIT, input);
-    if (plan != NULL) {
-        plan->limit.limit = rel->select.limit;
-        plan->limit.offset = rel->select.offset;
-    }
-    return plan;
-}
-
-/* keys[i].expr for those that do not vary are left out; none left, no sort. */
-static struct tsfs_plan *build_sort(struct tsfs_arena *arena, struct tsfs_plan *input,
-                                    const struct tsfs_plan_key *keys, uint32_t nkeys)
-{
-    struct tsfs_plan_key *used = TSFS_NEW_ARRAY(arena, struct tsfs_plan_key, nkeys);
-    uint32_t n = 0;
-    if (used == NULL || input == NULL)
-        return NULL;
-    for (uint32_t i = 0; i < nkeys; i++)
-        if (!tsfs_expr_is_literal(keys[i].expr))
-            used[n++] = keys[i];
-    if (n == 0)
-        return input;
-    struct tsfs_plan *plan = plan_over(arena, TSFS_PLAN_SORT, input);
-    if (plan != NULL) {
-        plan->sort.keys = used;
-        plan->sort.nkeys = n;
-        plan->sort.limit = UINT64_MAX;
-    }
-    return plan;
-}
-
-/* The SELECT list, and after it the sort keys that are no part of it. */
-static struct tsfs_plan *build_project(struct tsfs_arena *arena, struct tsfs_plan *input,
-                                       const struct tsfs_bound *rel, bool hidden)
-{
-    uint32_t extra = 0;
-    for (uint32_t i = 0; hidden && i < rel->select.nkeys; i++)
-        extra += rel->select.keys[i].item == TSFS_BOUND_NO_ITEM;
-    struct tsfs_plan *plan = plan_new(arena, TSFS_PLAN_PROJECT, input, rel->ncols + extra);
-    if (plan == NULL)
-        return NULL;
-    plan->project.exprs = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, rel->ncols + extra);
-    if (plan->project.exprs == NULL)
         return NULL;
     name_columns(plan, rel);
-    if (rel->ncols > 0)
-        memcpy(plan->project.exprs, rel->select.exprs, rel->ncols * sizeof(struct tsfs_expr *));
-    for (uint32_t i = 0, at = rel->ncols; hidden && i < rel->select.nkeys; i++) {
-        const struct tsfs_bound_key *key = &rel->select.keys[i];
-        if (key->item != TSFS_BOUND_NO_ITEM)
-            continue;
-        plan->cols[at] = (struct tsfs_plan_column){TSFS_STR(""), key->expr->type};
-        plan->project.exprs[at++] = key->expr;
+    plan->join.kind = rel->join.kind;
+    struct tsfs_expr *on = rel->join.on;
+    if (on == NULL)
+        return plan;
+    if (plan_has_subquery(on, true)) {
+        if (rel->join.kind != TSFS_JOIN_INNER) {
+            b->rc = tsfs_error_set_at(b->err, -EINVAL, on->line, on->column,
+                                      "tsfs does not support a subquery that depends on the row in ON of an "
+                                      "outer join");
+            return NULL;
+        }
+        on = plan_lower(b, &plan, on);
+        plan = on == NULL ? NULL : plan_filter(b, plan, on);
+        return plan_first_columns(b, plan, rel->ncols, NULL);
+    }
+    plan->join.condition = plan_lower(b, &plan, on);
+    return plan->join.condition == NULL ? NULL : plan;
+}
+
+/* A grouping by all columns. */
+static struct tsfs_plan *distinct(struct plan_builder *b, struct tsfs_plan *input)
+{
+    struct tsfs_plan *plan = input == NULL ? NULL : plan_over(b->arena, TSFS_PLAN_AGGREGATE, input);
+    if (plan == NULL ||
+        (plan->aggregate.groups = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, input->ncols)) == NULL)
+        return plan_fail(b, -ENOMEM);
+    plan->aggregate.ngroups = input->ncols;
+    for (uint32_t i = 0; i < input->ncols; i++) {
+        plan->aggregate.groups[i] = tsfs_expr_column(b->arena, i, input->cols[i].type, NULL);
+        if (plan->aggregate.groups[i] == NULL)
+            return plan_fail(b, -ENOMEM);
     }
     return plan;
 }
 
-/* Projection, then DISTINCT, then the sort by columns of the result. */
-static struct tsfs_plan *build_sort_above(struct tsfs_arena *arena, struct tsfs_plan *input,
-                                          const struct tsfs_bound *rel)
+static struct tsfs_plan *build_set(struct plan_builder *b, const struct tsfs_bound *rel)
 {
-    bool hidden = !rel->select.distinct;
-    struct tsfs_plan *plan = build_project(arena, input, rel, hidden);
-    if (plan != NULL && rel->select.distinct)
-        plan = build_distinct(arena, plan);
-    struct tsfs_plan_key *keys = TSFS_NEW_ARRAY(arena, struct tsfs_plan_key, rel->select.nkeys);
-    if (plan == NULL || keys == NULL)
-        return NULL;
-    for (uint32_t i = 0, at = rel->ncols; i < rel->select.nkeys; i++) {
-        const struct tsfs_bound_key *key = &rel->select.keys[i];
-        uint32_t column = key->item != TSFS_BOUND_NO_ITEM ? key->item : at++;
-        struct tsfs_expr *e = key->expr;
-        if (!tsfs_expr_is_literal(e))
-            e = tsfs_expr_column(arena, column, key->expr->type, key->expr);
-        if (e == NULL)
+    uint32_t n = rel->set.ninputs;
+    struct tsfs_plan **inputs = TSFS_NEW_ARRAY(b->arena, struct tsfs_plan *, n), *plan;
+    if (inputs == NULL)
+        return plan_fail(b, -ENOMEM);
+    for (uint32_t i = 0; i < n; i++) {
+        inputs[i] = plan_build_rel(b, rel->set.inputs[i], false);
+        if (inputs[i] == NULL)
             return NULL;
-        keys[i] = (struct tsfs_plan_key){e, key->descending, key->nulls_first};
     }
-    plan = build_sort(arena, plan, keys, rel->select.nkeys);
-    plan = plan == NULL ? NULL : build_limit(arena, plan, rel);
-    if (plan == NULL || plan->ncols == rel->ncols)
-        return plan;
-    struct tsfs_plan *top = plan_new(arena, TSFS_PLAN_PROJECT, plan, rel->ncols);
-    if (top == NULL)
-        return NULL;
-    name_columns(top, rel);
-    top->project.exprs = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, rel->ncols);
-    for (uint32_t i = 0; top->project.exprs != NULL && i < rel->ncols; i++)
-        if ((top->project.exprs[i] = tsfs_expr_column(arena, i, rel->cols[i].type, NULL)) == NULL)
-            return NULL;
-    return top->project.exprs == NULL ? NULL : top;
+    plan = plan_new(b->arena, rel->set.op == TSFS_SET_UNION ? TSFS_PLAN_APPEND : TSFS_PLAN_SET, inputs[0],
+                    rel->ncols);
+    if (plan == NULL)
+        return plan_fail(b, -ENOMEM);
+    name_columns(plan, rel);
+    plan->more = inputs + 1;
+    plan->nmore = n - 1;
+    plan->set.op = rel->set.op;
+    plan->set.all = rel->set.all;
+    return rel->set.op == TSFS_SET_UNION && !rel->set.all ? distinct(b, plan) : plan;
 }
 
-static struct tsfs_plan *build(struct tsfs_arena *arena, const struct tsfs_bound *rel, bool order_matters);
-
-static struct tsfs_plan *build_select(struct tsfs_arena *arena, const struct tsfs_bound *rel,
-                                      bool order_matters)
-{
-    bool cut = rel->select.limit != UINT64_MAX || rel->select.offset > 0;
-    bool sorted = rel->select.nkeys > 0 && (order_matters || cut);
-    bool above = rel->select.distinct;
-    struct tsfs_plan *plan;
-    if (rel->select.from != NULL) {
-        plan = build(arena, rel->select.from,
-                     !rel->select.aggregated && !rel->select.distinct && rel->select.nkeys == 0);
-    } else {
-        plan = plan_new(arena, TSFS_PLAN_VALUES, NULL, 0);
-        if (plan != NULL)
-            plan->values.nrows = 1;
-    }
-    if (plan == NULL || (plan = build_filter(arena, plan, rel->select.where)) == NULL)
-        return NULL;
-    if (rel->select.aggregated && (plan = build_aggregate(arena, plan, rel)) == NULL)
-        return NULL;
-    if ((plan = build_filter(arena, plan, rel->select.having)) == NULL)
-        return NULL;
-    for (uint32_t i = 0; sorted && i < rel->select.nkeys; i++)
-        above |=
-            rel->select.keys[i].item != TSFS_BOUND_NO_ITEM && tsfs_expr_unstable(rel->select.keys[i].expr);
-    if (above)
-        return build_sort_above(arena, plan, rel);
-    struct tsfs_plan_key *keys = TSFS_NEW_ARRAY(arena, struct tsfs_plan_key, rel->select.nkeys);
-    if (keys == NULL)
-        return NULL;
-    for (uint32_t i = 0; sorted && i < rel->select.nkeys; i++) {
-        const struct tsfs_bound_key *key = &rel->select.keys[i];
-        keys[i] = (struct tsfs_plan_key){key->expr, key->descending, key->nulls_first};
-    }
-    if (sorted && (plan = build_sort(arena, plan, keys, rel->select.nkeys)) == NULL)
-        return NULL;
-    if ((plan = build_limit(arena, plan, rel)) == NULL)
-        return NULL;
-    return build_project(arena, plan, rel, false);
-}
-
-static struct tsfs_plan *build_unnest(struct tsfs_arena *arena, const struct tsfs_bound *rel,
+static struct tsfs_plan *build_unnest(struct plan_builder *b, const struct tsfs_bound *rel,
                                       bool order_matters)
 {
     struct tsfs_plan *input;
+    uint32_t n = rel->unnest.from == NULL ? 0 : rel->unnest.from->ncols, at = 0;
     if (rel->unnest.from != NULL) {
-        input = build(arena, rel->unnest.from, order_matters);
-    } else if ((input = plan_new(arena, TSFS_PLAN_VALUES, NULL, 0)) != NULL) {
+        input = plan_build_rel(b, rel->unnest.from, order_matters);
+    } else if ((input = plan_new(b->arena, TSFS_PLAN_VALUES, NULL, 0)) != NULL) {
         input->values.nrows = 1;
     }
-    struct tsfs_plan *plan = input == NULL ? NULL : plan_new(arena, TSFS_PLAN_UNNEST, input, rel->ncols);
+    struct tsfs_expr **exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, rel->unnest.nexprs);
+    if (input == NULL || exprs == NULL)
+        return plan_fail(b, -ENOMEM);
+    for (uint32_t i = 0; i < rel->unnest.nexprs; i++)
+        if ((exprs[i] = plan_lower(b, &input, rel->unnest.exprs[i])) == NULL)
+            return NULL;
+    struct tsfs_plan *plan = plan_new(b->arena, TSFS_PLAN_UNNEST, input, rel->ncols);
     if (plan == NULL)
-        return NULL;
-    name_columns(plan, rel);
-    uint32_t n = input->ncols, at = 0;
-    plan->unnest.exprs = rel->unnest.exprs;
+        return plan_fail(b, -ENOMEM);
+    plan->unnest.exprs = exprs;
     plan->unnest.nexprs = rel->unnest.nexprs;
     plan->unnest.nthrough = n;
-    plan->unnest.through = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, n);
-    plan->unnest.parts = TSFS_NEW_ARRAY(arena, struct tsfs_plan_part, rel->ncols - n);
+    plan->unnest.through = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, n);
+    plan->unnest.parts = TSFS_NEW_ARRAY(b->arena, struct tsfs_plan_part, rel->ncols - n);
     if (plan->unnest.through == NULL || plan->unnest.parts == NULL)
-        return NULL;
+        return plan_fail(b, -ENOMEM);
     for (uint32_t i = 0; i < n; i++)
-        if ((plan->unnest.through[i] = tsfs_expr_column(arena, i, input->cols[i].type, NULL)) == NULL)
-            return NULL;
+        if ((plan->unnest.through[i] = tsfs_expr_column(b->arena, i, input->cols[i].type, NULL)) == NULL)
+            return plan_fail(b, -ENOMEM);
     for (uint32_t i = 0; i < rel->unnest.nexprs; i++) {
         enum tsfs_type type = rel->unnest.exprs[i]->type, element = tsfs_type_element(type);
         uint32_t parts = tsfs_type_kind(type) == TSFS_KIND_TIMESERIES ? 2
@@ -290,31 +185,142 @@ static struct tsfs_plan *build_unnest(struct tsfs_arena *arena, const struct tsf
     return plan;
 }
 
-static struct tsfs_plan *build(struct tsfs_arena *arena, const struct tsfs_bound *rel, bool order_matters)
+/* ---- WITH queries ---- */
+
+/* Whether reading rel's rows again from memory is cheaper than making them again. */
+static bool worth_keeping(const struct tsfs_bound *rel)
 {
-    struct tsfs_plan *plan;
-    switch (rel->kind) {
-    case TSFS_BOUND_UNNEST: return build_unnest(arena, rel, order_matters);
-    case TSFS_BOUND_TABLE: return build_scan(arena, rel);
-    case TSFS_BOUND_VALUES:
-        plan = plan_new(arena, TSFS_PLAN_VALUES, NULL, rel->ncols);
-        if (plan != NULL) {
-            name_columns(plan, rel);
-            plan->values.rows = rel->values.rows;
-            plan->values.nrows = rel->values.nrows;
+    for (;;) {
+        switch (rel->kind) {
+        case TSFS_BOUND_TABLE:
+        case TSFS_BOUND_VALUES: return false;
+        case TSFS_BOUND_JOIN: return rel->join.on != NULL || rel->join.kind != TSFS_JOIN_INNER;
+        case TSFS_BOUND_SET:
+        case TSFS_BOUND_UNNEST: return true;
+        case TSFS_BOUND_SELECT: break;
         }
-        return plan;
-    case TSFS_BOUND_SELECT:
-        plan = build_select(arena, rel, order_matters);
-        /* a CTE's or an alias's own column names */
-        if (plan != NULL)
-            name_columns(plan, rel);
-        return plan;
+        if (rel->select.aggregated || rel->select.distinct || rel->select.nwindows > 0 ||
+            rel->select.limit != UINT64_MAX || rel->select.offset > 0)
+            return true;
+        for (uint32_t i = 0; i < rel->ncols; i++)
+            if (tsfs_expr_unstable(rel->select.exprs[i]) || plan_has_subquery(rel->select.exprs[i], true))
+                return true;
+        if (rel->select.where != NULL &&
+            (tsfs_expr_unstable(rel->select.where) || plan_has_subquery(rel->select.where, true)))
+            return true;
+        if (rel->select.from == NULL)
+            return false;
+        rel = rel->select.from;
     }
-    return NULL;
 }
 
-struct tsfs_plan *plan_build(struct tsfs_arena *arena, const struct tsfs_bound *rel)
+static struct tsfs_plan *build_shared(struct plan_builder *b, const struct tsfs_bound *rel)
 {
-    return build(arena, rel, true);
+    struct plan_cte *c = b->ctes;
+    while (c != NULL && c->cte != rel->cte)
+        c = c->next;
+    if (c == NULL) {
+        c = TSFS_NEW(b->arena, struct plan_cte);
+        if (c == NULL || (c->shared = TSFS_NEW(b->arena, struct tsfs_plan_shared)) == NULL)
+            return plan_fail(b, -ENOMEM);
+        struct tsfs_bound bare = *rel;
+        bare.cte = NULL;
+        c->cte = rel->cte;
+        c->shared->name = rel->cte->name;
+        c->shared->plan = plan_build_root(b, &bare, true, false);
+        if (c->shared->plan == NULL)
+            return NULL;
+        c->shared->number = b->nshared++;
+        c->next = b->ctes;
+        b->ctes = c;
+    }
+    struct tsfs_plan *plan = plan_new(b->arena, TSFS_PLAN_SHARED, NULL, rel->ncols);
+    if (plan == NULL)
+        return plan_fail(b, -ENOMEM);
+    name_columns(plan, rel);
+    plan->shared = c->shared;
+    c->shared->uses++;
+    return plan;
+}
+
+/* ---- all of it ---- */
+
+struct tsfs_plan *plan_build_rel(struct plan_builder *b, const struct tsfs_bound *rel, bool order_matters)
+{
+    struct tsfs_plan *plan;
+    if (!plan_counted(b))
+        return NULL;
+    if (rel->cte != NULL && rel->cte->uses > 1 && !rel->cte->correlated && worth_keeping(rel))
+        return build_shared(b, rel);
+    switch (rel->kind) {
+    case TSFS_BOUND_TABLE: return build_scan(b, rel);
+    case TSFS_BOUND_VALUES:
+        plan = plan_new(b->arena, TSFS_PLAN_VALUES, NULL, rel->ncols);
+        if (plan == NULL)
+            return plan_fail(b, -ENOMEM);
+        plan->values.rows = rel->values.rows;
+        plan->values.nrows = rel->values.nrows;
+        break;
+    case TSFS_BOUND_JOIN: plan = build_join(b, rel); break;
+    case TSFS_BOUND_SET: plan = build_set(b, rel); break;
+    case TSFS_BOUND_UNNEST: plan = build_unnest(b, rel, order_matters); break;
+    default: plan = plan_build_select(b, rel, order_matters); break;
+    }
+    if (plan != NULL) /* a CTE's or an alias's own column names */
+        name_columns(plan, rel);
+    return plan;
+}
+
+int plan_rules(struct tsfs_arena *arena, struct tsfs_plan **plan)
+{
+    int rc = plan_push_terms(arena, plan, &(struct plan_terms){0});
+    if (rc == 0)
+        rc = plan_inline(arena, *plan);
+    if (rc == 0)
+        rc = plan_prune(arena, *plan);
+    if (rc == 0)
+        plan_order(plan);
+    return rc;
+}
+
+struct tsfs_plan *plan_build_root(struct plan_builder *b, const struct tsfs_bound *rel, bool root,
+                                  bool order_matters)
+{
+    struct plan_frame frame = {0}, *outer = b->frame, *outer_root = b->root;
+    b->frame = &frame;
+    if (root)
+        b->root = &frame;
+    struct tsfs_plan *plan = plan_build_rel(b, rel, order_matters);
+    b->frame = outer;
+    b->root = outer_root;
+    if (plan == NULL)
+        return NULL;
+    int rc = b->bare ? 0 : plan_rules(b->arena, &plan);
+    if (rc != 0)
+        return plan_fail(b, rc);
+    if (frame.n == 0)
+        return plan;
+    struct tsfs_plan *init = plan_over(b->arena, TSFS_PLAN_INIT, plan);
+    if (init == NULL)
+        return plan_fail(b, -ENOMEM);
+    init->more = frame.plans;
+    init->nmore = frame.n;
+    init->init.items = frame.items;
+    return init;
+}
+
+int plan_build(struct tsfs_arena *arena, const struct tsfs_bound *rel, struct tsfs_plan **out,
+               struct tsfs_error *err)
+{
+    struct plan_builder b = {.arena = arena, .err = err};
+    *out = plan_build_root(&b, rel, true, true);
+    return *out == NULL ? b.rc : 0;
+}
+
+int plan_build_bare(struct tsfs_arena *arena, const struct tsfs_bound *rel, struct tsfs_plan **out,
+                    struct tsfs_error *err)
+{
+    struct plan_builder b = {.arena = arena, .err = err, .bare = true};
+    *out = plan_build_root(&b, rel, true, true);
+    return *out == NULL ? b.rc : 0;
 }

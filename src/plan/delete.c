@@ -79,10 +79,12 @@ int tsfs_plan_delete(struct tsfs_str text, const struct tsfs_resolver *resolver,
     int rc = tsfs_sql_bind_delete(text, resolver, functions, arena, &rel, err);
     if (rc != 0)
         return rc;
-    struct tsfs_plan *plan = plan_build(arena, rel);
-    rc = plan == NULL ? -ENOMEM : plan_push(arena, &plan);
+    struct tsfs_plan *plan;
+    rc = plan_build_bare(arena, rel, &plan, err);
+    if (rc == 0)
+        rc = plan_push_terms(arena, &plan, &(struct plan_terms){0});
     if (rc != 0)
-        return tsfs_error_set(err, rc, "out of memory for the plan");
+        return rc == -ENOMEM ? tsfs_error_set(err, rc, "out of memory for the plan") : rc;
     /* what stays above the scan speaks of no column of it, or is not always the same */
     struct tsfs_plan *scan = plan;
     struct tsfs_expr *above = NULL;

@@ -90,6 +90,12 @@ static int dissolve(struct tsfs_arena *arena, struct tsfs_plan *plan)
 int plan_inline(struct tsfs_arena *arena, struct tsfs_plan *plan)
 {
     for (struct tsfs_plan *p = plan; p != NULL; p = p->input) {
+        /* subplans have had their rules */
+        for (uint32_t i = 0; i < p->nmore && p->kind != TSFS_PLAN_APPLY && p->kind != TSFS_PLAN_INIT; i++) {
+            int rc = plan_inline(arena, p->more[i]);
+            if (rc != 0)
+                return rc;
+        }
         while ((p->kind == TSFS_PLAN_PROJECT || p->kind == TSFS_PLAN_AGGREGATE) &&
                p->input->kind == TSFS_PLAN_PROJECT) {
             struct use use = {p->input, TSFS_NEW_ARRAY(arena, uint8_t, p->input->ncols)};

@@ -10,6 +10,7 @@
 #include "col/source.h"
 #include "sql/expr.h"
 #include "sql/function.h"
+#include "sql/relation.h"
 #include "sql/resolver.h"
 
 enum tsfs_plan_kind {
@@ -20,7 +21,16 @@ enum tsfs_plan_kind {
     TSFS_PLAN_AGGREGATE, /* without groups: exactly one row; DISTINCT is one without aggregates */
     TSFS_PLAN_SORT,      /* with limit: the first limit rows only */
     TSFS_PLAN_LIMIT,
-    TSFS_PLAN_UNNEST /* output: columns of the input, then those that the arrays unfold into */
+    TSFS_PLAN_UNNEST, /* output: columns of the input, then those that the arrays unfold into */
+    TSFS_PLAN_JOIN,   /* input and more[0]; columns of both, of a semi or anti join the left's only */
+    TSFS_PLAN_APPEND, /* the rows of input, then of more[0], ... */
+    TSFS_PLAN_SET,    /* INTERSECT and EXCEPT of input and more[0] */
+    TSFS_PLAN_WINDOW, /* input's columns, then a column for each function */
+    TSFS_PLAN_APPLY,  /* for each row of input, more[0] with its params set; input's columns, then its result
+                       */
+    TSFS_PLAN_INIT,   /* runs more[..] first, whose results are params of input */
+    TSFS_PLAN_SHARED, /* rows that are made once for all who read them */
+    TSFS_PLAN_ANALYZE /* runs input and tells how it went */
 };
 
 struct tsfs_plan_column {
@@ -49,6 +59,40 @@ struct tsfs_plan_key {
     bool descending, nulls_first;
 };
 
+/* A window function over rows as the node sorts them. */
+struct tsfs_plan_window {
+    const struct tsfs_function *fn; /* TSFS_FUNCTION_WINDOW or an aggregate */
+    struct tsfs_expr **args;
+    uint32_t nargs;
+    enum tsfs_type type; /* of the result */
+    bool distinct, ignore_nulls;
+    struct tsfs_expr *filter; /* NULL = every row */
+    enum tsfs_frame_unit unit;
+    enum tsfs_frame_bound start, end;
+    struct tsfs_expr *start_offset, *end_offset; /* RANGE: the first key's value at the frame's edge */
+    uint32_t line, column;
+};
+
+/* How a subplan's rows become params, or columns of APPLY. */
+enum tsfs_plan_result {
+    TSFS_RESULT_SCALAR, /* its one row, NULLs if it has none; more are an error */
+    TSFS_RESULT_EXISTS, /* whether it has rows */
+    TSFS_RESULT_LIST    /* the values of its one column, for IN */
+};
+
+struct tsfs_plan_init {
+    enum tsfs_plan_result kind;
+    uint32_t param, nparams; /* the first and how many */
+    uint32_t line, column;
+};
+
+struct tsfs_plan_shared {
+    struct tsfs_plan *plan;
+    struct tsfs_str name;
+    uint32_t number; /* among the statement's, from 0 */
+    uint32_t uses;
+};
+
 /* Rows of one table.  Column i of the output is schema ordinal ordinals[i]; expressions in here count in that
  * output. */
 struct tsfs_plan_scan {
@@ -69,7 +113,10 @@ struct tsfs_plan {
     enum tsfs_plan_kind kind;
     struct tsfs_plan_column *cols; /* of the output */
     uint32_t ncols;
-    struct tsfs_plan *input; /* NULL for SCAN and VALUES */
+    struct tsfs_plan *input; /* NULL for SCAN, VALUES and SHARED */
+    struct tsfs_plan **more; /* further inputs */
+    uint32_t nmore;
+    const struct tsfs_plan *origin; /* of a copy with params set, what it was copied from; else NULL */
     union {
         struct tsfs_plan_scan scan;
         struct {
@@ -104,6 +151,36 @@ struct tsfs_plan {
         struct {
             uint64_t limit, offset;
         } limit;
+        struct {
+            enum tsfs_join kind;
+            /* Equal and not NULL: left_keys over input, right_keys over more[0]; of one type each pair. */
+            struct tsfs_expr **left_keys, **right_keys;
+            uint32_t nkeys;
+            struct tsfs_expr *condition; /* over the columns of both, besides the keys; NULL = none */
+        } join;
+        struct {
+            enum tsfs_set_op op;
+            bool all;
+        } set;
+        struct {
+            struct tsfs_expr **partition;
+            uint32_t npartition;
+            struct tsfs_plan_key *keys;
+            uint32_t nkeys;
+            struct tsfs_plan_window *functions;
+            uint32_t nfunctions;
+        } window;
+        struct {
+            enum tsfs_plan_result kind; /* SCALAR or EXISTS */
+            uint32_t *params;
+            struct tsfs_expr **args; /* over input, what the params are */
+            uint32_t nparams;
+            uint32_t line, column;
+        } apply;
+        struct {
+            struct tsfs_plan_init *items; /* one for each of more */
+        } init;
+        struct tsfs_plan_shared *shared;
     };
 };
 
@@ -114,14 +191,37 @@ TSFS_MUST_CHECK int tsfs_plan_query(struct tsfs_str text, const struct tsfs_reso
                                     const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                                     struct tsfs_plan **out, struct tsfs_error *err);
 
+/* What EXPLAIN shows, one operator a line, inputs indented. */
+TSFS_MUST_CHECK int tsfs_plan_explain(const struct tsfs_plan *plan, struct tsfs_buf *out);
+/* The same with more behind every operator's line: note appends what it has to say. */
+TSFS_MUST_CHECK int tsfs_plan_explain_with(const struct tsfs_plan *plan,
+                                           int (*note)(void *ctx, const struct tsfs_plan *plan,
+                                                       struct tsfs_buf *out),
+                                           void *ctx, struct tsfs_buf *out);
+
+/* What params have turned out to be, by number. */
+struct tsfs_plan_params {
+    struct tsfs_value *values; /* [n] */
+    struct tsfs_plan_list {    /* [n]; of a list its values, which may be NULLs */
+        struct tsfs_value *values;
+        uint64_t n;
+    } * lists;
+    bool *known, *is_list; /* [n] */
+    uint32_t n;
+    /* Evaluates an expression without columns; a failure leaves it as it is, for when it runs. */
+    int (*fold)(void *ctx, const struct tsfs_expr *expr, struct tsfs_arena *arena, struct tsfs_value *out);
+    void *ctx;
+};
+
+/* A copy of plan with literals where its known params stand; what follows from them for its scans is
+ * drawn anew.  What does not change is shared with plan.  0 or -ENOMEM. */
+TSFS_MUST_CHECK int tsfs_plan_substitute(struct tsfs_arena *arena, struct tsfs_plan *plan,
+                                         const struct tsfs_plan_params *params, struct tsfs_plan **out);
+
 /* A DELETE: the scan of the rows that it takes away.  All that WHERE says is in its time range and series
  * filter (whose terms may fail); columns are not pruned, row_filter is NULL.  What cannot be said so, such as
  * conditions on measures, is -EINVAL. */
 TSFS_MUST_CHECK int tsfs_plan_delete(struct tsfs_str text, const struct tsfs_resolver *resolver,
                                      const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                                      struct tsfs_plan **scan, struct tsfs_error *err);
-
-/* What EXPLAIN shows, one operator a line, inputs indented. */
-TSFS_MUST_CHECK int tsfs_plan_explain(const struct tsfs_plan *plan, struct tsfs_buf *out);
-
 #endif

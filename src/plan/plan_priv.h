@@ -6,17 +6,87 @@
 #include "sql/bind.h"
 #include "sql/expr_tree.h"
 
-/* build.c: the plan as written, no rules applied.  NULL = out of memory. */
-struct tsfs_plan *plan_build(struct tsfs_arena *arena, const struct tsfs_bound *rel);
+/* build.c: the plan as written, the rules applied to it and to all plans that stand in it. */
+TSFS_MUST_CHECK int plan_build(struct tsfs_arena *arena, const struct tsfs_bound *rel, struct tsfs_plan **out,
+                               struct tsfs_error *err);
+
+/* The same without the rules; a subquery makes it an INIT. */
+TSFS_MUST_CHECK int plan_build_bare(struct tsfs_arena *arena, const struct tsfs_bound *rel,
+                                    struct tsfs_plan **out, struct tsfs_error *err);
+
+/* While a plan is built. */
+struct plan_frame {
+    struct tsfs_plan_init *items; /* subplans to be run before it */
+    struct tsfs_plan **plans;
+    const struct tsfs_subquery **subqueries;
+    uint32_t n, cap;
+};
+
+struct plan_builder {
+    struct tsfs_arena *arena;
+    struct tsfs_error *err;
+    struct plan_frame *frame, *root;
+    struct plan_cte {
+        const struct tsfs_bound_cte *cte;
+        struct tsfs_plan_shared *shared;
+        struct plan_cte *next;
+    } * ctes;
+    uint32_t nodes, nshared;
+    bool bare; /* no rules */
+    int rc;    /* why it failed */
+};
+
+/* NULL and b->rc on failure, here and below. */
+struct tsfs_plan *plan_build_rel(struct plan_builder *b, const struct tsfs_bound *rel, bool order_matters);
+struct tsfs_plan *plan_fail(struct plan_builder *b, int rc);
+/* The whole of a query that stands for itself: its subplans first, the rules applied. */
+struct tsfs_plan *plan_build_root(struct plan_builder *b, const struct tsfs_bound *rel, bool root,
+                                  bool order_matters);
+bool plan_counted(struct plan_builder *b); /* one more operator, unless there are too many */
+
+/* subquery.c: e without subqueries.  Those that depend on the row are joined to *input by APPLY, which adds
+ * columns behind those it has; the others become params. */
+struct tsfs_expr *plan_lower(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *e);
+bool plan_has_subquery(const struct tsfs_expr *e, bool dependent_only);
+/* WHERE's term as a semi or anti join with *input, where that can be done: *done. */
+bool plan_lower_term(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *term, bool *done);
+
+/* select.c */
+struct tsfs_plan *plan_build_select(struct plan_builder *b, const struct tsfs_bound *rel, bool order_matters);
+struct tsfs_plan *plan_filter(struct plan_builder *b, struct tsfs_plan *input, struct tsfs_expr *predicate);
+/* Columns [0, n) of input, under rel's names if it is not NULL. */
+struct tsfs_plan *plan_first_columns(struct plan_builder *b, struct tsfs_plan *input, uint32_t n,
+                                     const struct tsfs_bound *rel);
 
 /* The rules, in the order in which they are applied.  0 or -ENOMEM. */
+TSFS_MUST_CHECK int plan_rules(struct tsfs_arena *arena, struct tsfs_plan **plan);
 
-/* push.c: conditions as near to the scans as they can go. */
-TSFS_MUST_CHECK int plan_push(struct tsfs_arena *arena, struct tsfs_plan **plan);
+struct plan_terms {
+    struct tsfs_expr **items;
+    uint32_t n;
+};
+
+/* e's terms, as AND joins them; e may be NULL. */
+TSFS_MUST_CHECK int plan_split(struct tsfs_arena *arena, struct tsfs_expr *e, struct plan_terms *out);
+TSFS_MUST_CHECK int plan_put_filter(struct tsfs_arena *arena, struct tsfs_plan **plan,
+                                    const struct plan_terms *terms);
+/* terms over *plan's output go down from it. */
+TSFS_MUST_CHECK int plan_push_terms(struct tsfs_arena *arena, struct tsfs_plan **plan,
+                                    const struct plan_terms *terms);
+/* join.c: the same for a join. */
+TSFS_MUST_CHECK int plan_push_join(struct tsfs_arena *arena, struct tsfs_plan **plan,
+                                   const struct plan_terms *terms);
+
 /* inline.c: projections dissolved into what is above them. */
 TSFS_MUST_CHECK int plan_inline(struct tsfs_arena *arena, struct tsfs_plan *plan);
 /* prune.c: no column made that nobody uses. */
 TSFS_MUST_CHECK int plan_prune(struct tsfs_arena *arena, struct tsfs_plan *plan);
+/* Lists of expressions, for rules that replace columns in whatever a plan node holds. */
+typedef struct tsfs_expr *(*plan_map_fn)(void *ctx, struct tsfs_expr *e);
+/* Replaces every expression of the node by what map says of it (its inputs' are left alone); the node's lists
+ * are made anew.  -ENOMEM when map says NULL. */
+TSFS_MUST_CHECK int plan_map_node(struct tsfs_arena *arena, struct tsfs_plan *plan, plan_map_fn map,
+                                  void *ctx, bool *changed);
 /* order.c: limits into sorts, newest first, projections that change nothing. */
 void plan_order(struct tsfs_plan **plan);
 

@@ -11,12 +11,7 @@
 
 #include "plan/plan_priv.h"
 
-struct terms {
-    struct tsfs_expr **items;
-    uint32_t n;
-};
-
-static void split(struct tsfs_expr *e, struct terms *out)
+static void split(struct tsfs_expr *e, struct plan_terms *out)
 {
     if (e->kind != TSFS_EXPR_AND)
         out->items[out->n++] = e;
@@ -33,6 +28,16 @@ static uint32_t count(const struct tsfs_expr *e)
     for (uint32_t i = 0; i < e->nargs; i++)
         n += count(e->args[i]);
     return n;
+}
+
+int plan_split(struct tsfs_arena *arena, struct tsfs_expr *e, struct plan_terms *out)
+{
+    *out = (struct plan_terms){.items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, e == NULL ? 0 : count(e))};
+    if (out->items == NULL)
+        return -ENOMEM;
+    if (e != NULL)
+        split(e, out);
+    return 0;
 }
 
 static struct tsfs_expr *replace(void *ctx, struct tsfs_expr *column)
@@ -63,8 +68,8 @@ static bool check_column(void *ctx, uint32_t index)
 }
 
 /* Which terms may move below an operator that computes its columns from exprs (the first n of them). */
-static int sift(struct tsfs_arena *arena, const struct terms *in, struct tsfs_expr **exprs, uint32_t n,
-                struct terms *down, struct terms *stay)
+static int sift(struct tsfs_arena *arena, const struct plan_terms *in, struct tsfs_expr **exprs, uint32_t n,
+                struct plan_terms *down, struct plan_terms *stay)
 {
     down->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
     stay->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
@@ -87,7 +92,7 @@ static int sift(struct tsfs_arena *arena, const struct terms *in, struct tsfs_ex
     return 0;
 }
 
-static int put_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms)
+int plan_put_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct plan_terms *terms)
 {
     if (terms->n == 0)
         return 0;
@@ -100,12 +105,10 @@ static int put_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const s
     return 0;
 }
 
-static int push(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms);
-
-static int push_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms)
+static int push_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct plan_terms *terms)
 {
     struct tsfs_expr *predicate = (*plan)->filter.predicate;
-    struct terms all = {.items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, count(predicate) + terms->n)};
+    struct plan_terms all = {.items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, count(predicate) + terms->n)};
     if (all.items == NULL)
         return -ENOMEM;
     split(predicate, &all);
@@ -119,18 +122,66 @@ static int push_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const 
     }
     all.n = kept;
     *plan = (*plan)->input;
-    return push(arena, plan, &all);
+    return plan_push_terms(arena, plan, &all);
 }
 
-static int push(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct terms *terms)
+/* Terms over the first n columns alone, which an operator hands on as they are. */
+static int sift_prefix(struct tsfs_arena *arena, const struct plan_terms *in, uint32_t n,
+                       struct plan_terms *down, struct plan_terms *stay)
+{
+    struct tsfs_expr **same = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, n);
+    if (same == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        if ((same[i] = tsfs_expr_column(arena, i, TSFS_UNKNOWN, NULL)) == NULL)
+            return -ENOMEM;
+    down->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
+    stay->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
+    if (down->items == NULL || stay->items == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < in->n; i++) {
+        struct tsfs_expr *e = in->items[i];
+        struct replaceable r = {.exprs = same, .n = n, .room = REPLACED_NODES_MAX};
+        bool movable = !tsfs_expr_unstable(e) && tsfs_expr_each_column(e, check_column, &r) && r.any &&
+                       (stay->n == 0 || !tsfs_expr_can_fail(e));
+        if (movable)
+            down->items[down->n++] = e;
+        else
+            stay->items[stay->n++] = e;
+    }
+    return 0;
+}
+
+/* Into every branch; what is unstable stays above. */
+static int push_append(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct plan_terms *terms)
 {
     struct tsfs_plan *p = *plan;
-    struct terms down = {0}, stay = {0};
+    struct plan_terms down = {0}, stay = {0};
+    int rc = sift_prefix(arena, terms, p->ncols, &down, &stay);
+    if (rc == 0)
+        rc = plan_push_terms(arena, &p->input, &down);
+    for (uint32_t i = 0; i < p->nmore && rc == 0; i++)
+        rc = plan_push_terms(arena, &p->more[i], &down);
+    return rc != 0 ? rc : plan_put_filter(arena, plan, &stay);
+}
+
+int plan_push_terms(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct plan_terms *terms)
+{
+    struct tsfs_plan *p = *plan;
+    struct plan_terms down = {0}, stay = {0};
     int rc;
     switch (p->kind) {
     case TSFS_PLAN_SCAN: return plan_scan_filter(arena, p, terms->items, terms->n);
-    case TSFS_PLAN_VALUES: return put_filter(arena, plan, terms);
+    case TSFS_PLAN_VALUES:
+    case TSFS_PLAN_SHARED: return plan_put_filter(arena, plan, terms);
     case TSFS_PLAN_FILTER: return push_filter(arena, plan, terms);
+    case TSFS_PLAN_JOIN: return plan_push_join(arena, plan, terms);
+    case TSFS_PLAN_APPEND: return push_append(arena, plan, terms);
+    case TSFS_PLAN_APPLY: rc = sift_prefix(arena, terms, p->input->ncols, &down, &stay); break;
+    case TSFS_PLAN_SET:
+        rc = plan_push_terms(arena, &p->more[0], &(struct plan_terms){0});
+        stay = *terms;
+        break;
     case TSFS_PLAN_PROJECT: rc = sift(arena, terms, p->project.exprs, p->ncols, &down, &stay); break;
     case TSFS_PLAN_AGGREGATE:
         rc = sift(arena, terms, p->aggregate.groups, p->aggregate.ngroups, &down, &stay);
@@ -148,11 +199,6 @@ static int push(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct 
         break;
     }
     if (rc == 0)
-        rc = push(arena, &p->input, &down);
-    return rc != 0 ? rc : put_filter(arena, plan, &stay);
-}
-
-int plan_push(struct tsfs_arena *arena, struct tsfs_plan **plan)
-{
-    return push(arena, plan, &(struct terms){0});
+        rc = plan_push_terms(arena, &p->input, &down);
+    return rc != 0 ? rc : plan_put_filter(arena, plan, &stay);
 }

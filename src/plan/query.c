@@ -3,18 +3,6 @@
 
 #include "plan/plan_priv.h"
 
-static int apply_rules(struct tsfs_arena *arena, struct tsfs_plan **plan)
-{
-    int rc = plan_push(arena, plan);
-    if (rc == 0)
-        rc = plan_inline(arena, *plan);
-    if (rc == 0)
-        rc = plan_prune(arena, *plan);
-    if (rc == 0)
-        plan_order(plan);
-    return rc;
-}
-
 /* The plan's text as rows, a line each. */
 static int explained(struct tsfs_arena *arena, struct tsfs_plan **plan)
 {
@@ -42,21 +30,33 @@ static int explained(struct tsfs_arena *arena, struct tsfs_plan **plan)
     return 0;
 }
 
+static int analyzed(struct tsfs_arena *arena, struct tsfs_plan **plan)
+{
+    struct tsfs_plan *analyze = plan_new(arena, TSFS_PLAN_ANALYZE, *plan, 1);
+    if (analyze == NULL)
+        return -ENOMEM;
+    analyze->cols[0] = (struct tsfs_plan_column){TSFS_STR("plan"), TSFS_VARCHAR};
+    *plan = analyze;
+    return 0;
+}
+
 int tsfs_plan_query(struct tsfs_str text, const struct tsfs_resolver *resolver,
                     const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                     struct tsfs_plan **out, struct tsfs_error *err)
 {
     struct tsfs_bound *rel;
-    bool explain = false;
-    int rc = tsfs_sql_bind(text, resolver, functions, arena, &rel, &explain, err);
+    struct tsfs_bound_mode mode = {0};
+    int rc = tsfs_sql_bind(text, resolver, functions, arena, &rel, &mode, err);
     if (rc != 0)
         return rc;
-    struct tsfs_plan *plan = plan_build(arena, rel);
-    rc = plan == NULL ? -ENOMEM : apply_rules(arena, &plan);
-    if (rc == 0 && explain)
+    struct tsfs_plan *plan;
+    rc = plan_build(arena, rel, &plan, err);
+    if (rc == 0 && mode.analyze)
+        rc = analyzed(arena, &plan);
+    else if (rc == 0 && mode.explain)
         rc = explained(arena, &plan);
-    if (rc != 0)
+    if (rc == -ENOMEM)
         return tsfs_error_set(err, rc, "out of memory for the plan");
     *out = plan;
-    return 0;
+    return rc;
 }

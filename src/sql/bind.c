@@ -36,7 +36,7 @@ bool bind_fail_outside(struct binder *b, int rc, const struct tsfs_error *err, u
 
 int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolver *resolver,
                   const struct tsfs_function_set *functions, struct tsfs_arena *arena,
-                  struct tsfs_bound **out, bool *explain, struct tsfs_error *err)
+                  struct tsfs_bound **out, struct tsfs_bound_mode *mode, struct tsfs_error *err)
 {
     struct binder b = {.arena = arena, .err = err, .resolver = resolver, .functions = functions};
     struct sql_ast_statement *st;
@@ -50,7 +50,7 @@ int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolver *resolver,
         rel = st->query != NULL ? bind_query(&b, st->query) : bind_show(&b, st);
     if (rel == NULL)
         return b.rc;
-    *explain = st->kind == SQL_AST_EXPLAIN;
+    *mode = (struct tsfs_bound_mode){st->kind == SQL_AST_EXPLAIN, st->analyze, b.nparams};
     *out = rel;
     return 0;
 }

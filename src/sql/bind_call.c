@@ -70,8 +70,8 @@ struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsf
 }
 
 /* Lambdas are left out: their entries are NULL. */
-static bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
-                      struct tsfs_expr ***out)
+bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+               struct tsfs_expr ***out)
 {
     struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
     if (args == NULL)
@@ -171,6 +171,31 @@ static bool bind_aggregate_keys(struct binder *b, struct bind_select *s, const s
     return true;
 }
 
+bool bind_plain_keys(struct binder *b, struct bind_select *s, const struct sql_ast_key *ast, uint32_t n,
+                     struct tsfs_bound_key **out)
+{
+    struct tsfs_bound_key *keys = *out = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_key, n);
+    if (keys == NULL)
+        return bind_fail_memory(b);
+    for (uint32_t i = 0; i < n; i++) {
+        struct tsfs_expr *e = bind_expr(b, s, ast[i].expr);
+        if (e == NULL)
+            return false;
+        keys[i] = (struct tsfs_bound_key){e, TSFS_BOUND_NO_ITEM, ast[i].descending, ast[i].nulls_first};
+    }
+    return true;
+}
+
+bool bind_aggregate_call(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                         const struct sql_ast_expr *at, struct sql_ast_expr *const *asts,
+                         struct tsfs_bound_aggregate *agg, enum tsfs_type *type)
+{
+    agg->line = at->line;
+    agg->column = at->column;
+    agg->fn = bind_resolve(b, s, name, at, agg->args, asts, agg->nargs, type);
+    return agg->fn != NULL;
+}
+
 static struct tsfs_expr *bind_aggregate(struct binder *b, struct bind_select *s,
                                         const struct sql_ast_expr *ast, const struct tsfs_function *fns)
 {
@@ -203,7 +228,7 @@ static struct tsfs_expr *bind_aggregate(struct binder *b, struct bind_select *s,
     if (ok && call->filter != NULL)
         ok = (agg.filter = bind_condition(b, s, call->filter, "FILTER")) != NULL;
     if (ok)
-        ok = (agg.fn = bind_resolve(b, s, call->name, ast, agg.args, ast->args, agg.nargs, &type)) != NULL;
+        ok = bind_aggregate_call(b, s, call->name, ast, ast->args, &agg, &type);
     if (ok && call->nkeys > 0)
         ok = bind_aggregate_keys(b, s, call, &agg);
     s->aggregate = (struct tsfs_str){0};
@@ -395,6 +420,39 @@ static struct tsfs_expr *bind_special(struct binder *b, struct bind_select *s, c
     return NULL;
 }
 
+/* GROUPING(a, ..): a stand-in until the groups are known. */
+static struct tsfs_expr *bind_grouping(struct binder *b, struct bind_select *s,
+                                       const struct sql_ast_expr *ast)
+{
+    struct bind_grouping g = {.nargs = ast->nargs, .line = ast->line, .column = ast->column};
+    if (!s->aggregates || s->aggregate.ptr != NULL) {
+        bind_fail(b, ast->line, ast->column, "GROUPING can stand in SELECT, HAVING and ORDER BY only");
+        return NULL;
+    }
+    if (ast->nargs == 0 || ast->nargs > 31 || ast->call->star || ast->call->distinct ||
+        ast->call->filter != NULL || ast->call->over != NULL) {
+        bind_fail(b, ast->line, ast->column, "GROUPING takes 1 to 31 columns of GROUP BY and nothing else");
+        return NULL;
+    }
+    if (!bind_args(b, s, ast, &g.args))
+        return NULL;
+    if (s->ngroupings == s->groupings_cap) {
+        uint32_t cap = s->groupings_cap == 0 ? 4 : s->groupings_cap * 2;
+        struct bind_grouping *grown = TSFS_NEW_ARRAY(b->arena, struct bind_grouping, cap);
+        if (grown == NULL)
+            return (bind_fail_memory(b), NULL);
+        if (s->ngroupings > 0)
+            memcpy(grown, s->groupings, s->ngroupings * sizeof(*grown));
+        s->groupings = grown;
+        s->groupings_cap = cap;
+    }
+    s->groupings[s->ngroupings] = g;
+    struct tsfs_expr *e = bind_new(b, TSFS_EXPR_COLUMN, TSFS_BIGINT, ast, 0);
+    if (e != NULL)
+        e->index = s->ngroupings++ | BIND_GROUPING_BIT;
+    return e;
+}
+
 struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
     const struct sql_ast_call *call = ast->call;
@@ -406,7 +464,16 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
         return instant(b, ast, type);
     }
     uint32_t n;
+    if (is_named(call->name, "grouping"))
+        return bind_grouping(b, s, ast);
     const struct tsfs_function *fns = bind_function(b, call->name, &n);
+    if (fns != NULL && (call->over != NULL || fns->kind == TSFS_FUNCTION_WINDOW))
+        return bind_window(b, s, ast, fns);
+    if (fns != NULL && (call->ignore_nulls || call->respect_nulls)) {
+        bind_fail(b, ast->line, ast->column, "%s is no window function: it cannot take %s NULLS", fns->name,
+                  call->ignore_nulls ? "IGNORE" : "RESPECT");
+        return NULL;
+    }
     if (fns != NULL && fns->kind == TSFS_FUNCTION_AGGREGATE)
         return bind_aggregate(b, s, ast, fns);
     if (call->star || call->distinct || call->filter != NULL || call->nkeys > 0) {
@@ -414,10 +481,10 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
             bind_fail_no_function(b, ast, call->name);
         else
             bind_fail(b, ast->line, ast->column, "%s is no aggregate: it cannot take %s", fns->name,
-                      call->star        ? "*"
-                      : call->distinct  ? "DISTINCT"
-                      : call->nkeys > 0 ? "ORDER BY"
-                                        : "FILTER");
+                      call->star             ? "*"
+                      : call->distinct       ? "DISTINCT"
+                      : call->filter != NULL ? "FILTER"
+                                             : "ORDER BY");
         return NULL;
     }
     bool found;

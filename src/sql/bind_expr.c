@@ -23,7 +23,7 @@ struct tsfs_expr *bind_new(struct binder *b, enum tsfs_expr_kind kind, enum tsfs
     return e;
 }
 
-static struct tsfs_expr *literal(struct binder *b, struct tsfs_value v, const struct sql_ast_expr *at)
+struct tsfs_expr *bind_literal(struct binder *b, struct tsfs_value v, const struct sql_ast_expr *at)
 {
     struct tsfs_expr pos = {.line = at->line, .column = at->column};
     struct tsfs_expr *e = tsfs_expr_literal(b->arena, v, &pos);
@@ -34,7 +34,7 @@ static struct tsfs_expr *literal(struct binder *b, struct tsfs_value v, const st
 
 static struct tsfs_expr *boolean(struct binder *b, bool value, const struct sql_ast_expr *at)
 {
-    return literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .b = value}, at);
+    return bind_literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .b = value}, at);
 }
 
 static bool is_null(const struct tsfs_expr *e)
@@ -104,9 +104,12 @@ static struct tsfs_expr *bind_column_field(struct binder *b, struct bind_select 
                 return NULL;
             if (i == UINT32_MAX || tsfs_type_kind(s->scope->cols[i].type) != TSFS_KIND_ROW)
                 continue;
-            struct tsfs_expr *e = bind_new(b, TSFS_EXPR_COLUMN, s->scope->cols[i].type, ast, 0);
-            if (e != NULL)
-                e->index = i;
+            const struct bind_scope_column *col = &s->scope->cols[i];
+            struct tsfs_expr *e =
+                col->expr != NULL ? col->expr : bind_new(b, TSFS_EXPR_COLUMN, col->type, ast, 0);
+            if (e != NULL && col->expr == NULL)
+                e->index = col->index;
+            b->name = ast->parts[ast->nparts - 1];
             return bind_fields(b, s, ast, n, e);
         }
     }
@@ -130,9 +133,13 @@ static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, cons
         if (b->rc != 0)
             return NULL;
         if (i != UINT32_MAX) {
-            e = bind_new(b, TSFS_EXPR_COLUMN, s->scope->cols[i].type, ast, 0);
+            const struct bind_scope_column *col = &s->scope->cols[i];
+            b->name = col->name;
+            if (col->expr != NULL)
+                return col->expr;
+            e = bind_new(b, TSFS_EXPR_COLUMN, col->type, ast, 0);
             if (e != NULL)
-                e->index = i;
+                e->index = col->index;
             return e;
         }
         if (aliases == BIND_ALIASES_LAST)
@@ -145,8 +152,21 @@ static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, cons
         if (e != NULL || b->rc != 0)
             return e;
     }
-    bind_fail_no_column(b, s, ast);
-    return NULL;
+    struct tsfs_expr *outer = bind_outer(b, ast);
+    if (outer == NULL && b->rc == 0)
+        bind_fail_no_column(b, s, ast);
+    return outer;
+}
+
+struct tsfs_expr *bind_logic2(struct binder *b, enum tsfs_expr_kind kind, const struct sql_ast_expr *at,
+                              struct tsfs_expr *left, struct tsfs_expr *right)
+{
+    struct tsfs_expr *e = left == NULL || right == NULL ? NULL : bind_new(b, kind, TSFS_BOOLEAN, at, 2);
+    if (e != NULL) {
+        e->args[0] = left;
+        e->args[1] = right;
+    }
+    return e;
 }
 
 static bool add_logic(struct tsfs_expr *e, struct tsfs_expr *arg, enum tsfs_expr_kind kind)
@@ -196,9 +216,9 @@ static struct tsfs_expr *bind_logic(struct binder *b, struct bind_select *s, con
 }
 
 /* a op b over bound operands. */
-static struct tsfs_expr *compare(struct binder *b, struct bind_select *s, const char *op,
-                                 const struct sql_ast_expr *ast, struct tsfs_expr *left,
-                                 struct tsfs_expr *right)
+struct tsfs_expr *bind_compare(struct binder *b, struct bind_select *s, const char *op,
+                               const struct sql_ast_expr *ast, struct tsfs_expr *left,
+                               struct tsfs_expr *right)
 {
     struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
     if (args == NULL) {
@@ -226,21 +246,21 @@ static const char *opposite(const struct tsfs_expr *e)
     }
 }
 
-static struct tsfs_expr *negate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
-                                struct tsfs_expr *arg)
+struct tsfs_expr *bind_negate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                              struct tsfs_expr *arg)
 {
     if (arg == NULL)
         return NULL;
     if (arg->kind == TSFS_EXPR_LITERAL) {
         struct tsfs_value v = arg->value;
         v.b = !v.b;
-        return literal(b, v, ast);
+        return bind_literal(b, v, ast);
     }
     if (arg->kind == TSFS_EXPR_NOT)
         return arg->args[0];
     const char *op = opposite(arg);
     if (op != NULL)
-        return compare(b, s, op, ast, arg->args[0], arg->args[1]);
+        return bind_compare(b, s, op, ast, arg->args[0], arg->args[1]);
     struct tsfs_expr *e = bind_new(b, TSFS_EXPR_NOT, TSFS_BOOLEAN, ast, 1);
     if (e != NULL)
         e->args[0] = arg;
@@ -250,7 +270,7 @@ static struct tsfs_expr *negate(struct binder *b, struct bind_select *s, const s
 static struct tsfs_expr *negate_if(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                                    struct tsfs_expr *e)
 {
-    return ast->negated ? negate(b, s, ast, e) : e;
+    return ast->negated ? bind_negate(b, s, ast, e) : e;
 }
 
 static struct tsfs_expr *test_null(struct binder *b, const struct sql_ast_expr *ast, struct tsfs_expr *arg)
@@ -274,8 +294,8 @@ static struct tsfs_expr *bind_between(struct binder *b, struct bind_select *s, c
             return NULL;
     if (!bind_repeat(b, ast, a[0], 2))
         return NULL;
-    struct tsfs_expr *lo = compare(b, s, ">=", ast, a[0], a[1]);
-    struct tsfs_expr *hi = lo == NULL ? NULL : compare(b, s, "<=", ast, a[0], a[2]);
+    struct tsfs_expr *lo = bind_compare(b, s, ">=", ast, a[0], a[1]);
+    struct tsfs_expr *hi = lo == NULL ? NULL : bind_compare(b, s, "<=", ast, a[0], a[2]);
     if (hi == NULL)
         return NULL;
     if (is_known(lo, false) || is_known(hi, false))
@@ -303,13 +323,13 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
     struct tsfs_expr *same;
     if (tsfs_type_is_nested(left->type) && tsfs_type_is_nested(right->type)) {
         /* = is unknown where a NULL is inside */
-        struct tsfs_expr *distinct = compare(b, s, "is_distinct_from", ast, left, right);
-        return distinct == NULL || !ast->negated ? distinct : negate(b, s, ast, distinct);
+        struct tsfs_expr *distinct = bind_compare(b, s, "is_distinct_from", ast, left, right);
+        return distinct == NULL || !ast->negated ? distinct : bind_negate(b, s, ast, distinct);
     }
     if (is_null(right) || is_null(left)) {
         same = test_null(b, ast, is_null(right) ? left : right);
     } else {
-        struct tsfs_expr *equal = compare(b, s, "=", ast, left, right);
+        struct tsfs_expr *equal = bind_compare(b, s, "=", ast, left, right);
         struct tsfs_expr *a = equal == NULL ? NULL : test_null(b, ast, left);
         struct tsfs_expr *c = a == NULL ? NULL : test_null(b, ast, right);
         if (c == NULL)
@@ -332,7 +352,7 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
             same->args[1] = both;
         }
     }
-    return ast->negated ? same : negate(b, s, ast, same);
+    return ast->negated ? same : bind_negate(b, s, ast, same);
 }
 
 /* Rows and arrays: a = x OR a = y ...; e's arguments are bound and of types that can be compared. */
@@ -345,7 +365,7 @@ static struct tsfs_expr *bind_in_nested(struct binder *b, struct bind_select *s,
     if (any == NULL)
         return NULL;
     for (uint32_t i = 1; i < ast->nargs; i++)
-        if ((any->args[i - 1] = compare(b, s, "=", ast, e->args[0], e->args[i])) == NULL)
+        if ((any->args[i - 1] = bind_compare(b, s, "=", ast, e->args[0], e->args[i])) == NULL)
             return NULL;
     return any->nargs == 1 ? any->args[0] : any;
 }
@@ -369,7 +389,8 @@ static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const 
     if (tsfs_type_is_nested(type))
         return negate_if(b, s, ast, bind_in_nested(b, s, ast, e));
     if (is_null(e->args[0]))
-        return negate_if(b, s, ast, literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .null = true}, ast));
+        return negate_if(b, s, ast,
+                         bind_literal(b, (struct tsfs_value){.type = TSFS_BOOLEAN, .null = true}, ast));
     for (uint32_t i = 0; i < ast->nargs; i++)
         if ((e->args[i] = bind_coerce(b, s, e->args[i], type)) == NULL)
             return NULL;
@@ -396,7 +417,7 @@ static struct tsfs_expr *bind_like(struct binder *b, struct bind_select *s, cons
         tsfs_expr_is_literal(e->args[2])) {
         struct tsfs_expr *trial = bind_new(b, TSFS_EXPR_CALL, TSFS_BOOLEAN, ast->args[1], 3);
         struct tsfs_expr *empty =
-            literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = {"", 0}}, ast->args[0]);
+            bind_literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = {"", 0}}, ast->args[0]);
         if (trial == NULL || empty == NULL)
             return NULL;
         trial->fn = e->fn;
@@ -418,7 +439,7 @@ static struct tsfs_expr *bind_branch(struct binder *b, struct bind_select *s, co
     if (operand == NULL)
         return bind_condition(b, s, ast->args[i], "WHEN");
     struct tsfs_expr *value = bind_expr(b, s, ast->args[i]);
-    return value == NULL ? NULL : compare(b, s, "=", ast->args[i], operand, value);
+    return value == NULL ? NULL : bind_compare(b, s, "=", ast->args[i], operand, value);
 }
 
 /* Both forms.  Conditions that are known while binding drop their branch, or end the list. */
@@ -447,7 +468,7 @@ static struct tsfs_expr *bind_case(struct binder *b, struct bind_select *s, cons
             s->lazy++; /* whatever follows the first condition may not be evaluated */
         }
         if (last && !ast->has_else) {
-            then = literal(b, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, ast);
+            then = bind_literal(b, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, ast);
         } else {
             at = ast->args[last ? ast->nargs - 1 : first + 2 * i + 1];
             then = bind_branch(b, s, ast, NULL, last ? ast->nargs - 1 : first + 2 * i + 1, false);
@@ -492,7 +513,7 @@ static struct tsfs_expr *cast_to(struct binder *b, struct bind_select *s, const 
     if (arg->type == ast->type)
         return arg;
     if (is_null(arg))
-        return literal(b, (struct tsfs_value){.type = ast->type, .null = true}, ast);
+        return bind_literal(b, (struct tsfs_value){.type = ast->type, .null = true}, ast);
     struct tsfs_expr *e = bind_new(b, TSFS_EXPR_CAST, ast->type, ast, 1);
     if (e == NULL)
         return NULL;
@@ -574,22 +595,25 @@ static struct tsfs_expr *bind_subscript(struct binder *b, struct bind_select *s,
 static struct tsfs_expr *bind_integer(struct binder *b, const struct sql_ast_expr *ast)
 {
     bool small = ast->integer >= INT32_MIN && ast->integer <= INT32_MAX;
-    return literal(b, (struct tsfs_value){.type = small ? TSFS_INTEGER : TSFS_BIGINT, .i = ast->integer},
-                   ast);
+    return bind_literal(b, (struct tsfs_value){.type = small ? TSFS_INTEGER : TSFS_BIGINT, .i = ast->integer},
+                        ast);
 }
 
 struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
     struct tsfs_expr *e;
     switch (ast->kind) {
-    case SQL_AST_NULL: return literal(b, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, ast);
+    case SQL_AST_NULL: return bind_literal(b, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, ast);
     case SQL_AST_BOOLEAN: return boolean(b, ast->boolean, ast);
     case SQL_AST_INTEGER: return bind_integer(b, ast);
-    case SQL_AST_DOUBLE: return literal(b, (struct tsfs_value){.type = TSFS_DOUBLE, .d = ast->number}, ast);
-    case SQL_AST_STRING: return literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = ast->string}, ast);
-    case SQL_AST_INTERVAL: return literal(b, (struct tsfs_value){.type = ast->type, .i = ast->integer}, ast);
+    case SQL_AST_DOUBLE:
+        return bind_literal(b, (struct tsfs_value){.type = TSFS_DOUBLE, .d = ast->number}, ast);
+    case SQL_AST_STRING:
+        return bind_literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = ast->string}, ast);
+    case SQL_AST_INTERVAL:
+        return bind_literal(b, (struct tsfs_value){.type = ast->type, .i = ast->integer}, ast);
     case SQL_AST_TYPED:
-        e = literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = ast->string}, ast);
+        e = bind_literal(b, (struct tsfs_value){.type = TSFS_VARCHAR, .s = ast->string}, ast);
         return e == NULL ? NULL : cast_to(b, s, ast, e, false);
     case SQL_AST_NAME: return bind_name(b, s, ast);
     case SQL_AST_STAR:
@@ -598,7 +622,7 @@ struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struc
     case SQL_AST_CALL: return bind_call(b, s, ast);
     case SQL_AST_UNARY:
     case SQL_AST_BINARY: return bind_operator(b, s, ast);
-    case SQL_AST_NOT: return negate(b, s, ast, bind_condition(b, s, ast->args[0], "NOT"));
+    case SQL_AST_NOT: return bind_negate(b, s, ast, bind_condition(b, s, ast->args[0], "NOT"));
     case SQL_AST_AND:
     case SQL_AST_OR: return bind_logic(b, s, ast);
     case SQL_AST_IS_NULL:
@@ -615,6 +639,10 @@ struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struc
         s->lazy -= ast->try_cast;
         return e == NULL ? NULL : cast_to(b, s, ast, e, ast->try_cast);
     case SQL_AST_EXTRACT: return bind_extract(b, s, ast);
+    case SQL_AST_SUBQUERY:
+    case SQL_AST_EXISTS: return bind_subquery(b, s, ast);
+    case SQL_AST_QUANTIFIED:
+    case SQL_AST_IN_QUERY: e = bind_subquery(b, s, ast); return e == NULL ? NULL : negate_if(b, s, ast, e);
     case SQL_AST_ROW: return bind_row(b, s, ast);
     case SQL_AST_ARRAY: return bind_array(b, s, ast);
     case SQL_AST_SUBSCRIPT: return bind_subscript(b, s, ast);

@@ -9,7 +9,7 @@
 
 struct bind_cte {
     struct tsfs_str name;
-    const struct tsfs_bound *rel;
+    struct tsfs_bound *rel;
     const struct bind_cte *next; /* older and outer ones */
 };
 
@@ -19,6 +19,18 @@ struct bind_index {
     uint32_t mask;
 };
 
+struct bind_select;
+
+/* A query inside an expression, while it is bound: what it takes from the select around it. */
+struct bind_frame {
+    struct bind_select *outer;
+    struct bind_frame *up;
+    struct tsfs_expr **args; /* over outer's scope */
+    uint32_t *params;
+    uint32_t n, cap;
+    bool free; /* it takes something from further out */
+};
+
 struct binder {
     struct tsfs_arena *arena;
     struct tsfs_error *err;
@@ -26,20 +38,28 @@ struct binder {
     const struct tsfs_function_set *functions;
     struct bind_index function_index; /* the first entry of every name */
     const struct bind_cte *ctes;
-    int rc; /* the failure that ended it all */
+    struct bind_frame *frame; /* the innermost, NULL = none */
+    uint32_t nparams;         /* numbers given out */
+    uint32_t outer_refs;      /* names found in queries further out, so far */
+    struct tsfs_str name;     /* of the column that the last name meant */
+    int rc;                   /* the failure that ended it all */
 };
 
 struct bind_scope_column {
     struct tsfs_str database, table; /* ptr NULL where there is none */
     struct tsfs_str name;
     enum tsfs_type type;
+    uint32_t index;         /* of rel's columns, */
+    struct tsfs_expr *expr; /* unless this is not NULL: over them */
+    bool hidden;            /* USING merged it into another: only its qualified name means it */
 };
 
 /* The columns that names can mean. */
 struct bind_scope {
     struct bind_scope_column *cols;
     uint32_t ncols;
-    struct tsfs_str what; /* FROM's item, for messages; ptr NULL = no FROM */
+    const struct tsfs_bound *rel; /* NULL = no FROM */
+    struct tsfs_str what;         /* FROM's items, for messages; ptr NULL = no FROM */
     struct bind_index index;
 };
 
@@ -53,6 +73,16 @@ struct bind_item {
 /* An aggregate's place in an expression before it is known where its result will be: a column reference with
  * this bit. */
 #define BIND_AGGREGATE_BIT 0x80000000u
+#define BIND_WINDOW_BIT    0x40000000u /* likewise a window function's, */
+#define BIND_GROUPING_BIT  0x20000000u /* and GROUPING(..)'s */
+#define BIND_STANDIN_BITS  (BIND_AGGREGATE_BIT | BIND_WINDOW_BIT | BIND_GROUPING_BIT)
+
+/* GROUPING(a, ..): its arguments, over FROM. */
+struct bind_grouping {
+    struct tsfs_expr **args;
+    uint32_t nargs;
+    uint32_t line, column;
+};
 
 /* A lambda's parameter in sight. */
 struct bind_param {
@@ -77,7 +107,15 @@ struct bind_select {
     struct bind_index agg_index; /* rebuilt as aggs grows */
     unsigned lazy;               /* inside a branch that may not be evaluated */
     const struct bind_param *params;
-    uint32_t nslots; /* taken by them */
+    uint32_t nslots;        /* taken by them */
+    bool windows;           /* may stand in the clause */
+    struct tsfs_str window; /* the window function whose arguments are in hand; ptr NULL = none */
+    struct tsfs_bound_window *wins;
+    uint32_t nwins, wins_cap;
+    const struct sql_ast_named_window *named; /* of the WINDOW clause */
+    uint32_t nnamed;
+    struct bind_grouping *groupings;
+    uint32_t ngroupings, groupings_cap;
 };
 
 /* Everything here returns NULL or false on failure, with b->rc set and an error recorded. */
@@ -94,9 +132,8 @@ bool bind_index_init(struct binder *b, struct bind_index *index, uint32_t n);
 void bind_index_add(struct bind_index *index, uint64_t hash, uint32_t number);
 /* Numbers that may be under hash, one a call; *at starts at 0.  UINT32_MAX = no more. */
 uint32_t bind_index_next(const struct bind_index *index, uint64_t hash, uint32_t *at);
-uint64_t bind_name_hash(struct tsfs_str name); /* ASCII case aside */
-bool bind_scope_init(struct binder *b, struct bind_scope *scope, const struct tsfs_bound *rel,
-                     const struct sql_ast_from *from);
+uint64_t bind_name_hash(struct tsfs_str name);                     /* ASCII case aside */
+bool bind_scope_index(struct binder *b, struct bind_scope *scope); /* of its cols; before it is searched */
 /* The column's number, or UINT32_MAX: not there (nothing recorded) or ambiguous (b->rc set). */
 uint32_t bind_scope_find(struct binder *b, const struct bind_scope *scope, const struct sql_ast_expr *name,
                          bool any_case);
@@ -118,6 +155,15 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
 /* A scalar function or operator over bound arguments (args is changed by coercion). */
 struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsfs_str name,
                              const struct sql_ast_expr *at, struct tsfs_expr **args, uint32_t nargs);
+/* Coerces agg's args (asts are their lambdas', NULL = none); its function and the type of its result. */
+bool bind_aggregate_call(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                         const struct sql_ast_expr *at, struct sql_ast_expr *const *asts,
+                         struct tsfs_bound_aggregate *agg, enum tsfs_type *type);
+bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+               struct tsfs_expr ***out);
+/* ORDER BY's keys where no number and no alias is meant. */
+bool bind_plain_keys(struct binder *b, struct bind_select *s, const struct sql_ast_key *ast, uint32_t n,
+                     struct tsfs_bound_key **out);
 bool bind_functions_init(struct binder *b);
 /* The first entry of a name and how many there are. */
 const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_str name, uint32_t *n);
@@ -161,15 +207,54 @@ struct tsfs_expr *bind_coerce(struct binder *b, struct bind_select *s, struct ts
 /* e, or the literal that it comes to when nothing in it varies. */
 struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs_expr *e);
 
+/* left AND right, left OR right. */
+struct tsfs_expr *bind_logic2(struct binder *b, enum tsfs_expr_kind kind, const struct sql_ast_expr *at,
+                              struct tsfs_expr *left, struct tsfs_expr *right);
+struct tsfs_expr *bind_compare(struct binder *b, struct bind_select *s, const char *op,
+                               const struct sql_ast_expr *ast, struct tsfs_expr *left,
+                               struct tsfs_expr *right);
+struct tsfs_expr *bind_negate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                              struct tsfs_expr *arg);
+struct tsfs_expr *bind_literal(struct binder *b, struct tsfs_value v, const struct sql_ast_expr *at);
+
+/* bind_subquery.c */
+struct tsfs_expr *bind_subquery(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* A name that means nothing here, in the queries further out: NULL and b->rc 0 if nothing there either. */
+struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name);
+
+/* bind_window.c */
+struct tsfs_expr *bind_window(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                              const struct tsfs_function *fns);
+bool bind_window_names(struct binder *b, const struct sql_ast_select *ast);
+
+/* bind_set.c */
+struct tsfs_bound *bind_set(struct binder *b, const struct sql_ast_set *set);
+struct tsfs_bound *bind_values(struct binder *b, const struct sql_ast_values *values);
+/* rel with its columns coerced to types. */
+const struct tsfs_bound *bind_cast_columns(struct binder *b, const struct tsfs_bound *rel,
+                                           const enum tsfs_type *types, uint32_t line, uint32_t column);
+struct tsfs_str bind_column_name(struct binder *b, uint32_t i); /* _col0, ...; ptr NULL on failure */
+
+/* bind_from.c */
+struct tsfs_bound *bind_new_bound(struct binder *b, enum tsfs_bound_kind kind, uint32_t ncols);
+/* FROM's items and the names they give; from NULL: none. */
+bool bind_from(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope);
+bool bind_ctes(struct binder *b, const struct sql_ast_query *q);
+/* The same rows under other column names; n 0 = the same names. */
+const struct tsfs_bound *bind_rename(struct binder *b, const struct tsfs_bound *rel, struct tsfs_str name,
+                                     const struct tsfs_str *columns, uint32_t n, uint32_t line,
+                                     uint32_t column);
+
 /* bind_select.c */
 struct tsfs_bound *bind_query(struct binder *b, const struct sql_ast_query *q);
+bool bind_depth(struct binder *b, uint32_t depth, uint32_t line, uint32_t column);
 bool bind_table(struct binder *b, struct tsfs_str database, struct tsfs_str name, uint32_t line,
                 uint32_t column, struct tsfs_table_ref *out);
 
 /* bind_unnest.c */
-/* from is an UNNEST; left is what its left side came to, NULL if it has none. */
+/* from is an UNNEST; left is the scope of its left side, empty if it has none. */
 const struct tsfs_bound *bind_unnest(struct binder *b, const struct sql_ast_from *from,
-                                     const struct tsfs_bound *left);
+                                     struct bind_scope *left);
 
 /* bind_show.c */
 struct tsfs_bound *bind_show(struct binder *b, const struct sql_ast_statement *st);

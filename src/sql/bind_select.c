@@ -11,113 +11,6 @@
 #include "sql/bind_priv.h"
 #include "sql/lexer.h"
 
-static struct tsfs_bound *new_bound(struct binder *b, enum tsfs_bound_kind kind, uint32_t ncols)
-{
-    struct tsfs_bound *rel = TSFS_NEW(b->arena, struct tsfs_bound);
-    if (rel != NULL)
-        rel->cols = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_column, ncols);
-    if (rel == NULL || rel->cols == NULL) {
-        bind_fail_memory(b);
-        return NULL;
-    }
-    rel->kind = kind;
-    rel->ncols = ncols;
-    return rel;
-}
-
-bool bind_table(struct binder *b, struct tsfs_str database, struct tsfs_str name, uint32_t line,
-                uint32_t column, struct tsfs_table_ref *out)
-{
-    struct tsfs_error err = {0};
-    if (database.ptr == NULL && b->resolver->default_database.ptr == NULL)
-        return bind_fail(b, line, column, "table \"%.*s\" needs its database: write database.%.*s",
-                         BIND_NAME(name), BIND_NAME(name));
-    int rc = b->resolver->table(b->resolver->ctx, database, name, out, &err);
-    return rc == 0 || bind_fail_outside(b, rc, &err, line, column);
-}
-
-/* All columns of a table in the order of SELECT *. */
-static struct tsfs_bound *bind_scan(struct binder *b, const struct sql_ast_from *from)
-{
-    struct tsfs_table_ref ref = {0};
-    if (!bind_table(b, from->database, from->name, from->line, from->column, &ref))
-        return NULL;
-    const struct tsfs_schema *schema = ref.schema;
-    struct tsfs_bound *rel = new_bound(b, TSFS_BOUND_TABLE, schema->ncols);
-    if (rel == NULL)
-        return NULL;
-    rel->table.ref = ref;
-    uint16_t *ordinals = rel->table.ordinals = TSFS_NEW_ARRAY(b->arena, uint16_t, schema->ncols);
-    if (ordinals == NULL) {
-        bind_fail_memory(b);
-        return NULL;
-    }
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < schema->ndims; i++)
-        ordinals[n++] = schema->dims[i];
-    ordinals[n++] = TSFS_ORDINAL_MEASURE_NAME;
-    ordinals[n++] = TSFS_ORDINAL_TIME;
-    for (uint32_t i = 0; i < schema->nmeasures; i++)
-        ordinals[n++] = schema->measures[i];
-    for (uint32_t i = 0; i < n; i++) {
-        const struct tsfs_column *col = &schema->cols[ordinals[i]];
-        rel->cols[i] = (struct tsfs_bound_column){col->name, col->type};
-    }
-    return rel;
-}
-
-static const struct bind_cte *find_cte(const struct binder *b, struct tsfs_str name)
-{
-    for (const struct bind_cte *c = b->ctes; c != NULL; c = c->next)
-        if (tsfs_str_eq(c->name, name))
-            return c;
-    for (const struct bind_cte *c = b->ctes; c != NULL; c = c->next)
-        if (sql_same_word(c->name, name))
-            return c;
-    return NULL;
-}
-
-/* The same rows under other column names. */
-static const struct tsfs_bound *rename_columns(struct binder *b, const struct tsfs_bound *rel,
-                                               struct tsfs_str name, const struct tsfs_str *columns,
-                                               uint32_t n, uint32_t line, uint32_t column)
-{
-    if (n == 0)
-        return rel;
-    if (n != rel->ncols) {
-        bind_fail(b, line, column, "%.*s has %u column%s, but %u names are given", BIND_NAME(name),
-                  rel->ncols, rel->ncols == 1 ? "" : "s", n);
-        return NULL;
-    }
-    struct tsfs_bound *copy = new_bound(b, rel->kind, n);
-    if (copy == NULL)
-        return NULL;
-    struct tsfs_bound_column *cols = copy->cols;
-    *copy = *rel;
-    copy->cols = cols;
-    for (uint32_t i = 0; i < n; i++)
-        cols[i] = (struct tsfs_bound_column){columns[i], rel->cols[i].type};
-    return copy;
-}
-
-static const struct tsfs_bound *bind_from(struct binder *b, const struct sql_ast_from *from)
-{
-    const struct tsfs_bound *rel;
-    if (from->kind == SQL_AST_UNNEST) {
-        rel = from->left == NULL ? NULL : bind_from(b, from->left);
-        return from->left != NULL && rel == NULL ? NULL : bind_unnest(b, from, rel);
-    }
-    if (from->kind == SQL_AST_SUBQUERY) {
-        rel = bind_query(b, from->query);
-    } else {
-        const struct bind_cte *cte = from->database.ptr == NULL ? find_cte(b, from->name) : NULL;
-        rel = cte != NULL ? cte->rel : bind_scan(b, from);
-    }
-    if (rel == NULL)
-        return NULL;
-    return rename_columns(b, rel, from->alias, from->columns, from->ncolumns, from->line, from->column);
-}
-
 static bool fail_width(struct binder *b, uint32_t line, uint32_t column, const char *clause)
 {
     return bind_fail(b, line, column, "%s has more than %d expressions", clause, TSFS_SQL_COLUMNS_MAX);
@@ -126,7 +19,7 @@ static bool fail_width(struct binder *b, uint32_t line, uint32_t column, const c
 static bool star_matches(const struct bind_scope_column *col, const struct sql_ast_expr *star)
 {
     if (star->nparts == 0)
-        return true;
+        return !col->hidden;
     struct tsfs_str table = star->parts[star->nparts - 1];
     return col->table.ptr != NULL && sql_same_word(col->table, table) &&
            (star->nparts < 2 ||
@@ -145,17 +38,27 @@ static bool expand_star(struct binder *b, struct bind_select *s, const struct sq
             continue;
         if (s->nitems == TSFS_SQL_COLUMNS_MAX)
             return fail_width(b, star->line, star->column, "SELECT");
-        struct tsfs_expr *e = bind_new(b, TSFS_EXPR_COLUMN, col->type, star, 0);
+        struct tsfs_expr *e =
+            col->expr != NULL ? col->expr : bind_new(b, TSFS_EXPR_COLUMN, col->type, star, 0);
         if (e == NULL)
             return false;
-        e->index = i;
+        if (col->expr == NULL)
+            e->index = col->index;
         names[s->nitems] = col->name;
         s->items[s->nitems++] = (struct bind_item){.expr = e};
     }
     if (s->nitems == before)
-        return bind_fail(b, star->line, star->column, "no table \"%.*s\" in FROM",
-                         BIND_NAME(star->parts[star->nparts - 1]));
+        return star->nparts == 0 || bind_fail(b, star->line, star->column, "no table \"%.*s\" in FROM",
+                                              BIND_NAME(star->parts[star->nparts - 1]));
     return true;
+}
+
+struct tsfs_str bind_column_name(struct binder *b, uint32_t i)
+{
+    char *text = tsfs_arena_printf(b->arena, "_col%u", i);
+    if (text == NULL)
+        bind_fail_memory(b);
+    return text == NULL ? (struct tsfs_str){0} : tsfs_str_from(text);
 }
 
 static bool bind_items(struct binder *b, struct bind_select *s, const struct sql_ast_select *ast,
@@ -186,14 +89,10 @@ static bool bind_items(struct binder *b, struct bind_select *s, const struct sql
         if (e == NULL)
             return false;
         struct tsfs_str name = ast->items[i].alias;
-        if (name.ptr == NULL && expr->kind == SQL_AST_NAME && e->kind == TSFS_EXPR_COLUMN)
-            name = s->scope->cols[e->index].name;
-        if (name.ptr == NULL) {
-            char *text = tsfs_arena_printf(b->arena, "_col%u", s->nitems);
-            if (text == NULL)
-                return bind_fail_memory(b);
-            name = tsfs_str_from(text);
-        }
+        if (name.ptr == NULL && expr->kind == SQL_AST_NAME)
+            name = b->name;
+        if (name.ptr == NULL && (name = bind_column_name(b, s->nitems)).ptr == NULL)
+            return false;
         names[s->nitems] = name;
         s->items[s->nitems++] = (struct bind_item){ast->items[i].alias, e};
     }
@@ -212,15 +111,16 @@ static struct tsfs_expr *ordinal(struct binder *b, const struct bind_select *s,
     return s->items[ast->integer - 1].expr;
 }
 
-static bool no_aggregate(void *ctx, uint32_t index)
+static bool no_standin(void *ctx, uint32_t index)
 {
-    *(uint32_t *)ctx = index & ~BIND_AGGREGATE_BIT;
-    return (index & BIND_AGGREGATE_BIT) == 0;
+    *(uint32_t *)ctx = index;
+    return (index & BIND_STANDIN_BITS) == 0;
 }
 
 struct groups {
     struct tsfs_expr **exprs;
     uint32_t n;
+    uint32_t *numbers; /* of each group written its number here */
     struct bind_index index;
 };
 
@@ -242,7 +142,8 @@ static bool bind_groups(struct binder *b, struct bind_select *s, const struct sq
     if (ast->ngroups > TSFS_SQL_COLUMNS_MAX)
         return fail_width(b, ast->groups[0]->line, ast->groups[0]->column, "GROUP BY");
     g->exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->ngroups);
-    if (g->exprs == NULL)
+    g->numbers = TSFS_NEW_ARRAY(b->arena, uint32_t, ast->ngroups);
+    if (g->exprs == NULL || g->numbers == NULL)
         return bind_fail_memory(b);
     if (!bind_index_init(b, &g->index, ast->ngroups))
         return false;
@@ -255,11 +156,19 @@ static bool bind_groups(struct binder *b, struct bind_select *s, const struct sq
         if (e == NULL)
             return false;
         uint32_t number;
-        if (!tsfs_expr_each_column(e, no_aggregate, &number))
-            return bind_fail(b, expr->line, expr->column, "GROUP BY cannot contain the aggregate %s()",
-                             s->aggs[number].fn->name);
-        if (find_group(g, e) != UINT32_MAX)
+        if (!tsfs_expr_each_column(e, no_standin, &number)) {
+            if (number & BIND_AGGREGATE_BIT)
+                return bind_fail(b, expr->line, expr->column, "GROUP BY cannot contain the aggregate %s()",
+                                 s->aggs[number & ~BIND_STANDIN_BITS].fn->name);
+            if (number & BIND_WINDOW_BIT)
+                return bind_fail(b, expr->line, expr->column,
+                                 "GROUP BY cannot contain the window function %s()",
+                                 s->wins[number & ~BIND_STANDIN_BITS].fn->name);
+            return bind_fail(b, expr->line, expr->column, "GROUP BY cannot contain GROUPING");
+        }
+        if ((g->numbers[i] = find_group(g, e)) != UINT32_MAX)
             continue;
+        g->numbers[i] = g->n;
         bind_index_add(&g->index, tsfs_expr_hash(e), g->n);
         g->exprs[g->n++] = e;
     }
@@ -274,12 +183,17 @@ static struct tsfs_expr *regroup(struct binder *b, const struct bind_select *s, 
     struct tsfs_expr *out = e;
     if (i != UINT32_MAX) {
         out = tsfs_expr_column(b->arena, i, e->type, e);
-    } else if (e->kind == TSFS_EXPR_COLUMN && (e->index & BIND_AGGREGATE_BIT) != 0) {
-        out = tsfs_expr_column(b->arena, g->n + (e->index & ~BIND_AGGREGATE_BIT), e->type, e);
+    } else if (e->kind == TSFS_EXPR_COLUMN && (e->index & BIND_STANDIN_BITS) != 0) {
+        uint32_t base = g->n, number = e->index & ~BIND_STANDIN_BITS;
+        if (e->index & (BIND_GROUPING_BIT | BIND_WINDOW_BIT))
+            base += s->naggs;
+        if (e->index & BIND_WINDOW_BIT)
+            base += s->ngroupings;
+        out = tsfs_expr_column(b->arena, base + number, e->type, e);
     } else if (e->kind == TSFS_EXPR_COLUMN) {
         bind_fail(b, e->line, e->column,
                   "column \"%.*s\" must appear in GROUP BY or stand inside an aggregate",
-                  BIND_NAME(s->scope->cols[e->index].name));
+                  BIND_NAME(s->scope->rel->cols[e->index].name));
         return NULL;
     } else if (e->nargs > 0) {
         struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, e->nargs);
@@ -319,7 +233,7 @@ static bool bind_keys(struct binder *b, struct bind_select *s, const struct sql_
     if (rel->select.keys == NULL)
         return bind_fail_memory(b);
     s->clause = "ORDER BY";
-    s->aggregates = true;
+    s->aggregates = q->select != NULL;
     s->aliases = BIND_ALIASES_FIRST;
     for (uint32_t i = 0; i < q->nkeys; i++) {
         const struct sql_ast_expr *ast = q->keys[i].expr;
@@ -337,68 +251,181 @@ static bool bind_keys(struct binder *b, struct bind_select *s, const struct sql_
     return true;
 }
 
-static bool regroup_all(struct binder *b, const struct bind_select *s, const struct groups *g,
-                        struct tsfs_bound *rel)
+/* What e is over what the select's later parts see: groups and aggregates, or FROM; windows behind them. */
+struct settle {
+    struct binder *b;
+    const struct bind_select *s;
+    const struct groups *g; /* NULL: not grouped */
+};
+
+static struct tsfs_expr *settle_column(void *ctx, struct tsfs_expr *e)
 {
-    for (uint32_t i = 0; i < s->nitems; i++)
-        if ((s->items[i].expr = regroup(b, s, g, s->items[i].expr)) == NULL)
-            return false;
-    if (rel->select.having != NULL && (rel->select.having = regroup(b, s, g, rel->select.having)) == NULL)
-        return false;
-    for (uint32_t i = 0; i < rel->select.nkeys; i++) {
-        struct tsfs_bound_key *key = &rel->select.keys[i];
-        key->expr = key->item != TSFS_BOUND_NO_ITEM ? s->items[key->item].expr : regroup(b, s, g, key->expr);
-        if (key->expr == NULL)
+    const struct settle *c = ctx;
+    if ((e->index & BIND_WINDOW_BIT) == 0)
+        return e;
+    uint32_t base = c->s->scope->rel == NULL ? 0 : c->s->scope->rel->ncols;
+    return tsfs_expr_column(c->b->arena, base + (e->index & ~BIND_STANDIN_BITS), e->type, e);
+}
+
+static bool settle(const struct settle *c, struct tsfs_expr **e)
+{
+    if (*e == NULL)
+        return true;
+    if (c->g != NULL)
+        return (*e = regroup(c->b, c->s, c->g, *e)) != NULL;
+    if (c->s->nwins == 0)
+        return true;
+    *e = tsfs_expr_map(c->b->arena, *e, settle_column, (void *)c);
+    return *e != NULL || bind_fail_memory(c->b);
+}
+
+static bool settle_windows(const struct settle *c)
+{
+    for (uint32_t i = 0; i < c->s->nwins; i++) {
+        struct tsfs_bound_window *w = &c->s->wins[i];
+        for (uint32_t k = 0; k < w->nargs; k++)
+            if (!settle(c, &w->args[k]))
+                return false;
+        for (uint32_t k = 0; k < w->npartition; k++)
+            if (!settle(c, &w->partition[k]))
+                return false;
+        for (uint32_t k = 0; k < w->nkeys; k++)
+            if (!settle(c, &w->keys[k].expr))
+                return false;
+        if (!settle(c, &w->filter) || !settle(c, &w->start_offset) || !settle(c, &w->end_offset))
             return false;
     }
     return true;
 }
 
+static bool settle_all(const struct settle *c, struct tsfs_bound *rel)
+{
+    struct bind_select *s = (struct bind_select *)c->s;
+    for (uint32_t i = 0; i < s->nitems; i++)
+        if (!settle(c, &s->items[i].expr))
+            return false;
+    if (!settle(c, &rel->select.having))
+        return false;
+    for (uint32_t i = 0; i < rel->select.nkeys; i++) {
+        struct tsfs_bound_key *key = &rel->select.keys[i];
+        if (key->item != TSFS_BOUND_NO_ITEM)
+            key->expr = s->items[key->item].expr;
+        else if (!settle(c, &key->expr))
+            return false;
+    }
+    return settle_windows(c);
+}
+
+static bool same_set(const struct tsfs_bound_grouping *a, const struct tsfs_bound_grouping *c, uint32_t n)
+{
+    return n == 0 || memcmp(a->has, c->has, n * sizeof(bool)) == 0;
+}
+
+static bool bind_sets(struct binder *b, const struct sql_ast_select *ast, const struct groups *g,
+                      struct tsfs_bound *rel)
+{
+    rel->select.sets = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_grouping, ast->nsets);
+    if (rel->select.sets == NULL)
+        return bind_fail_memory(b);
+    for (uint32_t i = 0; i < ast->nsets; i++) {
+        struct tsfs_bound_grouping *set = &rel->select.sets[rel->select.nsets];
+        set->has = TSFS_NEW_ARRAY(b->arena, bool, g->n);
+        if (set->has == NULL)
+            return bind_fail_memory(b);
+        for (uint32_t k = 0; k < ast->sets[i].n; k++)
+            set->has[g->numbers[ast->sets[i].groups[k]]] = true;
+        bool again = false;
+        for (uint32_t k = 0; ast->distinct_sets && k < rel->select.nsets && !again; k++)
+            again = same_set(&rel->select.sets[k], set, g->n);
+        rel->select.nsets += !again;
+    }
+    return true;
+}
+
+/* GROUPING's arguments must be groups. */
+static bool bind_groupings(struct binder *b, const struct bind_select *s, const struct groups *g,
+                           struct tsfs_bound *rel)
+{
+    rel->select.ngroupings = s->ngroupings;
+    rel->select.groupings = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_groupings, s->ngroupings);
+    if (rel->select.groupings == NULL)
+        return bind_fail_memory(b);
+    for (uint32_t i = 0; i < s->ngroupings; i++) {
+        const struct bind_grouping *from = &s->groupings[i];
+        struct tsfs_bound_groupings *to = &rel->select.groupings[i];
+        to->n = from->nargs;
+        to->groups = TSFS_NEW_ARRAY(b->arena, uint32_t, from->nargs);
+        if (to->groups == NULL)
+            return bind_fail_memory(b);
+        for (uint32_t k = 0; k < from->nargs; k++)
+            if ((to->groups[k] = find_group(g, from->args[k])) == UINT32_MAX)
+                return bind_fail(b, from->args[k]->line, from->args[k]->column,
+                                 "GROUPING takes expressions of GROUP BY: this is none");
+    }
+    return true;
+}
+
+bool bind_depth(struct binder *b, uint32_t depth, uint32_t line, uint32_t column)
+{
+    return depth <= TSFS_SQL_DEPTH_MAX ||
+           bind_fail(b, line, column, "queries build on one another deeper than %d levels here",
+                     TSFS_SQL_DEPTH_MAX);
+}
+
+static bool bind_clauses(struct binder *b, struct bind_select *s, const struct sql_ast_query *q,
+                         struct groups *groups, struct tsfs_str **names, struct tsfs_bound *rel)
+{
+    const struct sql_ast_select *ast = q->select;
+    s->clause = "WHERE";
+    if (ast->where != NULL && (rel->select.where = bind_condition(b, s, ast->where, "WHERE")) == NULL)
+        return false;
+    s->windows = true;
+    if (!bind_items(b, s, ast, names))
+        return false;
+    s->windows = false;
+    if (!bind_groups(b, s, ast, groups))
+        return false;
+    s->clause = "HAVING";
+    s->aggregates = true;
+    if (ast->having != NULL && (rel->select.having = bind_condition(b, s, ast->having, "HAVING")) == NULL)
+        return false;
+    s->windows = true;
+    return bind_keys(b, s, q, ast->distinct, rel);
+}
+
 static struct tsfs_bound *bind_select_query(struct binder *b, const struct sql_ast_query *q)
 {
     const struct sql_ast_select *ast = q->select;
-    const struct tsfs_bound *from = ast->from == NULL ? NULL : bind_from(b, ast->from);
-    if (ast->from != NULL && from == NULL)
-        return NULL;
     struct bind_scope scope;
-    struct bind_select s = {.scope = &scope};
+    struct bind_select s = {.scope = &scope, .named = ast->windows, .nnamed = ast->nwindows};
     struct groups groups = {0};
-    struct tsfs_str *names;
-    struct tsfs_bound *rel = new_bound(b, TSFS_BOUND_SELECT, 0);
-    if (rel == NULL || !bind_scope_init(b, &scope, from, ast->from))
+    struct tsfs_str *names = NULL;
+    struct tsfs_bound *rel = bind_new_bound(b, TSFS_BOUND_SELECT, 0);
+    if (rel == NULL || !bind_from(b, ast->from, &scope) || !bind_window_names(b, ast))
         return NULL;
-    rel->select.from = from;
-    rel->depth = from == NULL ? 1 : from->depth + 1;
-    if (rel->depth > TSFS_SQL_DEPTH_MAX) {
-        bind_fail(b, ast->line, ast->column, "queries build on one another deeper than %d levels here",
-                  TSFS_SQL_DEPTH_MAX);
+    rel->select.from = scope.rel;
+    rel->depth = scope.rel == NULL ? 1 : scope.rel->depth + 1;
+    if (!bind_depth(b, rel->depth, ast->line, ast->column))
         return NULL;
-    }
     rel->select.distinct = ast->distinct;
     rel->select.limit = q->limit;
     rel->select.offset = q->offset;
-    s.clause = "WHERE";
-    if (ast->where != NULL && (rel->select.where = bind_condition(b, &s, ast->where, "WHERE")) == NULL)
+    if (!bind_clauses(b, &s, q, &groups, &names, rel))
         return NULL;
-    if (!bind_items(b, &s, ast, &names) || !bind_groups(b, &s, ast, &groups))
-        return NULL;
-    s.clause = "HAVING";
-    s.aggregates = true;
-    if (ast->having != NULL && (rel->select.having = bind_condition(b, &s, ast->having, "HAVING")) == NULL)
-        return NULL;
-    if (!bind_keys(b, &s, q, ast->distinct, rel))
-        return NULL;
-    rel->select.aggregated = ast->grouped || ast->having != NULL || s.naggs > 0;
-    if (s.naggs > TSFS_SQL_COLUMNS_MAX) {
+    rel->select.aggregated = ast->grouped || ast->having != NULL || s.naggs > 0 || s.ngroupings > 0;
+    if (s.naggs > TSFS_SQL_COLUMNS_MAX || s.nwins > TSFS_SQL_COLUMNS_MAX) {
         fail_width(b, ast->line, ast->column, "the list of aggregates");
         return NULL;
     }
-    if (rel->select.aggregated && !regroup_all(b, &s, &groups, rel))
+    struct settle settle = {b, &s, rel->select.aggregated ? &groups : NULL};
+    if (!bind_sets(b, ast, &groups, rel) || !bind_groupings(b, &s, &groups, rel) || !settle_all(&settle, rel))
         return NULL;
     rel->select.groups = groups.exprs;
     rel->select.ngroups = groups.n;
     rel->select.aggs = s.aggs;
     rel->select.naggs = s.naggs;
+    rel->select.windows = s.wins;
+    rel->select.nwindows = s.nwins;
     rel->ncols = s.nitems;
     rel->cols = TSFS_NEW_ARRAY(b->arena, struct tsfs_bound_column, s.nitems);
     rel->select.exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, s.nitems);
@@ -413,34 +440,57 @@ static struct tsfs_bound *bind_select_query(struct binder *b, const struct sql_a
     return rel;
 }
 
-/* Each CTE is bound once, whether it is used or not, and sees those before it. */
-static bool bind_ctes(struct binder *b, const struct sql_ast_query *q)
+/* SELECT * FROM rel ORDER BY .. LIMIT ..: what a set operation or VALUES has of its own. */
+static struct tsfs_bound *bind_tail(struct binder *b, const struct tsfs_bound *from,
+                                    const struct sql_ast_query *q)
 {
-    for (uint32_t i = 0; i < q->nctes; i++) {
-        const struct sql_ast_cte *ast = &q->ctes[i];
-        if (i == TSFS_SQL_CTES_MAX)
-            return bind_fail(b, ast->line, ast->column, "WITH has more than %d queries", TSFS_SQL_CTES_MAX);
-        for (uint32_t k = 0; k < i; k++)
-            if (tsfs_str_eq(q->ctes[k].name, ast->name))
-                return bind_fail(b, ast->line, ast->column, "WITH names \"%.*s\" twice",
-                                 BIND_NAME(ast->name));
-        const struct tsfs_bound *rel = bind_query(b, ast->query);
-        if (rel == NULL)
-            return false;
-        rel = rename_columns(b, rel, ast->name, ast->columns, ast->ncolumns, ast->line, ast->column);
-        struct bind_cte *cte = rel == NULL ? NULL : TSFS_NEW(b->arena, struct bind_cte);
-        if (cte == NULL)
-            return rel == NULL ? false : bind_fail_memory(b);
-        *cte = (struct bind_cte){ast->name, rel, b->ctes};
-        b->ctes = cte;
+    struct bind_scope scope = {.rel = from, .what = TSFS_STR("the query"), .ncols = from->ncols};
+    struct bind_select s = {.scope = &scope, .nitems = from->ncols};
+    uint32_t line = q->set != NULL ? q->set->line : q->values->line;
+    uint32_t column = q->set != NULL ? q->set->column : q->values->column;
+    struct tsfs_bound *rel = bind_new_bound(b, TSFS_BOUND_SELECT, from->ncols);
+    if (rel == NULL || !bind_depth(b, from->depth + 1, line, column))
+        return NULL;
+    if (from->ncols > 0)
+        memcpy(rel->cols, from->cols, from->ncols * sizeof(*rel->cols));
+    rel->depth = from->depth + 1;
+    rel->select.from = from;
+    rel->select.limit = q->limit;
+    rel->select.offset = q->offset;
+    rel->select.exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, from->ncols);
+    s.items = TSFS_NEW_ARRAY(b->arena, struct bind_item, from->ncols);
+    scope.cols = TSFS_NEW_ARRAY(b->arena, struct bind_scope_column, from->ncols);
+    if (rel->select.exprs == NULL || s.items == NULL || scope.cols == NULL) {
+        bind_fail_memory(b);
+        return NULL;
     }
-    return true;
+    struct tsfs_expr pos = {.line = line, .column = column};
+    for (uint32_t i = 0; i < from->ncols; i++) {
+        const struct tsfs_bound_column *col = &from->cols[i];
+        scope.cols[i] = (struct bind_scope_column){.name = col->name, .type = col->type, .index = i};
+        s.items[i].expr = tsfs_expr_column(b->arena, i, col->type, &pos);
+        if ((rel->select.exprs[i] = s.items[i].expr) == NULL) {
+            bind_fail_memory(b);
+            return NULL;
+        }
+    }
+    return bind_scope_index(b, &scope) && bind_keys(b, &s, q, false, rel) ? rel : NULL;
+}
+
+static struct tsfs_bound *bind_body(struct binder *b, const struct sql_ast_query *q)
+{
+    if (q->select != NULL)
+        return bind_select_query(b, q);
+    struct tsfs_bound *rel = q->set != NULL ? bind_set(b, q->set) : bind_values(b, q->values);
+    if (rel == NULL || (q->nkeys == 0 && q->limit == UINT64_MAX && q->offset == 0))
+        return rel;
+    return bind_tail(b, rel, q);
 }
 
 struct tsfs_bound *bind_query(struct binder *b, const struct sql_ast_query *q)
 {
     const struct bind_cte *outer = b->ctes;
-    struct tsfs_bound *rel = bind_ctes(b, q) ? bind_select_query(b, q) : NULL;
+    struct tsfs_bound *rel = bind_ctes(b, q) ? bind_body(b, q) : NULL;
     b->ctes = outer;
     return rel;
 }

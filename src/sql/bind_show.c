@@ -144,12 +144,55 @@ static struct tsfs_bound *describe(struct binder *b, const struct sql_ast_statem
     return rel;
 }
 
+/* Types as SQL spells them. */
+static bool show_signature(struct binder *b, const struct tsfs_function *fn, struct tsfs_str *result,
+                           struct tsfs_str *args)
+{
+    const char *text = "";
+    for (unsigned i = 0; i < fn->nargs && text != NULL; i++)
+        text = tsfs_arena_printf(b->arena, "%s%s%s%s", text, i > 0 ? ", " : "", tsfs_type_name(fn->args[i]),
+                                 fn->variadic && i + 1u == fn->nargs ? ", ..." : "");
+    if (text == NULL)
+        return bind_fail_memory(b);
+    *result = tsfs_str_from(tsfs_type_name(fn->result));
+    *args = tsfs_str_from(text);
+    return true;
+}
+
+/* Every form of every function that has a name. */
+static struct tsfs_bound *show_functions(struct binder *b, const struct sql_ast_statement *st)
+{
+    static const char *const columns[] = {"Function", "Return Type", "Argument Types", "Function Type",
+                                          "Description"};
+    static const char *const kinds[] = {"scalar", "aggregate", "window"};
+    const struct tsfs_function_set *set = b->functions;
+    struct tsfs_bound *rel = new_values(b, columns, 5, set->n);
+    for (uint32_t i = 0; rel != NULL && i < set->n; i++) {
+        const struct tsfs_function *fn = &set->items[i];
+        struct tsfs_str name = tsfs_str_from(fn->name);
+        bool show;
+        if (fn->name[0] < 'a' || fn->name[0] > 'z')
+            continue;
+        if (!matches(b, st, name, &show))
+            return NULL;
+        if (!show)
+            continue;
+        struct tsfs_str cells[5] = {name, TSFS_STR(""), TSFS_STR(""), tsfs_str_from(kinds[fn->kind]),
+                                    tsfs_str_from(fn->help)};
+        if (!show_signature(b, fn, &cells[1], &cells[2]))
+            return NULL;
+        add_row(rel, cells);
+    }
+    return rel;
+}
+
 struct tsfs_bound *bind_show(struct binder *b, const struct sql_ast_statement *st)
 {
     switch (st->kind) {
     case SQL_AST_SHOW_DATABASES:
     case SQL_AST_SHOW_TABLES: return show_names(b, st);
     case SQL_AST_SHOW_MEASURES: return show_measures(b, st);
+    case SQL_AST_SHOW_FUNCTIONS: return show_functions(b, st);
     default: return describe(b, st);
     }
 }

@@ -34,13 +34,10 @@ static struct tsfs_bound_column column_of(struct binder *b, enum tsfs_type type,
     return col;
 }
 
-static bool bind_arguments(struct binder *b, const struct sql_ast_from *from, const struct tsfs_bound *left,
+static bool bind_arguments(struct binder *b, const struct sql_ast_from *from, struct bind_scope *left,
                            struct tsfs_bound *rel, uint32_t *produced)
 {
-    struct bind_scope scope;
-    struct bind_select s = {.scope = &scope, .clause = "UNNEST"};
-    if (!bind_scope_init(b, &scope, left, from->left))
-        return false;
+    struct bind_select s = {.scope = left, .clause = "UNNEST"};
     rel->unnest.exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, from->nexprs);
     if (rel->unnest.exprs == NULL)
         return bind_fail_memory(b);
@@ -64,8 +61,9 @@ static bool bind_arguments(struct binder *b, const struct sql_ast_from *from, co
 }
 
 const struct tsfs_bound *bind_unnest(struct binder *b, const struct sql_ast_from *from,
-                                     const struct tsfs_bound *left)
+                                     struct bind_scope *scope)
 {
+    const struct tsfs_bound *left = scope->rel;
     struct tsfs_bound *rel = TSFS_NEW(b->arena, struct tsfs_bound);
     uint32_t produced = 0, before = left == NULL ? 0 : left->ncols;
     if (rel == NULL) {
@@ -81,7 +79,7 @@ const struct tsfs_bound *bind_unnest(struct binder *b, const struct sql_ast_from
                   TSFS_SQL_DEPTH_MAX);
         return NULL;
     }
-    if (!bind_arguments(b, from, left, rel, &produced))
+    if (!bind_arguments(b, from, scope, rel, &produced))
         return NULL;
     if (from->ncolumns > 0 && from->ncolumns != produced) {
         bind_fail(b, from->line, from->column, "UNNEST makes %u column%s here, but %u names are given",

@@ -124,8 +124,9 @@ static bool all_literal(const struct tsfs_expr *e)
 
 struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs_expr *e)
 {
-    if (e->kind == TSFS_EXPR_LITERAL || e->kind == TSFS_EXPR_COLUMN || e->kind == TSFS_EXPR_PARAM ||
-        e->kind == TSFS_EXPR_LAMBDA || !all_literal(e) || tsfs_expr_unstable(e))
+    if (e->kind == TSFS_EXPR_LITERAL || e->kind == TSFS_EXPR_COLUMN || e->kind == TSFS_EXPR_OUTER ||
+        e->kind == TSFS_EXPR_SUBQUERY || e->kind == TSFS_EXPR_LAMBDA || !all_literal(e) ||
+        tsfs_expr_unstable(e))
         return e;
     struct tsfs_value value;
     struct tsfs_error err = {0};

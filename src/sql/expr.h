@@ -26,12 +26,17 @@ enum tsfs_expr_kind {
     /* An argument of a call: args[0] over the columns, over lambdas' parameters outside, and over its own,
      * which are numbered from index on, value.i of them.  Has no value itself. */
     TSFS_EXPR_LAMBDA,
-    TSFS_EXPR_PARAM /* index: a parameter of a lambda around it */
+    TSFS_EXPR_PARAM, /* index: a parameter of a lambda around it */
+    /* Only between binder and execution; an evaluator never sees these: */
+    TSFS_EXPR_SUBQUERY, /* column `index` of subquery; args: what it takes from the row, for its params */
+    TSFS_EXPR_OUTER     /* param `index` of the statement; as IN's second argument it may be a list */
 };
 
 struct tsfs_sort_flags {
     bool descending, nulls_first;
 };
+
+struct tsfs_subquery;
 
 struct tsfs_expr {
     enum tsfs_expr_kind kind;
@@ -41,6 +46,7 @@ struct tsfs_expr {
     uint32_t index;
     struct tsfs_value value;
     const struct tsfs_function *fn;
+    const struct tsfs_subquery *subquery;
     uint32_t nargs;
     struct tsfs_expr **args;
 };

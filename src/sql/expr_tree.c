@@ -111,9 +111,14 @@ bool tsfs_expr_equal(const struct tsfs_expr *a, const struct tsfs_expr *b)
     switch (a->kind) {
     case TSFS_EXPR_LITERAL: return same_value(&a->value, &b->value);
     case TSFS_EXPR_COLUMN:
-    case TSFS_EXPR_PARAM: return a->index == b->index;
+    case TSFS_EXPR_PARAM:
+    case TSFS_EXPR_OUTER: return a->index == b->index;
     case TSFS_EXPR_LAMBDA:
         if (a->index != b->index || a->value.i != b->value.i)
+            return false;
+        break;
+    case TSFS_EXPR_SUBQUERY:
+        if (a->subquery != b->subquery || a->index != b->index)
             return false;
         break;
     case TSFS_EXPR_CALL:
@@ -146,7 +151,9 @@ uint64_t tsfs_expr_hash(const struct tsfs_expr *e)
         break;
     case TSFS_EXPR_COLUMN:
     case TSFS_EXPR_PARAM:
+    case TSFS_EXPR_OUTER:
     case TSFS_EXPR_LAMBDA: h ^= (uint64_t)e->index << 20; break;
+    case TSFS_EXPR_SUBQUERY: h ^= (uint64_t)(uintptr_t)e->subquery + e->index; break;
     case TSFS_EXPR_CALL: h ^= (uint64_t)(uintptr_t)e->fn; break;
     default: break;
     }
@@ -200,6 +207,8 @@ bool tsfs_expr_can_fail(const struct tsfs_expr *e)
         return true;
     if (e->kind == TSFS_EXPR_TRY)
         return false;
+    if (e->kind == TSFS_EXPR_SUBQUERY)
+        return true;
     for (uint32_t i = 0; i < e->nargs; i++)
         if (tsfs_expr_can_fail(e->args[i]))
             return true;

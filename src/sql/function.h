@@ -11,7 +11,11 @@ struct tsfs_expr;
 
 #define TSFS_FUNCTION_ARGS_MAX 8
 
-enum tsfs_function_kind { TSFS_FUNCTION_SCALAR, TSFS_FUNCTION_AGGREGATE };
+enum tsfs_function_kind {
+    TSFS_FUNCTION_SCALAR,
+    TSFS_FUNCTION_AGGREGATE,
+    TSFS_FUNCTION_WINDOW /* only with OVER; aggregates may have OVER as well */
+};
 
 /* Operators that rules look for by meaning; TSFS_OP_NONE for the rest. */
 enum tsfs_op {

@@ -171,183 +171,6 @@ void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size)
     return (char *)list->items + size * list->n++;
 }
 
-static struct sql_ast_query *parse_query(struct sql_parser *p);
-
-/* (a, b, c) */
-static bool parse_columns(struct sql_parser *p, struct tsfs_str **out, uint32_t *n)
-{
-    struct sql_list list = {0};
-    bool more = true;
-    if (!sql_advance(p))
-        return false;
-    while (more) {
-        struct tsfs_str *slot = sql_list_add(p, &list, sizeof(*slot));
-        if (slot == NULL || !sql_name(p, slot, "a column name") || !sql_accept_token(p, SQL_TOK_COMMA, &more))
-            return false;
-    }
-    *out = list.items;
-    *n = list.n;
-    return sql_expect_token(p, SQL_TOK_RPAREN, ", or )");
-}
-
-/* database.table or table */
-static bool parse_table_name(struct sql_parser *p, struct tsfs_str *database, struct tsfs_str *name)
-{
-    bool dot;
-    if (!sql_name(p, name, "a table name") || !sql_accept_token(p, SQL_TOK_DOT, &dot))
-        return false;
-    if (!dot)
-        return true;
-    *database = *name;
-    if (!sql_name(p, name, "a table name"))
-        return false;
-    if (p->tok.kind == SQL_TOK_DOT)
-        return sql_fail_at(p, p->tok.line, p->tok.column, "a table's name is database.table");
-    return true;
-}
-
-/* Words that begin the next clause although they are not reserved. */
-static bool ends_from(const struct sql_parser *p)
-{
-    switch (p->tok.kind == SQL_TOK_WORD ? p->tok.keyword : SQL_KW_NONE) {
-    case SQL_KW_LIMIT:
-    case SQL_KW_OFFSET:
-    case SQL_KW_FETCH:
-    case SQL_KW_TABLESAMPLE:
-    case SQL_KW_WINDOW: return true;
-    default: return false;
-    }
-}
-
-static bool parse_alias(struct sql_parser *p, struct tsfs_str *out)
-{
-    bool as;
-    if (!sql_accept(p, SQL_KW_AS, &as))
-        return false;
-    if (as || (sql_is_name(&p->tok) && !ends_from(p)))
-        return sql_name(p, out, "a name after AS");
-    return true;
-}
-
-/* What may stand between a table and WHERE in the dialect, but not here. */
-static bool refuse_joins(struct sql_parser *p)
-{
-    struct sql_token tok = p->tok;
-    if (tok.kind == SQL_TOK_COMMA)
-        return sql_fail_unsupported(p, &tok, "more than one table in FROM (a join)");
-    switch (tok.kind == SQL_TOK_WORD ? tok.keyword : SQL_KW_NONE) {
-    case SQL_KW_JOIN:
-    case SQL_KW_INNER:
-    case SQL_KW_LEFT:
-    case SQL_KW_RIGHT:
-    case SQL_KW_FULL:
-    case SQL_KW_CROSS:
-    case SQL_KW_NATURAL: return sql_fail_unsupported(p, &tok, "JOIN");
-    case SQL_KW_TABLESAMPLE: return sql_fail_unsupported(p, &tok, "TABLESAMPLE");
-    default: return true;
-    }
-}
-
-/* UNNEST(a, ...) [WITH ORDINALITY], from UNNEST on. */
-static bool parse_unnest(struct sql_parser *p, struct sql_ast_from *from)
-{
-    struct sql_list list = {0};
-    from->kind = SQL_AST_UNNEST;
-    if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
-        return false;
-    for (bool more = true; more;)
-        if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &more))
-            return false;
-    from->exprs = list.items;
-    from->nexprs = list.n;
-    if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )") || !sql_accept(p, SQL_KW_WITH, &from->ordinality))
-        return false;
-    if (!from->ordinality)
-        return true;
-    if (!sql_is(p, SQL_KW_NONE) || !sql_same_word(p->tok.text, TSFS_STR("ordinality")))
-        return sql_fail_expected(p, "ORDINALITY");
-    return sql_advance(p);
-}
-
-/* One item of FROM, its alias included. */
-static bool parse_from_item(struct sql_parser *p, struct sql_ast_from *from)
-{
-    struct sql_token start = p->tok;
-    from->line = start.line;
-    from->column = start.column;
-    if (start.kind == SQL_TOK_LPAREN) {
-        if (!sql_advance(p))
-            return false;
-        if (sql_is(p, SQL_KW_VALUES))
-            return sql_fail_unsupported(p, &p->tok, "VALUES");
-        if (p->tok.kind != SQL_TOK_LPAREN && !sql_is(p, SQL_KW_SELECT) && !sql_is(p, SQL_KW_WITH))
-            return sql_fail_expected(p, "SELECT or WITH");
-        from->kind = SQL_AST_SUBQUERY;
-        from->query = parse_query(p);
-        if (from->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-            return false;
-    } else if (sql_is(p, SQL_KW_UNNEST)) {
-        if (!parse_unnest(p, from))
-            return false;
-    } else {
-        if (sql_is(p, SQL_KW_TABLE))
-            return sql_fail_unsupported(p, &start, "TABLE functions");
-        if (sql_is(p, SQL_KW_LATERAL)) {
-            if (!sql_peek(p))
-                return false;
-            if (p->ahead.kind == SQL_TOK_LPAREN)
-                return sql_fail_unsupported(p, &start, "LATERAL");
-        }
-        from->kind = SQL_AST_TABLE;
-        if (!sql_is_name(&p->tok))
-            return sql_fail_expected(p, "a table or a subquery");
-        if (!parse_table_name(p, &from->database, &from->name))
-            return false;
-    }
-    if (!parse_alias(p, &from->alias))
-        return false;
-    return from->alias.ptr == NULL || p->tok.kind != SQL_TOK_LPAREN ||
-           parse_columns(p, &from->columns, &from->ncolumns);
-}
-
-/* ", UNNEST" and "CROSS JOIN UNNEST": *found and UNNEST is in hand. */
-static bool accept_unnest(struct sql_parser *p, bool *found)
-{
-    struct sql_token start = p->tok;
-    bool comma = start.kind == SQL_TOK_COMMA;
-    *found = false;
-    if (!comma && !sql_is(p, SQL_KW_CROSS))
-        return true;
-    if (!sql_peek(p))
-        return false;
-    if (comma && (p->ahead.kind != SQL_TOK_WORD || p->ahead.keyword != SQL_KW_UNNEST))
-        return true;
-    if (!sql_advance(p) || (!comma && !sql_expect(p, SQL_KW_JOIN, "JOIN")))
-        return false;
-    *found = sql_is(p, SQL_KW_UNNEST);
-    return *found || sql_fail_unsupported(p, &start, "JOIN");
-}
-
-static bool parse_from(struct sql_parser *p, struct sql_ast_from *from)
-{
-    bool unnest = false;
-    if (!parse_from_item(p, from) || !accept_unnest(p, &unnest))
-        return false;
-    for (unsigned items = 1; unnest; items++) {
-        struct sql_ast_from *left = TSFS_NEW(p->arena, struct sql_ast_from);
-        if (left == NULL)
-            return sql_fail_memory(p);
-        if (items == TSFS_SQL_DEPTH_MAX)
-            return sql_fail_at(p, p->tok.line, p->tok.column, "FROM has more than %d items",
-                               TSFS_SQL_DEPTH_MAX);
-        *left = *from;
-        *from = (struct sql_ast_from){.left = left};
-        if (!parse_from_item(p, from) || !accept_unnest(p, &unnest))
-            return false;
-    }
-    return refuse_joins(p);
-}
-
 static bool parse_items(struct sql_parser *p, struct sql_ast_select *s)
 {
     struct sql_list list = {0};
@@ -367,7 +190,7 @@ static bool parse_items(struct sql_parser *p, struct sql_ast_select *s)
             item->expr = sql_parse_expr(p);
             if (item->expr == NULL)
                 return false;
-            if (item->expr->kind != SQL_AST_STAR && !parse_alias(p, &item->alias))
+            if (item->expr->kind != SQL_AST_STAR && !sql_parse_alias(p, &item->alias))
                 return false;
         }
         if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
@@ -375,52 +198,6 @@ static bool parse_items(struct sql_parser *p, struct sql_ast_select *s)
     }
     s->items = list.items;
     s->nitems = list.n;
-    return true;
-}
-
-static bool add_group(struct sql_parser *p, struct sql_list *list, struct sql_ast_expr *e)
-{
-    struct sql_ast_expr **slot = sql_list_add(p, list, sizeof(struct sql_ast_expr *));
-    if (slot == NULL)
-        return false;
-    *slot = e;
-    return true;
-}
-
-static bool parse_group_by(struct sql_parser *p, struct sql_ast_select *s)
-{
-    struct sql_list list = {0};
-    bool more;
-    s->grouped = true;
-    if (!sql_accept(p, SQL_KW_ALL, &more))
-        return false;
-    if (sql_is(p, SQL_KW_DISTINCT))
-        return sql_fail_unsupported(p, &p->tok, "GROUP BY DISTINCT");
-    do {
-        if (sql_is(p, SQL_KW_GROUPING))
-            return sql_fail_unsupported(p, &p->tok, "GROUPING SETS");
-        if (sql_is(p, SQL_KW_CUBE))
-            return sql_fail_unsupported(p, &p->tok, "CUBE");
-        if (sql_is(p, SQL_KW_ROLLUP))
-            return sql_fail_unsupported(p, &p->tok, "ROLLUP");
-        p->rows = true;
-        struct sql_ast_expr *e = sql_parse_expr(p);
-        p->rows = false;
-        if (e == NULL)
-            return false;
-        if (e->kind != SQL_AST_ROW || !e->listed) {
-            if (!add_group(p, &list, e))
-                return false;
-        } else {
-            for (uint32_t i = 0; i < e->nargs; i++)
-                if (!add_group(p, &list, e->args[i]))
-                    return false;
-        }
-        if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
-            return false;
-    } while (more);
-    s->groups = list.items;
-    s->ngroups = list.n;
     return true;
 }
 
@@ -440,35 +217,26 @@ static struct sql_ast_select *parse_select(struct sql_parser *p)
         return NULL;
     if (!parse_items(p, s) || !sql_accept(p, SQL_KW_FROM, &found))
         return NULL;
-    if (found) {
-        s->from = TSFS_NEW(p->arena, struct sql_ast_from);
-        if (s->from == NULL) {
-            sql_fail_memory(p);
-            return NULL;
-        }
-        if (!parse_from(p, s->from))
-            return NULL;
-    }
+    if (found && (s->from = sql_parse_from(p)) == NULL)
+        return NULL;
     if (!sql_accept(p, SQL_KW_WHERE, &found))
         return NULL;
     if (found && (s->where = sql_parse_expr(p)) == NULL)
         return NULL;
     if (!sql_accept(p, SQL_KW_GROUP, &found))
         return NULL;
-    if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !parse_group_by(p, s)))
+    if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !sql_parse_group_by(p, s)))
         return NULL;
     if (!sql_accept(p, SQL_KW_HAVING, &found))
         return NULL;
     if (found && (s->having = sql_parse_expr(p)) == NULL)
         return NULL;
-    if (sql_is(p, SQL_KW_WINDOW)) {
-        sql_fail_unsupported(p, &p->tok, "WINDOW");
+    if (!sql_accept(p, SQL_KW_WINDOW, &found) || (found && !sql_parse_window_clause(p, s)))
         return NULL;
-    }
     return s;
 }
 
-bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **out, uint32_t *n)
+bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **keys, uint32_t *nkeys)
 {
     struct sql_list list = {0};
     for (bool more = true; more;) {
@@ -489,8 +257,8 @@ bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **out, uint32_t *n)
         if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
             return false;
     }
-    *out = list.items;
-    *n = list.n;
+    *keys = list.items;
+    *nkeys = list.n;
     return true;
 }
 
@@ -553,31 +321,6 @@ static bool parse_limits(struct sql_parser *p, struct sql_ast_query *q)
     }
 }
 
-/* (query): SELECT * FROM (query). */
-static struct sql_ast_select *parse_nested(struct sql_parser *p)
-{
-    struct sql_token open = p->tok;
-    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
-    struct sql_ast_expr *star = TSFS_NEW(p->arena, struct sql_ast_expr);
-    struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
-    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
-    if (s == NULL || star == NULL || item == NULL || from == NULL) {
-        sql_fail_memory(p);
-        return NULL;
-    }
-    if (!sql_advance(p))
-        return NULL;
-    *from = (struct sql_ast_from){
-        .kind = SQL_AST_SUBQUERY, .line = open.line, .column = open.column, .query = parse_query(p)};
-    if (from->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-        return NULL;
-    *star = (struct sql_ast_expr){.kind = SQL_AST_STAR, .line = open.line, .column = open.column, .depth = 1};
-    *item = (struct sql_ast_item){.expr = star};
-    *s = (struct sql_ast_select){
-        .line = open.line, .column = open.column, .items = item, .nitems = 1, .from = from};
-    return s;
-}
-
 static bool parse_with(struct sql_parser *p, struct sql_ast_query *q)
 {
     struct sql_list list = {0};
@@ -591,11 +334,11 @@ static bool parse_with(struct sql_parser *p, struct sql_ast_query *q)
         cte->column = p->tok.column;
         if (!sql_name(p, &cte->name, "a name after WITH"))
             return false;
-        if (p->tok.kind == SQL_TOK_LPAREN && !parse_columns(p, &cte->columns, &cte->ncolumns))
+        if (p->tok.kind == SQL_TOK_LPAREN && !sql_parse_columns(p, &cte->columns, &cte->ncolumns))
             return false;
         if (!sql_expect(p, SQL_KW_AS, "AS") || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
             return false;
-        cte->query = parse_query(p);
+        cte->query = sql_parse_query(p);
         if (cte->query == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")") ||
             !sql_accept_token(p, SQL_TOK_COMMA, &more))
             return false;
@@ -605,25 +348,180 @@ static bool parse_with(struct sql_parser *p, struct sql_ast_query *q)
     return true;
 }
 
-static bool parse_query_body(struct sql_parser *p, struct sql_ast_query *q)
+static struct sql_ast_query *new_query(struct sql_parser *p)
+{
+    struct sql_ast_query *q = TSFS_NEW(p->arena, struct sql_ast_query);
+    if (q == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    q->limit = UINT64_MAX;
+    q->height = 1;
+    return q;
+}
+
+/* SELECT * FROM (inner), so that inner keeps its own ORDER BY and LIMIT. */
+static struct sql_ast_select *select_all(struct sql_parser *p, struct sql_ast_query *inner,
+                                         const struct sql_token *open)
+{
+    struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
+    struct sql_ast_expr *star = sql_new_node(p, SQL_AST_STAR, open);
+    struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
+    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
+    if (s == NULL || star == NULL || item == NULL || from == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    *from = (struct sql_ast_from){
+        .kind = SQL_AST_DERIVED, .line = open->line, .column = open->column, .query = inner, .height = 1};
+    *item = (struct sql_ast_item){.expr = star};
+    *s = (struct sql_ast_select){
+        .line = open->line, .column = open->column, .items = item, .nitems = 1, .from = from};
+    return s;
+}
+
+/* VALUES row, ..: a row is an expression or (a, b). */
+static struct sql_ast_values *parse_values(struct sql_parser *p)
+{
+    struct sql_ast_values *v = TSFS_NEW(p->arena, struct sql_ast_values);
+    struct sql_list rows = {0};
+    if (v == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    v->line = p->tok.line;
+    v->column = p->tok.column;
+    if (!sql_advance(p))
+        return NULL;
+    for (bool more = true; more;) {
+        struct sql_list row = {0};
+        struct sql_token at = p->tok;
+        struct sql_ast_expr ***slot = sql_list_add(p, &rows, sizeof(*slot));
+        if (slot == NULL)
+            return NULL;
+        p->rows = true;
+        struct sql_ast_expr *e = sql_parse_expr(p);
+        p->rows = false;
+        if (e == NULL)
+            return NULL;
+        if (e->kind == SQL_AST_ROW && e->listed) {
+            for (uint32_t i = 0; i < e->nargs; i++)
+                if (!sql_add_expr(p, &row, e->args[i]))
+                    return NULL;
+        } else if (!sql_add_expr(p, &row, e)) {
+            return NULL;
+        }
+        if (row.n == 0) {
+            sql_fail_at(p, at.line, at.column, "a row of VALUES has no columns");
+            return NULL;
+        }
+        if (rows.n > 1 && row.n != v->ncols) {
+            sql_fail_at(p, at.line, at.column, "the rows of VALUES have %u and %u columns", v->ncols, row.n);
+            return NULL;
+        }
+        v->ncols = row.n;
+        *slot = row.items;
+        if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return NULL;
+    }
+    v->rows = rows.items;
+    v->nrows = rows.n;
+    return v;
+}
+
+/* SELECT .., VALUES .. or (query) */
+static struct sql_ast_query *parse_operand(struct sql_parser *p, bool *nested, struct sql_token *open)
+{
+    *nested = false;
+    *open = p->tok;
+    struct sql_ast_query *q;
+    if (p->tok.kind == SQL_TOK_LPAREN) {
+        *nested = true;
+        if (!sql_advance(p))
+            return NULL;
+        q = sql_parse_query(p);
+        return q != NULL && sql_expect_token(p, SQL_TOK_RPAREN, ")") ? q : NULL;
+    }
+    q = new_query(p);
+    if (q == NULL)
+        return NULL;
+    if (sql_is(p, SQL_KW_VALUES))
+        return (q->values = parse_values(p)) != NULL ? q : NULL;
+    return (q->select = parse_select(p)) != NULL ? q : NULL;
+}
+
+/* left op right; a run of the same UNION grows the node that is there. */
+static struct sql_ast_query *combine(struct sql_parser *p, const struct sql_token *at, enum tsfs_set_op op,
+                                     bool all, struct sql_ast_query *left, bool left_nested,
+                                     struct sql_ast_query *right)
+{
+    struct sql_ast_set *old = left_nested ? NULL : left->set;
+    uint32_t n = old != NULL && op == TSFS_SET_UNION && old->op == op && old->all == all ? old->ninputs : 0;
+    if (n == 0) {
+        struct sql_ast_query *q = new_query(p);
+        struct sql_ast_set *set = q == NULL ? NULL : TSFS_NEW(p->arena, struct sql_ast_set);
+        if (set == NULL || (set->inputs = TSFS_NEW_ARRAY(p->arena, struct sql_ast_query *, 2)) == NULL) {
+            sql_fail_memory(p);
+            return NULL;
+        }
+        set->line = at->line;
+        set->column = at->column;
+        set->op = op;
+        set->all = all;
+        set->inputs[0] = left;
+        set->inputs[1] = right;
+        set->ninputs = 2;
+        q->set = set;
+        q->height = left->height;
+        left = q;
+    } else {
+        if ((n & (n - 1)) == 0) {
+            struct sql_ast_query **inputs = TSFS_NEW_ARRAY(p->arena, struct sql_ast_query *, n * 2);
+            if (inputs == NULL) {
+                sql_fail_memory(p);
+                return NULL;
+            }
+            memcpy(inputs, old->inputs, n * sizeof(*inputs));
+            old->inputs = inputs;
+        }
+        old->inputs[old->ninputs++] = right;
+        left->height--;
+    }
+    if (right->height > left->height)
+        left->height = right->height;
+    if (++left->height > TSFS_SQL_DEPTH_MAX) {
+        sql_fail_at(p, at->line, at->column, "queries nest deeper than %d levels here", TSFS_SQL_DEPTH_MAX);
+        return NULL;
+    }
+    return left;
+}
+
+static bool parse_quantity(struct sql_parser *p, bool *all)
+{
+    bool distinct;
+    if (!sql_accept(p, SQL_KW_ALL, all))
+        return false;
+    return *all || sql_accept(p, SQL_KW_DISTINCT, &distinct);
+}
+
+/* What first begins and INTERSECTs follow. */
+static struct sql_ast_query *parse_intersects(struct sql_parser *p, struct sql_ast_query *left, bool *nested)
+{
+    while (left != NULL && sql_is(p, SQL_KW_INTERSECT)) {
+        struct sql_token at = p->tok, open;
+        bool all, right_nested;
+        if (!sql_advance(p) || !parse_quantity(p, &all))
+            return NULL;
+        struct sql_ast_query *right = parse_operand(p, &right_nested, &open);
+        left = right == NULL ? NULL : combine(p, &at, TSFS_SET_INTERSECT, all, left, *nested, right);
+        *nested = false;
+    }
+    return left;
+}
+
+static bool parse_tail(struct sql_parser *p, struct sql_ast_query *q)
 {
     bool found;
-    if (!sql_accept(p, SQL_KW_WITH, &found) || (found && !parse_with(p, q)))
-        return false;
-    if (sql_is(p, SQL_KW_VALUES))
-        return sql_fail_unsupported(p, &p->tok, "VALUES");
-    if (p->tok.kind == SQL_TOK_LPAREN)
-        q->select = parse_nested(p);
-    else
-        q->select = parse_select(p);
-    if (q->select == NULL)
-        return false;
-    if (sql_is(p, SQL_KW_UNION))
-        return sql_fail_unsupported(p, &p->tok, "UNION");
-    if (sql_is(p, SQL_KW_INTERSECT))
-        return sql_fail_unsupported(p, &p->tok, "INTERSECT");
-    if (sql_is(p, SQL_KW_EXCEPT))
-        return sql_fail_unsupported(p, &p->tok, "EXCEPT");
     if (!sql_accept(p, SQL_KW_ORDER, &found))
         return false;
     if (found && (!sql_expect(p, SQL_KW_BY, "BY") || !sql_parse_keys(p, &q->keys, &q->nkeys)))
@@ -631,18 +529,72 @@ static bool parse_query_body(struct sql_parser *p, struct sql_ast_query *q)
     return parse_limits(p, q);
 }
 
-static struct sql_ast_query *parse_query(struct sql_parser *p)
+/* The operands after the first, ORDER BY and LIMIT. */
+static struct sql_ast_query *parse_body(struct sql_parser *p, struct sql_ast_query *left, bool nested,
+                                        const struct sql_token *first)
 {
-    struct sql_ast_query *q = TSFS_NEW(p->arena, struct sql_ast_query);
-    if (q == NULL) {
-        sql_fail_memory(p);
-        return NULL;
+    left = parse_intersects(p, left, &nested);
+    while (left != NULL && (sql_is(p, SQL_KW_UNION) || sql_is(p, SQL_KW_EXCEPT))) {
+        struct sql_token at = p->tok, open;
+        bool all, right_nested;
+        enum tsfs_set_op op = at.keyword == SQL_KW_UNION ? TSFS_SET_UNION : TSFS_SET_EXCEPT;
+        if (!sql_advance(p) || !parse_quantity(p, &all))
+            return NULL;
+        struct sql_ast_query *right = parse_operand(p, &right_nested, &open);
+        right = parse_intersects(p, right, &right_nested);
+        left = right == NULL ? NULL : combine(p, &at, op, all, left, nested, right);
+        nested = false;
     }
+    if (left != NULL && nested) {
+        struct sql_ast_query *q = new_query(p);
+        if (q == NULL || (q->select = select_all(p, left, first)) == NULL)
+            return NULL;
+        left = q;
+    }
+    return left != NULL && parse_tail(p, left) ? left : NULL;
+}
+
+struct sql_ast_query *sql_parse_query_rest(struct sql_parser *p, struct sql_ast_query *first,
+                                           const struct sql_token *open)
+{
+    return parse_body(p, first, true, open);
+}
+
+bool sql_continues_query(const struct sql_parser *p)
+{
+    if (p->tok.kind == SQL_TOK_RPAREN)
+        return true;
+    switch (p->tok.kind == SQL_TOK_WORD ? p->tok.keyword : SQL_KW_NONE) {
+    case SQL_KW_UNION:
+    case SQL_KW_INTERSECT:
+    case SQL_KW_EXCEPT:
+    case SQL_KW_ORDER:
+    case SQL_KW_LIMIT:
+    case SQL_KW_OFFSET:
+    case SQL_KW_FETCH: return true;
+    default: return false;
+    }
+}
+
+struct sql_ast_query *sql_parse_query(struct sql_parser *p)
+{
+    struct sql_ast_query with = {0}, *q = NULL;
+    struct sql_token open;
+    bool found, nested, rows = p->rows;
     if (!sql_enter(p))
         return NULL;
-    bool ok = parse_query_body(p, q);
+    p->rows = false;
+    if (sql_accept(p, SQL_KW_WITH, &found) && (!found || parse_with(p, &with))) {
+        q = parse_operand(p, &nested, &open);
+        q = q == NULL ? NULL : parse_body(p, q, nested, &open);
+    }
     sql_leave(p);
-    return ok ? q : NULL;
+    p->rows = rows;
+    if (q != NULL) {
+        q->ctes = with.ctes;
+        q->nctes = with.nctes;
+    }
+    return q;
 }
 
 static bool parse_like(struct sql_parser *p, struct sql_ast_statement *s)
@@ -671,8 +623,12 @@ static bool parse_show(struct sql_parser *p, struct sql_ast_statement *s)
         s->kind = SQL_AST_SHOW_DATABASES;
         return sql_advance(p) && parse_like(p, s);
     }
+    if (p->tok.kind == SQL_TOK_WORD && sql_same_word(p->tok.text, TSFS_STR("functions"))) {
+        s->kind = SQL_AST_SHOW_FUNCTIONS;
+        return sql_advance(p) && parse_like(p, s);
+    }
     if (!sql_is(p, SQL_KW_TABLES) && !sql_is(p, SQL_KW_MEASURES))
-        return sql_fail_expected(p, "DATABASES, TABLES or MEASURES");
+        return sql_fail_expected(p, "DATABASES, TABLES, MEASURES or FUNCTIONS");
     s->kind = sql_is(p, SQL_KW_TABLES) ? SQL_AST_SHOW_TABLES : SQL_AST_SHOW_MEASURES;
     if (!sql_advance(p) || !sql_accept(p, SQL_KW_FROM, &from) || (!from && !sql_accept(p, SQL_KW_IN, &from)))
         return false;
@@ -683,7 +639,7 @@ static bool parse_show(struct sql_parser *p, struct sql_ast_statement *s)
             return false;
     } else if (!from) {
         return sql_fail_expected(p, "FROM and a table");
-    } else if (!parse_table_name(p, &s->database, &s->name)) {
+    } else if (!sql_parse_table_name(p, &s->database, &s->name)) {
         return false;
     }
     return parse_like(p, s);
@@ -695,7 +651,7 @@ static bool refuse_statement(struct sql_parser *p)
     static const enum sql_keyword others[] = {SQL_KW_ALTER,   SQL_KW_CREATE, SQL_KW_DEALLOCATE, SQL_KW_DROP,
                                               SQL_KW_EXECUTE, SQL_KW_GRANT,  SQL_KW_INSERT,     SQL_KW_MERGE,
                                               SQL_KW_PREPARE, SQL_KW_TABLE,  SQL_KW_TRUNCATE,   SQL_KW_UNLOAD,
-                                              SQL_KW_UPDATE,  SQL_KW_VALUES};
+                                              SQL_KW_UPDATE};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (sql_is(p, others[i])) {
             char word[32];
@@ -723,11 +679,11 @@ static bool parse_explain(struct sql_parser *p, struct sql_ast_statement *s)
     s->kind = SQL_AST_EXPLAIN;
     if (!sql_advance(p))
         return false;
-    if (sql_is(p, SQL_KW_ANALYZE))
-        return sql_fail_unsupported(p, &p->tok, "EXPLAIN ANALYZE");
-    if (!sql_is(p, SQL_KW_SELECT) && !sql_is(p, SQL_KW_WITH) && p->tok.kind != SQL_TOK_LPAREN)
+    if (!sql_accept(p, SQL_KW_ANALYZE, &s->analyze))
+        return false;
+    if (!sql_starts_query(&p->tok) && p->tok.kind != SQL_TOK_LPAREN)
         return sql_fail_expected(p, "SELECT or WITH");
-    s->query = parse_query(p);
+    s->query = sql_parse_query(p);
     return s->query != NULL;
 }
 
@@ -748,8 +704,9 @@ static bool parse_delete(struct sql_parser *p, struct sql_ast_statement *st)
     *item = (struct sql_ast_item){.expr = star};
     if (!sql_advance(p) || !sql_expect(p, SQL_KW_FROM, "FROM"))
         return false;
-    *from = (struct sql_ast_from){.kind = SQL_AST_TABLE, .line = p->tok.line, .column = p->tok.column};
-    if (!parse_table_name(p, &from->database, &from->name))
+    *from = (struct sql_ast_from){
+        .kind = SQL_AST_TABLE, .line = p->tok.line, .column = p->tok.column, .height = 1};
+    if (!sql_parse_table_name(p, &from->database, &from->name))
         return false;
     if (!sql_is(p, SQL_KW_WHERE))
         return sql_fail_expected(p, "WHERE (every row goes with WHERE true, or with truncate in the table's "
@@ -758,7 +715,7 @@ static bool parse_delete(struct sql_parser *p, struct sql_ast_statement *st)
         return false;
     *s = (struct sql_ast_select){
         .line = st->line, .column = st->column, .items = item, .nitems = 1, .from = from};
-    *q = (struct sql_ast_query){.select = s, .limit = UINT64_MAX};
+    *q = (struct sql_ast_query){.select = s, .limit = UINT64_MAX, .height = 1};
     st->query = q;
     s->where = sql_parse_expr(p);
     return s->where != NULL;
@@ -766,9 +723,9 @@ static bool parse_delete(struct sql_parser *p, struct sql_ast_statement *st)
 
 static bool parse_statement(struct sql_parser *p, struct sql_ast_statement *s)
 {
-    if (sql_is(p, SQL_KW_SELECT) || sql_is(p, SQL_KW_WITH) || p->tok.kind == SQL_TOK_LPAREN) {
+    if (sql_starts_query(&p->tok) || p->tok.kind == SQL_TOK_LPAREN) {
         s->kind = SQL_AST_QUERY;
-        s->query = parse_query(p);
+        s->query = sql_parse_query(p);
         return s->query != NULL;
     }
     if (sql_is(p, SQL_KW_SHOW))
@@ -783,7 +740,7 @@ static bool parse_statement(struct sql_parser *p, struct sql_ast_statement *s)
             return false;
         s->line = p->tok.line;
         s->column = p->tok.column;
-        return parse_table_name(p, &s->database, &s->name);
+        return sql_parse_table_name(p, &s->database, &s->name);
     }
     return refuse_statement(p);
 }

@@ -141,19 +141,22 @@ static const char *comparison(enum sql_token_kind kind)
     }
 }
 
+/* IN (a, ..) or IN (query) */
 static struct sql_ast_expr *parse_in(struct sql_parser *p, struct sql_ast_expr *left,
                                      const struct sql_token *at)
 {
     struct sql_list list = {0};
     bool found;
-    if (!sql_add_expr(p, &list, left))
+    if (!sql_add_expr(p, &list, left) || !sql_expect_token(p, SQL_TOK_LPAREN, "( after IN"))
         return NULL;
-    struct sql_token open = p->tok;
-    if (!sql_expect_token(p, SQL_TOK_LPAREN, "( after IN"))
+    bool query = sql_starts_query(&p->tok);
+    struct sql_ast_expr *e = sql_new_node(p, query ? SQL_AST_IN_QUERY : SQL_AST_IN, at);
+    if (e == NULL)
         return NULL;
-    if (sql_starts_query(&p->tok)) {
-        sql_fail_unsupported(p, &open, "a subquery after IN");
-        return NULL;
+    if (query) {
+        if ((e->query = sql_parse_query(p)) == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+            return NULL;
+        return sql_with_args(p, e, list.items, 1);
     }
     do {
         if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
@@ -161,8 +164,28 @@ static struct sql_ast_expr *parse_in(struct sql_parser *p, struct sql_ast_expr *
     } while (found);
     if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )"))
         return NULL;
-    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_IN, at);
-    return e == NULL ? NULL : sql_with_args(p, e, list.items, list.n);
+    return sql_with_args(p, e, list.items, list.n);
+}
+
+/* a op ALL (query), from ALL, ANY or SOME on. */
+static struct sql_ast_expr *parse_quantified(struct sql_parser *p, struct sql_ast_expr *left,
+                                             const struct sql_token *at, const char *op)
+{
+    struct sql_list list = {0};
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_QUANTIFIED, at);
+    if (e == NULL || !sql_add_expr(p, &list, left))
+        return NULL;
+    e->op = op;
+    e->all = sql_is(p, SQL_KW_ALL);
+    if (!sql_advance(p) || !sql_advance(p))
+        return NULL;
+    if (!sql_starts_query(&p->tok) && p->tok.kind != SQL_TOK_LPAREN) {
+        sql_fail_expected(p, "a subquery");
+        return NULL;
+    }
+    if ((e->query = sql_parse_query(p)) == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    return sql_with_args(p, e, list.items, 1);
 }
 
 static struct sql_ast_expr *parse_is(struct sql_parser *p, struct sql_ast_expr *left,
@@ -206,10 +229,8 @@ static struct sql_ast_expr *parse_predicate(struct sql_parser *p)
         if (sql_is(p, SQL_KW_ALL) || sql_is(p, SQL_KW_ANY) || sql_is(p, SQL_KW_SOME)) {
             if (!sql_peek(p))
                 return NULL;
-            if (p->ahead.kind == SQL_TOK_LPAREN) {
-                sql_fail_unsupported(p, &p->tok, "ALL, ANY and SOME with a subquery");
-                return NULL;
-            }
+            if (p->ahead.kind == SQL_TOK_LPAREN)
+                return parse_quantified(p, left, &at, op);
         }
         struct sql_ast_expr *right = sql_parse_value(p, 0);
         return right == NULL ? NULL : new_op(p, SQL_AST_BINARY, &at, op, left, right, NULL);

@@ -1,6 +1,6 @@
 /* The tightest level of expressions: literals, names, calls, parentheses, and the forms with keywords of
- * their own; what arrays, rows and lambdas add is in parser_nested.c.  What the dialect has here and tsfs has
- * not (subqueries, windows) is refused by name. */
+ * their own; what arrays, rows and lambdas add is in parser_nested.c, and windows in
+ * parser_window.c. */
 #include <errno.h>
 
 #include "base/limits.h"
@@ -158,14 +158,20 @@ static bool parse_call_tail(struct sql_parser *p, struct sql_ast_expr *e)
     if (sql_is(p, SQL_KW_IGNORE) || sql_is(p, SQL_KW_RESPECT)) {
         if (!sql_peek(p))
             return false;
-        if (p->ahead.kind == SQL_TOK_WORD && p->ahead.keyword == SQL_KW_NULLS)
-            return sql_fail_unsupported(p, &p->tok, "IGNORE NULLS and RESPECT NULLS");
+        if (p->ahead.kind == SQL_TOK_WORD && p->ahead.keyword == SQL_KW_NULLS) {
+            e->call->ignore_nulls = sql_is(p, SQL_KW_IGNORE);
+            e->call->respect_nulls = !e->call->ignore_nulls;
+            if (!sql_advance(p) || !sql_advance(p))
+                return false;
+        }
     }
     if (sql_is(p, SQL_KW_OVER)) {
         if (!sql_peek(p))
             return false;
-        if (p->ahead.kind == SQL_TOK_LPAREN)
-            return sql_fail_unsupported(p, &p->tok, "OVER (window functions)");
+        if (p->ahead.kind == SQL_TOK_LPAREN || sql_is_name(&p->ahead)) {
+            if (!sql_advance(p) || (e->call->over = sql_parse_window(p)) == NULL)
+                return false;
+        }
     }
     return true;
 }
@@ -260,6 +266,17 @@ static struct sql_ast_expr *parse_name(struct sql_parser *p)
     return e;
 }
 
+/* A query, which `first` begins unless it is NULL, and its closing parenthesis. */
+static struct sql_ast_expr *parse_subquery(struct sql_parser *p, enum sql_ast_kind kind,
+                                           const struct sql_token *open, struct sql_ast_query *first)
+{
+    struct sql_ast_expr *e = sql_new_node(p, kind, open);
+    if (e == NULL)
+        return NULL;
+    e->query = first == NULL ? sql_parse_query(p) : sql_parse_query_rest(p, first, open);
+    return e->query != NULL && sql_expect_token(p, SQL_TOK_RPAREN, ")") ? e : NULL;
+}
+
 /* ( expr ), and what else begins with a parenthesis. */
 static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
 {
@@ -268,10 +285,8 @@ static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
     p->rows = false;
     if (!sql_advance(p))
         return NULL;
-    if (sql_starts_query(&p->tok)) {
-        sql_fail_unsupported(p, &open, "a subquery inside an expression");
-        return NULL;
-    }
+    if (sql_starts_query(&p->tok))
+        return parse_subquery(p, SQL_AST_SUBQUERY, &open, NULL);
     if (p->tok.kind == SQL_TOK_RPAREN && !rows) {
         if (!sql_peek(p))
             return NULL;
@@ -281,7 +296,11 @@ static struct sql_ast_expr *parse_parenthesis(struct sql_parser *p)
     struct sql_list list = {0};
     if (p->tok.kind != SQL_TOK_RPAREN) {
         do {
-            if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
+            struct sql_ast_expr *e = sql_parse_expr(p);
+            if (list.n == 0 && e != NULL && e->kind == SQL_AST_SUBQUERY && sql_continues_query(p) &&
+                p->tok.kind != SQL_TOK_RPAREN)
+                return parse_subquery(p, SQL_AST_SUBQUERY, &open, e->query);
+            if (!sql_add_expr(p, &list, e) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
                 return NULL;
         } while (found);
     }
@@ -398,9 +417,21 @@ static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
     }
     case SQL_KW_LEFT:
     case SQL_KW_RIGHT: break;
-    case SQL_KW_EXISTS: sql_fail_unsupported(p, &word, "EXISTS"); return NULL;
+    case SQL_KW_EXISTS:
+        if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "( and a subquery after EXISTS"))
+            return NULL;
+        if (!sql_starts_query(&p->tok) && p->tok.kind != SQL_TOK_LPAREN) {
+            sql_fail_expected(p, "a subquery");
+            return NULL;
+        }
+        return parse_subquery(p, SQL_AST_EXISTS, &word, NULL);
     case SQL_KW_UNNEST: sql_fail_unsupported(p, &word, "UNNEST"); return NULL;
-    case SQL_KW_GROUPING: sql_fail_unsupported(p, &word, "GROUPING"); return NULL;
+    case SQL_KW_GROUPING:
+        if (!sql_peek(p))
+            return NULL;
+        if (p->ahead.kind == SQL_TOK_LPAREN)
+            return parse_call(p);
+        break;
     case SQL_KW_NORMALIZE: sql_fail_unsupported(p, &word, "NORMALIZE"); return NULL;
     case SQL_KW_CURRENT_USER: sql_fail_unsupported(p, &word, "CURRENT_USER"); return NULL;
     default: break;

@@ -45,6 +45,29 @@ bool sql_enter(struct sql_parser *p); /* one level deeper; sql_leave when done *
 void sql_leave(struct sql_parser *p);
 void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size);
 
+/* parser.c */
+struct sql_ast_query *sql_parse_query(struct sql_parser *p);
+/* The rest of a query whose first operand is the parenthesised `first`. */
+struct sql_ast_query *sql_parse_query_rest(struct sql_parser *p, struct sql_ast_query *first,
+                                           const struct sql_token *open);
+bool sql_continues_query(const struct sql_parser *p); /* UNION, ORDER, LIMIT or ) comes next */
+bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **keys, uint32_t *nkeys); /* after ORDER BY */
+
+/* parser_from.c */
+struct sql_ast_from *sql_parse_from(struct sql_parser *p);
+bool sql_parse_alias(struct sql_parser *p, struct tsfs_str *out); /* [[AS] name] */
+/* (a, b, c), from the parenthesis on. */
+bool sql_parse_columns(struct sql_parser *p, struct tsfs_str **out, uint32_t *n);
+/* database.table or table */
+bool sql_parse_table_name(struct sql_parser *p, struct tsfs_str *database, struct tsfs_str *name);
+
+/* parser_group.c: what follows GROUP BY. */
+bool sql_parse_group_by(struct sql_parser *p, struct sql_ast_select *s);
+
+/* parser_window.c: what follows OVER; what follows WINDOW. */
+struct sql_ast_window *sql_parse_window(struct sql_parser *p);
+bool sql_parse_window_clause(struct sql_parser *p, struct sql_ast_select *s);
+
 /* parser_expr.c */
 struct sql_ast_expr *sql_parse_expr(struct sql_parser *p);
 /* Operators over values that bind tighter than min; 0: all up to ||, no comparison. */

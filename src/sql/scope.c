@@ -42,44 +42,11 @@ uint64_t bind_name_hash(struct tsfs_str name)
     return h ^ h >> 32;
 }
 
-/* Columns [0, rel->ncols) under the name of the item of FROM that brings each. */
-static void add_columns(struct bind_scope *scope, const struct tsfs_bound *rel,
-                        const struct sql_ast_from *from)
+bool bind_scope_index(struct binder *b, struct bind_scope *scope)
 {
-    struct tsfs_str table = from->alias, database = {0};
-    uint32_t first = 0;
-    if (from->kind == SQL_AST_UNNEST && from->left != NULL) {
-        add_columns(scope, rel->unnest.from, from->left);
-        first = rel->unnest.from->ncols;
-    }
-    if (table.ptr == NULL && from->kind == SQL_AST_TABLE) {
-        table = from->name;
-        if (rel->kind == TSFS_BOUND_TABLE)
-            database = rel->table.ref.database;
-    }
-    for (uint32_t i = first; i < rel->ncols; i++)
-        scope->cols[i] = (struct bind_scope_column){database, table, rel->cols[i].name, rel->cols[i].type};
-}
-
-bool bind_scope_init(struct binder *b, struct bind_scope *scope, const struct tsfs_bound *rel,
-                     const struct sql_ast_from *from)
-{
-    *scope = (struct bind_scope){0};
-    if (rel == NULL)
-        return true;
-    scope->ncols = rel->ncols;
-    scope->cols = TSFS_NEW_ARRAY(b->arena, struct bind_scope_column, rel->ncols);
-    if (scope->cols == NULL)
-        return bind_fail_memory(b);
-    scope->what = from->kind == SQL_AST_UNNEST && from->left != NULL ? TSFS_STR("FROM")
-                  : from->alias.ptr != NULL                          ? from->alias
-                  : from->kind == SQL_AST_TABLE                      ? from->name
-                  : from->kind == SQL_AST_UNNEST                     ? TSFS_STR("UNNEST")
-                                                                     : TSFS_STR("the subquery");
-    if (!bind_index_init(b, &scope->index, rel->ncols))
+    if (!bind_index_init(b, &scope->index, scope->ncols))
         return false;
-    add_columns(scope, rel, from);
-    for (uint32_t i = 0; i < rel->ncols; i++)
+    for (uint32_t i = 0; i < scope->ncols; i++)
         bind_index_add(&scope->index, bind_name_hash(scope->cols[i].name), i);
     return true;
 }
@@ -93,6 +60,8 @@ static bool same(struct tsfs_str a, struct tsfs_str b, bool any_case)
 static bool qualified(const struct bind_scope_column *col, const struct sql_ast_expr *name, bool any_case)
 {
     unsigned n = name->nparts;
+    if (n < 2)
+        return !col->hidden;
     if (n >= 2 && (col->table.ptr == NULL || !same(col->table, name->parts[n - 2], any_case)))
         return false;
     return n < 3 || (col->database.ptr != NULL && same(col->database, name->parts[n - 3], any_case));
@@ -109,8 +78,15 @@ uint32_t bind_scope_find(struct binder *b, const struct bind_scope *scope, const
         if (!same(col->name, last, any_case) || !qualified(col, name, any_case))
             continue;
         if (found != UINT32_MAX) {
-            struct tsfs_str other = scope->cols[found].name;
-            if (tsfs_str_eq(other, col->name))
+            const struct bind_scope_column *before = &scope->cols[found];
+            struct tsfs_str other = before->name;
+            if (col->table.ptr != NULL && before->table.ptr != NULL &&
+                !tsfs_str_eq(col->table, before->table))
+                bind_fail(b, name->line, name->column,
+                          "column \"%.*s\" is ambiguous: it could be %.*s.%.*s or %.*s.%.*s", BIND_NAME(last),
+                          BIND_NAME(before->table), BIND_NAME(other), BIND_NAME(col->table),
+                          BIND_NAME(col->name));
+            else if (tsfs_str_eq(other, col->name))
                 bind_fail(b, name->line, name->column, "column \"%.*s\" is ambiguous: %.*s has several",
                           BIND_NAME(last), BIND_NAME(scope->what));
             else
@@ -139,7 +115,7 @@ bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const st
         for (uint32_t i = 0; i < scope->ncols && !known; i++) {
             struct bind_scope_column *col = &scope->cols[i];
             known = qualified(col, name, true);
-            if (i == 0 && col->table.ptr != NULL)
+            if (col->table.ptr != NULL)
                 sql_nearest_try(&near, col->table);
         }
         if (!known)

@@ -7,12 +7,14 @@
 
 #include "exec/function.h"
 
-enum section { OPERATORS, FUNCTIONS, AGGREGATES };
+enum section { OPERATORS, FUNCTIONS, AGGREGATES, WINDOWS };
 
 static enum section section_of(const struct tsfs_function *fn)
 {
     if (fn->kind == TSFS_FUNCTION_AGGREGATE)
         return AGGREGATES;
+    if (fn->kind == TSFS_FUNCTION_WINDOW)
+        return WINDOWS;
     static const char *const words[] = {"neg", "like", "is_distinct_from"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(fn->name, words[i]) == 0)
@@ -90,5 +92,6 @@ int main(void)
     put_section(OPERATORS, "Operators");
     put_section(FUNCTIONS, "Functions");
     put_section(AGGREGATES, "Aggregates");
+    put_section(WINDOWS, "Window functions");
     return ferror(stdout) || fflush(stdout) != 0;
 }

@@ -168,6 +168,8 @@ static V eval(const E *e, const V *row, bool *failed)
         }
         return unknown ? null_of(TSFS_BOOLEAN) : boolean(false);
     case TSFS_EXPR_TRY: v = eval(e->args[0], row, &inner); return inner ? null_of(e->type) : v;
+    case TSFS_EXPR_SUBQUERY:
+    case TSFS_EXPR_OUTER:
     case TSFS_EXPR_LAMBDA:
     case TSFS_EXPR_PARAM: break; /* no generated plan has them */
     }

@@ -20,13 +20,50 @@ static inline void dump_name(struct tsfs_str s, struct tsfs_buf *out)
     DUMP("%.*s", (int)s.len, s.ptr);
 }
 
+static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out);
+
+static inline void dump_keys(const struct sql_ast_key *keys, uint32_t n, struct tsfs_buf *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        DUMP(" (order ");
+        dump_expr(keys[i].expr, out);
+        DUMP("%s%s)", keys[i].descending ? ":desc" : "", keys[i].nulls_first ? ":nulls-first" : "");
+    }
+}
+
+static inline void dump_window(const struct sql_ast_window *w, struct tsfs_buf *out)
+{
+    static const char *const units[] = {"range", "rows", "groups"};
+    static const char *const bounds[] = {"start", "preceding", "current", "following", "end"};
+    DUMP(" (over");
+    if (w->base.ptr != NULL)
+        DUMP(" %.*s", (int)w->base.len, w->base.ptr);
+    for (uint32_t i = 0; i < w->npartition; i++) {
+        DUMP(" (by ");
+        dump_expr(w->partition[i], out);
+        DUMP(")");
+    }
+    dump_keys(w->keys, w->nkeys, out);
+    if (w->framed) {
+        DUMP(" (%s ", units[w->unit]);
+        if (w->start_offset != NULL)
+            dump_expr(w->start_offset, out);
+        DUMP("%s ", bounds[w->start]);
+        if (w->end_offset != NULL)
+            dump_expr(w->end_offset, out);
+        DUMP("%s)", bounds[w->end]);
+    }
+    DUMP(")");
+}
+
 static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
 {
     static const char *const names[] = {
-        [SQL_AST_AND] = "and",         [SQL_AST_OR] = "or",       [SQL_AST_NOT] = "not",
-        [SQL_AST_IS_NULL] = "is-null", [SQL_AST_IN] = "in",       [SQL_AST_IS_DISTINCT] = "is-distinct",
-        [SQL_AST_LIKE] = "like",       [SQL_AST_CASE] = "case",   [SQL_AST_BETWEEN] = "between",
-        [SQL_AST_ROW] = "row",         [SQL_AST_ARRAY] = "array", [SQL_AST_SUBSCRIPT] = "[]",
+        [SQL_AST_AND] = "and",           [SQL_AST_OR] = "or",         [SQL_AST_NOT] = "not",
+        [SQL_AST_IS_NULL] = "is-null",   [SQL_AST_IN] = "in",         [SQL_AST_IS_DISTINCT] = "is-distinct",
+        [SQL_AST_LIKE] = "like",         [SQL_AST_CASE] = "case",     [SQL_AST_BETWEEN] = "between",
+        [SQL_AST_ROW] = "row",           [SQL_AST_ARRAY] = "array",   [SQL_AST_SUBSCRIPT] = "[]",
+        [SQL_AST_SUBQUERY] = "subquery", [SQL_AST_EXISTS] = "exists", [SQL_AST_IN_QUERY] = "in",
     };
     switch (e->kind) {
     case SQL_AST_NULL: DUMP("null"); return;
@@ -63,6 +100,7 @@ static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
         for (unsigned i = 0; i < e->nparts; i++)
             DUMP(":%.*s", (int)e->parts[i].len, e->parts[i].ptr);
         break;
+    case SQL_AST_QUANTIFIED: DUMP("(%s-%s", e->op, e->all ? "all" : "any"); break;
     case SQL_AST_EXTRACT: DUMP("(extract-%.*s", (int)e->string.len, e->string.ptr); break;
     default:
         DUMP("(%s%s%s%s", e->negated ? "not-" : "", names[e->kind], e->has_operand ? "-of" : "",
@@ -73,11 +111,17 @@ static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
         DUMP(" ");
         dump_expr(e->args[i], out);
     }
-    for (uint32_t i = 0; e->kind == SQL_AST_CALL && i < e->call->nkeys; i++) {
-        DUMP(" (order ");
-        dump_expr(e->call->keys[i].expr, out);
-        DUMP("%s%s)", e->call->keys[i].descending ? ":desc" : "",
-             e->call->keys[i].nulls_first ? ":nulls-first" : "");
+    if (e->kind == SQL_AST_SUBQUERY || e->kind == SQL_AST_EXISTS || e->kind == SQL_AST_IN_QUERY ||
+        e->kind == SQL_AST_QUANTIFIED) {
+        DUMP(" ");
+        dump_query(e->query, out);
+    }
+    if (e->kind == SQL_AST_CALL) {
+        dump_keys(e->call->keys, e->call->nkeys, out);
+        if (e->call->ignore_nulls || e->call->respect_nulls)
+            DUMP(e->call->ignore_nulls ? " ignore-nulls" : " respect-nulls");
+        if (e->call->over != NULL)
+            dump_window(e->call->over, out);
     }
     if (e->kind == SQL_AST_CALL && e->call->filter != NULL) {
         DUMP(" (filter ");
@@ -101,6 +145,21 @@ static inline void dump_from(const struct sql_ast_from *f, struct tsfs_buf *out)
 {
     if (f->kind == SQL_AST_UNNEST && f->left != NULL)
         dump_from(f->left, out);
+    if (f->kind == SQL_AST_JOIN) {
+        DUMP(" (%s", tsfs_join_name(f->join));
+        dump_from(f->left, out);
+        dump_from(f->right, out);
+        for (uint32_t i = 0; i < f->nusing; i++) {
+            DUMP(i == 0 ? " using " : " ");
+            dump_expr(f->using_names[i], out);
+        }
+        if (f->on != NULL) {
+            DUMP(" on ");
+            dump_expr(f->on, out);
+        }
+        DUMP(")");
+        return;
+    }
     DUMP(" (from ");
     if (f->kind == SQL_AST_UNNEST) {
         DUMP("(unnest");
@@ -109,7 +168,7 @@ static inline void dump_from(const struct sql_ast_from *f, struct tsfs_buf *out)
             dump_expr(f->exprs[i], out);
         }
         DUMP(f->ordinality ? " ordinality)" : ")");
-    } else if (f->kind == SQL_AST_SUBQUERY) {
+    } else if (f->kind == SQL_AST_DERIVED) {
         dump_query(f->query, out);
     } else {
         if (f->database.ptr != NULL)
@@ -122,6 +181,44 @@ static inline void dump_from(const struct sql_ast_from *f, struct tsfs_buf *out)
     DUMP(")");
 }
 
+static inline void dump_tail(const struct sql_ast_query *q, struct tsfs_buf *out)
+{
+    for (uint32_t i = 0; i < q->nkeys; i++) {
+        DUMP(i == 0 ? " (order " : " ");
+        dump_expr(q->keys[i].expr, out);
+        DUMP("%s%s", q->keys[i].descending ? ":desc" : "", q->keys[i].nulls_first ? ":nulls-first" : "");
+    }
+    if (q->nkeys > 0)
+        DUMP(")");
+    if (q->limit != UINT64_MAX)
+        DUMP(" (limit %llu)", (unsigned long long)q->limit);
+    if (q->offset > 0)
+        DUMP(" (offset %llu)", (unsigned long long)q->offset);
+    DUMP(")");
+}
+
+static inline void dump_body(const struct sql_ast_query *q, struct tsfs_buf *out)
+{
+    if (q->set != NULL) {
+        DUMP("(%s%s", tsfs_set_op_name(q->set->op), q->set->all ? "-ALL" : "");
+        for (uint32_t i = 0; i < q->set->ninputs; i++) {
+            DUMP(" ");
+            dump_query(q->set->inputs[i], out);
+        }
+    } else {
+        DUMP("(values");
+        for (uint32_t i = 0; i < q->values->nrows; i++) {
+            DUMP(" (");
+            for (uint32_t k = 0; k < q->values->ncols; k++) {
+                DUMP(k > 0 ? " " : "");
+                dump_expr(q->values->rows[i][k], out);
+            }
+            DUMP(")");
+        }
+    }
+    dump_tail(q, out);
+}
+
 static inline void dump_query(const struct sql_ast_query *q, struct tsfs_buf *out)
 {
     const struct sql_ast_select *s = q->select;
@@ -131,6 +228,10 @@ static inline void dump_query(const struct sql_ast_query *q, struct tsfs_buf *ou
         DUMP(" ");
         dump_query(q->ctes[i].query, out);
         DUMP(") ");
+    }
+    if (s == NULL) {
+        dump_body(q, out);
+        return;
     }
     DUMP("(select%s", s->distinct ? "-distinct" : "");
     for (uint32_t i = 0; i < s->nitems; i++) {
@@ -159,18 +260,18 @@ static inline void dump_query(const struct sql_ast_query *q, struct tsfs_buf *ou
         dump_expr(s->having, out);
         DUMP(")");
     }
-    for (uint32_t i = 0; i < q->nkeys; i++) {
-        DUMP(i == 0 ? " (order " : " ");
-        dump_expr(q->keys[i].expr, out);
-        DUMP("%s%s", q->keys[i].descending ? ":desc" : "", q->keys[i].nulls_first ? ":nulls-first" : "");
-    }
-    if (q->nkeys > 0)
+    for (uint32_t i = 0; i < s->nwindows; i++) {
+        DUMP(" (window %.*s", (int)s->windows[i].name.len, s->windows[i].name.ptr);
+        dump_window(s->windows[i].window, out);
         DUMP(")");
-    if (q->limit != UINT64_MAX)
-        DUMP(" (limit %llu)", (unsigned long long)q->limit);
-    if (q->offset > 0)
-        DUMP(" (offset %llu)", (unsigned long long)q->offset);
-    DUMP(")");
+    }
+    for (uint32_t i = 0; i < s->nsets; i++) {
+        DUMP(i == 0 ? " (sets (" : " (");
+        for (uint32_t k = 0; k < s->sets[i].n; k++)
+            DUMP("%s%u", k > 0 ? " " : "", s->sets[i].groups[k]);
+        DUMP(i + 1 == s->nsets ? "))" : ")");
+    }
+    dump_tail(q, out);
 }
 
 static inline void dump_statement(const struct sql_ast_statement *s, struct tsfs_buf *out)
@@ -181,6 +282,7 @@ static inline void dump_statement(const struct sql_ast_statement *s, struct tsfs
         [SQL_AST_SHOW_DATABASES] = "show-databases",
         [SQL_AST_SHOW_TABLES] = "show-tables",
         [SQL_AST_SHOW_MEASURES] = "show-measures",
+        [SQL_AST_SHOW_FUNCTIONS] = "show-functions",
         [SQL_AST_DESCRIBE] = "describe",
         [SQL_AST_DELETE] = "delete ",
     };

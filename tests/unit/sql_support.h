@@ -372,11 +372,95 @@ static inline const char *support_check_predicate(const struct tsfs_expr *e, str
     return e->type != TSFS_BOOLEAN ? "a filter that is not boolean" : support_check_expr(e, in);
 }
 
+static inline const char *support_check_plan(const struct tsfs_plan *p);
+
+static inline const char *support_check_join(const struct tsfs_plan *p, struct support_input left)
+{
+    struct support_input right = {p->more[0]->cols, p->more[0]->ncols}, both = {NULL, left.n + right.n};
+    bool semi = p->join.kind == TSFS_JOIN_SEMI || p->join.kind == TSFS_JOIN_ANTI;
+    const char *wrong = NULL;
+    struct tsfs_plan_column *cols = calloc(both.n + 1, sizeof(*cols));
+    for (uint32_t i = 0; i < both.n; i++)
+        cols[i] = i < left.n ? left.cols[i] : right.cols[i - left.n];
+    both.cols = cols;
+    if (p->ncols != (semi ? left.n : both.n))
+        wrong = "a join whose columns are not its inputs'";
+    for (uint32_t i = 0; i < p->ncols && wrong == NULL; i++)
+        if (p->cols[i].type != cols[i].type)
+            wrong = "a join's column of another type";
+    for (uint32_t i = 0; i < p->join.nkeys && wrong == NULL; i++) {
+        if ((wrong = support_check_expr(p->join.left_keys[i], left)) == NULL)
+            wrong = support_check_expr(p->join.right_keys[i], right);
+        if (wrong == NULL && p->join.left_keys[i]->type != p->join.right_keys[i]->type)
+            wrong = "join keys of two types";
+    }
+    if (wrong == NULL)
+        wrong = support_check_predicate(p->join.condition, both);
+    free(cols);
+    return wrong;
+}
+
+static inline const char *support_check_window(const struct tsfs_plan *p, struct support_input in)
+{
+    const char *wrong =
+        p->ncols != in.n + p->window.nfunctions ? "a window's columns are not its functions'" : NULL;
+    for (uint32_t i = 0; i < p->window.npartition && wrong == NULL; i++)
+        wrong = support_check_expr(p->window.partition[i], in);
+    for (uint32_t i = 0; i < p->window.nkeys && wrong == NULL; i++)
+        wrong = support_check_expr(p->window.keys[i].expr, in);
+    for (uint32_t i = 0; i < p->window.nfunctions && wrong == NULL; i++) {
+        const struct tsfs_plan_window *w = &p->window.functions[i];
+        for (uint32_t k = 0; k < w->nargs && wrong == NULL; k++)
+            wrong = support_check_expr(w->args[k], in);
+        if (wrong == NULL)
+            wrong = support_check_predicate(w->filter, in);
+        if (wrong == NULL && w->type != p->cols[in.n + i].type)
+            wrong = "a window function of another type";
+    }
+    return wrong;
+}
+
+static inline const char *support_check_relation(const struct tsfs_plan *p, struct support_input in)
+{
+    const char *wrong = NULL;
+    for (uint32_t i = 0; i < p->nmore && wrong == NULL; i++)
+        wrong = support_check_plan(p->more[i]);
+    if (wrong != NULL)
+        return wrong;
+    switch (p->kind) {
+    case TSFS_PLAN_JOIN: return support_check_join(p, in);
+    case TSFS_PLAN_WINDOW: return support_check_window(p, in);
+    case TSFS_PLAN_APPEND:
+    case TSFS_PLAN_SET:
+        for (uint32_t k = 0; k <= p->nmore; k++) {
+            const struct tsfs_plan *branch = k == 0 ? p->input : p->more[k - 1];
+            if (branch->ncols != p->ncols)
+                return "branches of different width";
+            for (uint32_t i = 0; i < p->ncols; i++)
+                if (branch->cols[i].type != p->cols[i].type)
+                    return "branches of different types";
+        }
+        return NULL;
+    case TSFS_PLAN_APPLY:
+        if (p->ncols != in.n + (p->apply.kind == TSFS_RESULT_EXISTS ? 1 : p->more[0]->ncols))
+            return "a subquery's columns are not its result's";
+        for (uint32_t i = 0; i < p->apply.nparams && wrong == NULL; i++)
+            wrong = support_check_expr(p->apply.args[i], in);
+        return wrong;
+    case TSFS_PLAN_SHARED:
+        return p->shared->plan->ncols != p->ncols ? "shared rows of another width"
+                                                  : support_check_plan(p->shared->plan);
+    case TSFS_PLAN_INIT:
+    case TSFS_PLAN_ANALYZE: return NULL;
+    default: return "an unknown operator";
+    }
+}
+
 static inline const char *support_check_plan(const struct tsfs_plan *p)
 {
     struct support_input in = {0}, out = {p->cols, p->ncols};
     const char *wrong = NULL;
-    bool leaf = p->kind == TSFS_PLAN_SCAN || p->kind == TSFS_PLAN_VALUES;
+    bool leaf = p->kind == TSFS_PLAN_SCAN || p->kind == TSFS_PLAN_VALUES || p->kind == TSFS_PLAN_SHARED;
     if (leaf != (p->input == NULL))
         return "an operator without input, or a leaf with one";
     if (!leaf) {
@@ -445,8 +529,8 @@ static inline const char *support_check_plan(const struct tsfs_plan *p)
             if (p->unnest.parts[i - p->unnest.nthrough].expr > p->unnest.nexprs)
                 wrong = "a column of no expression of UNNEST";
         return wrong;
+    default: return support_check_relation(p, in);
     }
-    return "an unknown operator";
 }
 
 #endif

@@ -377,7 +377,7 @@ static void test_registry(void **state)
             const struct tsfs_aggregate_impl *impl = fn->impl;
             assert_true(impl->state_size > 0 && impl->update_run && impl->update_rows && impl->merge &&
                         impl->finish);
-        } else {
+        } else if (fn->kind == TSFS_FUNCTION_SCALAR) {
             assert_non_null(((const struct tsfs_scalar_impl *)fn->impl)->kernel);
         }
         for (uint32_t j = i + 1; j < set->n; j++) {

@@ -17,7 +17,8 @@ static const struct function_table *const families[] = {
     &functions_datetime,    &functions_bin,         &functions_date_text,    &functions_agg_basic,
     &functions_agg_extreme, &functions_agg_by,      &functions_agg_stat,     &functions_agg_sketch,
     &functions_array_make,  &functions_array_set,   &functions_array_lambda, &functions_nested_compare,
-    &functions_timeseries,  &functions_agg_collect, &functions_agg_top, &functions_regex, &functions_joda,
+    &functions_timeseries,  &functions_agg_collect, &functions_agg_top,      &functions_regex,
+    &functions_joda,        &functions_window,
 };
 
 static const struct tsfs_function *order[REGISTRY_MAX];

@@ -318,6 +318,50 @@ int group_rows(struct group_table *table, struct tsfs_arena *scratch, const stru
     return 0;
 }
 
+static void lookup_chunk(const struct group_table *table, const char *keys, const uint32_t *hashes,
+                         uint32_t n, uint32_t *groups)
+{
+    if (table->mask >= PREFETCH_SLOTS)
+        for (uint32_t i = 0; i < n; i++)
+            __builtin_prefetch(&table->slots[hashes[i] & table->mask]);
+    for (uint32_t i = 0; i < n; i++) {
+        const char *key = keys + (size_t)i * table->key_size;
+        groups[i] = GROUP_NONE;
+        for (uint32_t at = hashes[i] & table->mask; table->slots[at].group != UINT32_MAX;
+             at = (at + 1) & table->mask) {
+            const struct group_slot *slot = &table->slots[at];
+            if (slot->hash == hashes[i] && same_key(table, group_key(table, slot->group), key)) {
+                groups[i] = slot->group;
+                break;
+            }
+        }
+    }
+}
+
+int group_lookup(const struct group_table *table, struct tsfs_arena *scratch, const struct tsfs_vec *keys,
+                 uint32_t n, uint32_t *groups)
+{
+    if (n == 0 || table->slots == NULL) {
+        for (uint32_t i = 0; i < n; i++)
+            groups[i] = GROUP_NONE;
+        return 0;
+    }
+    uint32_t chunk = table->key_size == 0 ? n : CHUNK_BYTES / table->key_size;
+    chunk = chunk == 0 ? 1 : chunk > n ? n : chunk;
+    char *packed = tsfs_arena_alloc(scratch, (size_t)chunk * table->key_size);
+    uint32_t *hashes = tsfs_arena_alloc(scratch, chunk * sizeof(*hashes));
+    if (packed == NULL || hashes == NULL)
+        return -ENOMEM;
+    for (uint32_t from = 0; from < n; from += chunk) {
+        uint32_t m = n - from < chunk ? n - from : chunk;
+        pack_rows(table, keys, from, m, packed);
+        for (uint32_t i = 0; i < m; i++)
+            hashes[i] = hash_key(table, packed + (size_t)i * table->key_size);
+        lookup_chunk(table, packed, hashes, m, groups + from);
+    }
+    return 0;
+}
+
 int group_column(const struct group_table *table, struct tsfs_arena *arena, uint32_t col, uint32_t from,
                  uint32_t n, struct tsfs_vec *out)
 {

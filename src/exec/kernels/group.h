@@ -57,6 +57,12 @@ TSFS_MUST_CHECK int group_find(struct group_table *table, const char *key, uint3
 TSFS_MUST_CHECK int group_rows(struct group_table *table, struct tsfs_arena *scratch,
                                const struct tsfs_vec *keys, uint32_t n, uint32_t *groups);
 
+#define GROUP_NONE UINT32_MAX
+
+/* The same without making any: GROUP_NONE where there is no such group. */
+TSFS_MUST_CHECK int group_lookup(const struct group_table *table, struct tsfs_arena *scratch,
+                                 const struct tsfs_vec *keys, uint32_t n, uint32_t *groups);
+
 /* Column col of groups [from, from + n) as a vector in arena; strings stay the table's. */
 TSFS_MUST_CHECK int group_column(const struct group_table *table, struct tsfs_arena *arena, uint32_t col,
                                  uint32_t from, uint32_t n, struct tsfs_vec *out);

@@ -1,0 +1,108 @@
+/* EXPLAIN ANALYZE: runs the plan, throws its rows away, and tells what each operator did. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "exec/exec_priv.h"
+
+struct analyze_op {
+    struct exec_op op;
+    struct tsfs_buf text;
+    struct tsfs_arena arena;
+    size_t at; /* of the text, what has not been handed out */
+    bool done;
+    int64_t time;
+    uint64_t rows;
+    struct tsfs_batch batch;
+    struct tsfs_vec column;
+};
+
+static int note(void *ctx, const struct tsfs_plan *plan, struct tsfs_buf *out)
+{
+    const struct analyze_op *self = ctx;
+    const struct exec_op_stats *s = self->op.ctx->timed;
+    while (s != NULL && s->plan != plan)
+        s = s->next;
+    if (s == NULL)
+        return plan == self->op.plan ? 0 : tsfs_buf_printf(out, " (not run)");
+    int rc = tsfs_buf_printf(out, " (rows=%" PRIu64 " time=%.3fms", s->rows, (double)s->time / 1e6);
+    if (rc == 0 && s->runs > 1)
+        rc = tsfs_buf_printf(out, " runs=%" PRIu64, s->runs);
+    return rc != 0 ? rc : tsfs_buf_printf(out, ")");
+}
+
+static int run(struct analyze_op *self, struct tsfs_error *err)
+{
+    struct tsfs_batch *in;
+    int64_t start = tsfs_time_monotonic();
+    int rc;
+    while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = exec_next(self->op.input, &in, err)) > 0)
+        self->rows += in->nrows;
+    self->time = tsfs_time_monotonic() - start;
+    if (rc != 0)
+        return rc;
+    const struct tsfs_exec_stats *stats = &self->op.ctx->stats;
+    const struct tsfs_scan_stats *scan = &stats->scan;
+    rc = tsfs_plan_explain_with(self->op.plan->input, note, self, &self->text);
+    if (rc == 0)
+        rc = tsfs_buf_printf(&self->text, "Rows: %" PRIu64 " in %.3f ms\n", self->rows,
+                             (double)self->time / 1e6);
+    if (rc == 0)
+        rc = tsfs_buf_printf(&self->text, "Partitions: %" PRIu64 ", %" PRIu64 " pruned\n",
+                             stats->partitions_total, stats->partitions_pruned);
+    if (rc == 0)
+        rc = tsfs_buf_printf(&self->text,
+                             "Read: %" PRIu64 " series in %" PRIu64 " runs, %" PRIu64 " rows, %" PRIu64
+                             " blocks answered from summaries, %" PRIu64 " pages, %" PRIu64 " bytes\n",
+                             scan->series, scan->runs, scan->rows, scan->blocks_from_summary,
+                             scan->pages_read, scan->bytes_read);
+    return rc;
+}
+
+static int analyze_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
+{
+    struct analyze_op *self = (struct analyze_op *)op;
+    int rc = 0;
+    if (!self->done && (rc = exec_fail(op->ctx, run(self, err), "EXPLAIN", err)) != 0)
+        return rc;
+    self->done = true;
+    tsfs_arena_reset(&self->arena);
+    struct tsfs_str *lines = TSFS_NEW_ARRAY(&self->arena, struct tsfs_str, TSFS_BATCH_ROWS);
+    struct tsfs_str text = tsfs_buf_str(&self->text);
+    uint32_t n = 0;
+    if (lines == NULL)
+        return exec_no_memory(op->ctx, "EXPLAIN", err);
+    while (self->at < text.len && n < TSFS_BATCH_ROWS) {
+        const char *from = text.ptr + self->at, *end = memchr(from, '\n', text.len - self->at);
+        lines[n++] = (struct tsfs_str){from, (size_t)(end - from)};
+        self->at += (size_t)(end - from) + 1;
+    }
+    if (n == 0)
+        return 0;
+    self->column = (struct tsfs_vec){.type = TSFS_VARCHAR, .s = lines};
+    self->batch = (struct tsfs_batch){.nrows = n, .nsel = n, .ncols = 1, .cols = &self->column};
+    *out = &self->batch;
+    return 1;
+}
+
+static void analyze_close(struct exec_op *op)
+{
+    struct analyze_op *self = (struct analyze_op *)op;
+    tsfs_buf_free(&self->text);
+    tsfs_arena_free(&self->arena);
+}
+
+static const struct exec_op_ops analyze_ops = {.next = analyze_next, .close = analyze_close};
+
+int exec_open_analyze(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
+                      struct tsfs_error *err)
+{
+    struct analyze_op *self = TSFS_NEW(&ctx->arena, struct analyze_op);
+    if (self == NULL)
+        return -ENOMEM;
+    self->op = (struct exec_op){.ops = &analyze_ops, .ctx = ctx, .plan = plan};
+    tsfs_arena_init(&self->arena, ctx->options.budget);
+    *out = &self->op;
+    return exec_plan_open(ctx, plan->input, &self->op.input, err);
+}

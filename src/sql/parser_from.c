@@ -1,0 +1,349 @@
+/* FROM: tables, subqueries, and the joins between them.
+ *
+ *     from := item { "," item }        item := primary { join }
+ *     join := CROSS JOIN primary | [INNER | LEFT | RIGHT | FULL [OUTER]] JOIN item { ON condition | USING
+ * (..) }
+ *
+ * Joins group to the left and bind tighter than the comma; parentheses may hold a join.  A parenthesis may as
+ * well hold a query, and "((" does not tell which: the inner one is read first, and what follows it decides.
+ */
+#include "base/limits.h"
+#include "sql/parser_priv.h"
+
+/* Words that begin the next clause although they are not reserved. */
+static bool ends_from(const struct sql_parser *p)
+{
+    switch (p->tok.kind == SQL_TOK_WORD ? p->tok.keyword : SQL_KW_NONE) {
+    case SQL_KW_LIMIT:
+    case SQL_KW_OFFSET:
+    case SQL_KW_FETCH:
+    case SQL_KW_TABLESAMPLE:
+    case SQL_KW_WINDOW: return true;
+    default: return false;
+    }
+}
+
+bool sql_parse_alias(struct sql_parser *p, struct tsfs_str *out)
+{
+    bool as;
+    if (!sql_accept(p, SQL_KW_AS, &as))
+        return false;
+    if (as || (sql_is_name(&p->tok) && !ends_from(p)))
+        return sql_name(p, out, "a name after AS");
+    return true;
+}
+
+bool sql_parse_columns(struct sql_parser *p, struct tsfs_str **out, uint32_t *n)
+{
+    struct sql_list list = {0};
+    bool more = true;
+    if (!sql_advance(p))
+        return false;
+    while (more) {
+        struct tsfs_str *slot = sql_list_add(p, &list, sizeof(*slot));
+        if (slot == NULL || !sql_name(p, slot, "a column name") || !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    }
+    *out = list.items;
+    *n = list.n;
+    return sql_expect_token(p, SQL_TOK_RPAREN, ", or )");
+}
+
+bool sql_parse_table_name(struct sql_parser *p, struct tsfs_str *database, struct tsfs_str *name)
+{
+    bool dot;
+    if (!sql_name(p, name, "a table name") || !sql_accept_token(p, SQL_TOK_DOT, &dot))
+        return false;
+    if (!dot)
+        return true;
+    *database = *name;
+    if (!sql_name(p, name, "a table name"))
+        return false;
+    if (p->tok.kind == SQL_TOK_DOT)
+        return sql_fail_at(p, p->tok.line, p->tok.column, "a table's name is database.table");
+    return true;
+}
+
+static struct sql_ast_from *new_from(struct sql_parser *p, enum sql_ast_from_kind kind,
+                                     const struct sql_token *at)
+{
+    struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
+    if (from == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    from->kind = kind;
+    from->line = at->line;
+    from->column = at->column;
+    from->height = 1;
+    return from;
+}
+
+static bool parse_name_and_columns(struct sql_parser *p, struct sql_ast_from *from)
+{
+    if (!sql_parse_alias(p, &from->alias))
+        return false;
+    if (from->alias.ptr != NULL && p->tok.kind == SQL_TOK_LPAREN &&
+        !sql_parse_columns(p, &from->columns, &from->ncolumns))
+        return false;
+    if (sql_is(p, SQL_KW_TABLESAMPLE))
+        return sql_fail_unsupported(p, &p->tok, "TABLESAMPLE");
+    return true;
+}
+
+static struct sql_ast_from *derived(struct sql_parser *p, struct sql_ast_query *query,
+                                    const struct sql_token *open)
+{
+    struct sql_ast_from *from = query == NULL ? NULL : new_from(p, SQL_AST_DERIVED, open);
+    if (from != NULL)
+        from->query = query;
+    return from;
+}
+
+static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_from *left);
+
+/* After "(": what it holds, up to and including ")".  *query is set if it was a query, else the item is
+ * returned; no alias has been read in either case. */
+static struct sql_ast_from *parse_inside(struct sql_parser *p, struct sql_ast_query **query)
+{
+    struct sql_ast_from *item = NULL;
+    *query = NULL;
+    if (sql_starts_query(&p->tok)) {
+        *query = sql_parse_query(p);
+        if (*query == NULL)
+            return NULL;
+    } else if (p->tok.kind == SQL_TOK_LPAREN) {
+        struct sql_token open = p->tok;
+        struct sql_ast_query *inner;
+        if (!sql_enter(p) || !sql_advance(p))
+            return NULL;
+        item = parse_inside(p, &inner);
+        sql_leave(p);
+        if (p->rc != 0)
+            return NULL;
+        if (inner != NULL && sql_continues_query(p)) {
+            *query = sql_parse_query_rest(p, inner, &open);
+            if (*query == NULL)
+                return NULL;
+        } else {
+            if (inner != NULL)
+                item = derived(p, inner, &open);
+            if (item == NULL || (item->kind == SQL_AST_DERIVED && !parse_name_and_columns(p, item)))
+                return NULL;
+            item = parse_joins(p, item);
+        }
+    } else {
+        item = sql_parse_from(p);
+    }
+    if (*query == NULL && item == NULL)
+        return NULL;
+    return sql_expect_token(p, SQL_TOK_RPAREN, ")") ? item : NULL;
+}
+
+/* UNNEST(a, ...) [WITH ORDINALITY] of each row of left. */
+static struct sql_ast_from *parse_unnest(struct sql_parser *p, struct sql_ast_from *left)
+{
+    struct sql_list list = {0};
+    struct sql_ast_from *from = new_from(p, SQL_AST_UNNEST, &p->tok);
+    if (from == NULL || !sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
+        return NULL;
+    for (bool more = true; more;)
+        if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return NULL;
+    from->left = left;
+    from->exprs = list.items;
+    from->nexprs = list.n;
+    if (left != NULL && left->height >= TSFS_SQL_JOINS_MAX) {
+        sql_fail_at(p, from->line, from->column, "FROM has more than %d joins", TSFS_SQL_JOINS_MAX - 1);
+        return NULL;
+    }
+    from->height = left != NULL ? left->height + 1 : 1;
+    if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )") || !sql_accept(p, SQL_KW_WITH, &from->ordinality))
+        return NULL;
+    if (from->ordinality) {
+        if (!sql_is(p, SQL_KW_NONE) || !sql_same_word(p->tok.text, TSFS_STR("ordinality"))) {
+            sql_fail_expected(p, "ORDINALITY");
+            return NULL;
+        }
+        if (!sql_advance(p))
+            return NULL;
+    }
+    return parse_name_and_columns(p, from) ? from : NULL;
+}
+
+/* [INNER] JOIN UNNEST(..) ON true is CROSS JOIN. */
+static struct sql_ast_from *join_unnest(struct sql_parser *p, struct sql_ast_from *left, bool cross,
+                                        bool outer)
+{
+    struct sql_token at = p->tok;
+    if (outer) {
+        sql_fail_unsupported(p, &at, "an outer join with UNNEST");
+        return NULL;
+    }
+    struct sql_ast_from *from = parse_unnest(p, left);
+    if (from == NULL || cross)
+        return from;
+    if (!sql_expect(p, SQL_KW_ON, "ON"))
+        return NULL;
+    if (!sql_is(p, SQL_KW_TRUE)) {
+        sql_fail_unsupported(p, &p->tok,
+                             "JOIN UNNEST with a condition: write ON true, and the condition in WHERE");
+        return NULL;
+    }
+    return sql_advance(p) ? from : NULL;
+}
+
+static struct sql_ast_from *parse_primary(struct sql_parser *p)
+{
+    struct sql_token start = p->tok;
+    struct sql_ast_from *from;
+    if (start.kind == SQL_TOK_LPAREN) {
+        struct sql_ast_query *query;
+        if (!sql_enter(p) || !sql_advance(p))
+            return NULL;
+        from = parse_inside(p, &query);
+        sql_leave(p);
+        if (p->rc != 0)
+            return NULL;
+        if (query == NULL)
+            return from;
+        from = derived(p, query, &start);
+    } else {
+        if (sql_is(p, SQL_KW_UNNEST))
+            return parse_unnest(p, NULL);
+        if (sql_is(p, SQL_KW_TABLE)) {
+            sql_fail_unsupported(p, &start, "TABLE functions");
+            return NULL;
+        }
+        if (sql_is(p, SQL_KW_LATERAL)) {
+            if (!sql_peek(p))
+                return NULL;
+            if (p->ahead.kind == SQL_TOK_LPAREN) {
+                sql_fail_unsupported(p, &start, "LATERAL");
+                return NULL;
+            }
+        }
+        if (!sql_is_name(&p->tok)) {
+            sql_fail_expected(p, "a table or a subquery");
+            return NULL;
+        }
+        from = new_from(p, SQL_AST_TABLE, &start);
+        if (from == NULL || !sql_parse_table_name(p, &from->database, &from->name))
+            return NULL;
+    }
+    return from != NULL && parse_name_and_columns(p, from) ? from : NULL;
+}
+
+static struct sql_ast_from *new_join(struct sql_parser *p, enum tsfs_join kind, const struct sql_token *at,
+                                     struct sql_ast_from *left, struct sql_ast_from *right)
+{
+    struct sql_ast_from *join = left == NULL || right == NULL ? NULL : new_from(p, SQL_AST_JOIN, at);
+    if (join == NULL)
+        return NULL;
+    join->join = kind;
+    join->left = left;
+    join->right = right;
+    unsigned height = left->height > right->height ? left->height : right->height;
+    if (height >= TSFS_SQL_JOINS_MAX) {
+        sql_fail_at(p, at->line, at->column, "FROM has more than %d joins", TSFS_SQL_JOINS_MAX - 1);
+        return NULL;
+    }
+    join->height = (uint16_t)(height + 1);
+    return join;
+}
+
+/* ON condition, or USING (a, b) */
+static bool parse_condition(struct sql_parser *p, struct sql_ast_from *join)
+{
+    bool found, more = true;
+    if (!sql_accept(p, SQL_KW_ON, &found))
+        return false;
+    if (found)
+        return (join->on = sql_parse_expr(p)) != NULL;
+    if (!sql_expect(p, SQL_KW_USING, "ON or USING") || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
+        return false;
+    struct sql_list list = {0};
+    while (more) {
+        struct sql_ast_expr *name = sql_new_node(p, SQL_AST_NAME, &p->tok);
+        if (name == NULL || (name->parts = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, 1)) == NULL)
+            return sql_fail_memory(p);
+        name->nparts = 1;
+        if (!sql_name(p, &name->parts[0], "a column name") || !sql_add_expr(p, &list, name) ||
+            !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            return false;
+    }
+    join->using_names = list.items;
+    join->nusing = list.n;
+    return sql_expect_token(p, SQL_TOK_RPAREN, ", or )");
+}
+
+/* The joins that follow an item. */
+static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_from *left)
+{
+    while (left != NULL) {
+        struct sql_token at = p->tok;
+        enum tsfs_join kind = TSFS_JOIN_INNER;
+        bool cross = false, outer = false, found;
+        switch (at.kind == SQL_TOK_WORD ? at.keyword : SQL_KW_NONE) {
+        case SQL_KW_NATURAL: sql_fail_unsupported(p, &at, "NATURAL JOIN: write USING"); return NULL;
+        case SQL_KW_TABLESAMPLE: sql_fail_unsupported(p, &at, "TABLESAMPLE"); return NULL;
+        case SQL_KW_CROSS: cross = true; break;
+        case SQL_KW_LEFT:
+            kind = TSFS_JOIN_LEFT;
+            outer = true;
+            break;
+        case SQL_KW_RIGHT:
+            kind = TSFS_JOIN_RIGHT;
+            outer = true;
+            break;
+        case SQL_KW_FULL:
+            kind = TSFS_JOIN_FULL;
+            outer = true;
+            break;
+        case SQL_KW_INNER:
+        case SQL_KW_JOIN: break;
+        default: return left;
+        }
+        if (at.keyword != SQL_KW_JOIN && !sql_advance(p))
+            return NULL;
+        if (outer && !sql_accept(p, SQL_KW_OUTER, &found))
+            return NULL;
+        if (!sql_expect(p, SQL_KW_JOIN, outer ? "OUTER or JOIN" : "JOIN"))
+            return NULL;
+        if (sql_is(p, SQL_KW_UNNEST)) {
+            if ((left = join_unnest(p, left, cross, outer)) == NULL)
+                return NULL;
+            continue;
+        }
+        struct sql_ast_from *right = parse_primary(p);
+        if (right == NULL)
+            return NULL;
+        /* "a JOIN b JOIN c ON .. ON ..": the inner pair first. */
+        if (!cross && !sql_is(p, SQL_KW_ON) && !sql_is(p, SQL_KW_USING) && p->tok.kind == SQL_TOK_WORD) {
+            if (!sql_enter(p))
+                return NULL;
+            right = parse_joins(p, right);
+            sql_leave(p);
+        }
+        left = new_join(p, kind, &at, left, right);
+        if (left == NULL || (!cross && !parse_condition(p, left)))
+            return NULL;
+    }
+    return left;
+}
+
+struct sql_ast_from *sql_parse_from(struct sql_parser *p)
+{
+    struct sql_ast_from *from = parse_joins(p, parse_primary(p));
+    while (from != NULL && p->tok.kind == SQL_TOK_COMMA) {
+        struct sql_token comma = p->tok;
+        if (!sql_advance(p))
+            return NULL;
+        if (sql_is(p, SQL_KW_UNNEST)) {
+            from = parse_joins(p, parse_unnest(p, from));
+            continue;
+        }
+        from = new_join(p, TSFS_JOIN_INNER, &comma, from, parse_joins(p, parse_primary(p)));
+    }
+    return from;
+}
