@@ -148,8 +148,8 @@ TSFS_MUST_CHECK int tsfs_query_create(struct tsfs_node *node, const struct tsfs_
                                       enum tsfs_query_format format, const char *text, size_t len,
                                       struct tsfs_query **out);
 /* For callers that may run one text several times (a reader in each format, one after a failed answer): what
- * it changes is changed once.  The first run of a DELETE that succeeds does it; the others under the same mark
- * answer what it answered.  Counted; before the query's first read. */
+ * it changes is changed once.  The first run of a DELETE that succeeds does it; the others under the same
+ * mark answer what it answered.  Counted; before the query's first read. */
 struct tsfs_once;
 TSFS_MUST_CHECK int tsfs_once_create(struct tsfs_once **out);
 void tsfs_once_unref(struct tsfs_once *once); /* takes NULL */

@@ -38,17 +38,19 @@
 #define TSFS_FOREIGN_BYTES_MAX (UINT64_C(4) << 30) /* memory for re-sorting a file of another program */
 
 /* sql */
-#define TSFS_SQL_MAX            (1u << 20) /* bytes of a statement */
-#define TSFS_SQL_DEPTH_MAX      200        /* nesting of expressions and subqueries */
-#define TSFS_SQL_COLUMNS_MAX    8192       /* columns of a result, expressions of GROUP BY, aggregates */
-#define TSFS_SQL_NODES_MAX      100000 /* of an operand that is evaluated more than once, over all its copies */
-#define TSFS_SQL_KEYS_MAX       256    /* expressions of ORDER BY */
-#define TSFS_SQL_JOINS_MAX      200         /* joins of one FROM, one inside another */
-#define TSFS_SQL_GROUPING_SETS_MAX 1024     /* sets that one GROUP BY stands for */
-#define TSFS_SQL_RELATIONS_MAX  100000      /* operators of a plan */
-#define TSFS_SQL_CTES_MAX       1024   /* queries of one WITH */
-#define TSFS_BATCH_ROWS         2048u       /* rows in a batch */
-#define TSFS_RESULT_VARCHAR_MAX (16u << 20) /* bytes of one string that a function makes */
+#define TSFS_SQL_MAX               (1u << 20) /* bytes of a statement */
+#define TSFS_SQL_DEPTH_MAX         200        /* nesting of expressions and subqueries */
+#define TSFS_SQL_COLUMNS_MAX       8192       /* columns of a result, expressions of GROUP BY, aggregates */
+#define TSFS_SQL_NODES_MAX         100000 /* of an operand that is evaluated more than once, over all its copies */
+#define TSFS_SQL_KEYS_MAX          256         /* expressions of ORDER BY */
+#define TSFS_SQL_JOINS_MAX         200         /* joins of one FROM, one inside another */
+#define TSFS_SQL_GROUPING_SETS_MAX 1024        /* sets that one GROUP BY stands for */
+#define TSFS_SQL_RELATIONS_MAX     100000      /* operators of a plan */
+#define TSFS_SQL_CTES_MAX          1024        /* queries of one WITH */
+#define TSFS_BATCH_ROWS            2048u       /* rows in a batch */
+#define TSFS_RESULT_VARCHAR_MAX    (16u << 20) /* bytes of one string that a function makes */
+
+#define TSFS_RESULT_BATCH_MAX (512u << 20) /* bytes of text that one batch of a result may become */
 
 /* regular expressions */
 #define TSFS_REGEX_PATTERN_MAX (32u << 10) /* bytes of a pattern */

@@ -15,7 +15,7 @@ struct merge_source {
     uint64_t series_end; /* end of the current series' rows */
     struct tsfs_hot_snap *snap;
     uint32_t generation; /* hot; 0 = older than every delete */
-    uint32_t *list; /* segment: the numbers of the series wanted; else [pos, end) themselves */
+    uint32_t *list;      /* segment: the numbers of the series wanted; else [pos, end) themselves */
     uint32_t pos, end;
     bool holds, done; /* sorted: series is the next one, not delivered yet */
     uint32_t number;
@@ -51,7 +51,7 @@ struct merge {
     uint32_t ndeletes;
     struct tsfs_buf hide_key;
     /* the current series */
-    bool *hidden; /* by delete: it speaks of this series */
+    bool *hidden;                /* by delete: it speaks of this series */
     struct merge_entry *entries; /* who has it, earliest source first */
     uint32_t nentries;
     struct tsfs_series series;

@@ -3,6 +3,8 @@
 #ifndef TSFS_ENGINE_WRITER_PRIV_H
 #define TSFS_ENGINE_WRITER_PRIV_H
 
+#include <errno.h>
+
 #include "engine/engine_priv.h"
 #include "ingest/line_protocol.h"
 

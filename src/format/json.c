@@ -137,7 +137,7 @@ int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct 
     for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
         size_t bytes;
         uint32_t end = row + format_slice(f, row, batch->nrows, WORST, &bytes);
-        rc = tsfs_buf_reserve(out, bytes);
+        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes);
         if (rc != 0)
             break;
         char *p = out->data + out->len;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/limits.h"
 #include "col/nested.h"
 #include "format/format_priv.h"
 
@@ -99,6 +100,8 @@ static int make_texts(struct tsfs_formatter *f, const struct tsfs_vec *v, uint32
     for (uint32_t i = 0; i < n && rc == 0; i++) {
         struct tsfs_value value = tsfs_vec_get(v, i);
         size_t at = text->len;
+        if (at > TSFS_RESULT_BATCH_MAX)
+            return -E2BIG;
         if (!value.null)
             rc = f->format == TSFS_FORMAT_JSON ? put_json(text, &value) : tsfs_value_append(&value, text);
         to[i] = (struct tsfs_str){(const char *)(uintptr_t)at, text->len - at};
