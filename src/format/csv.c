@@ -1,5 +1,8 @@
 /* CSV as RFC 4180 has it, lines ending in \n: a header, then a line a row.  NULL is an empty field, the empty
  * string is "".  A field is quoted when it holds a comma, a quote or a line break. */
+#include <errno.h>
+
+#include "base/limits.h"
 #include "format/format_priv.h"
 
 static bool special(char c)
@@ -118,12 +121,13 @@ static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
 
 int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
+    size_t before = out->len;
     format_bind(f, batch);
     int rc = fix_leads(f);
     for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
         size_t bytes;
         uint32_t end = row + format_slice(f, row, batch->nrows, 2, &bytes);
-        rc = tsfs_buf_reserve(out, bytes + FORMAT_SLACK);
+        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes + FORMAT_SLACK);
         if (rc != 0)
             break;
         char *p = out->data + out->len;

@@ -127,7 +127,7 @@ uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nro
             const struct format_column *c = &f->cols[i];
             if (c->type == TSFS_VARCHAR && !c->constant &&
                 (c->valid == NULL || tsfs_bit_get(c->valid, row + n)))
-                total += c->vec->s[row + n].len * worst;
+                total += c->vec->s[row + n].len * (c->nested && f->format == TSFS_FORMAT_JSON ? 1 : worst);
         }
         n++;
     }

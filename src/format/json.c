@@ -2,6 +2,9 @@
  * null; arrays, rows and timeseries are arrays and objects; all else is a string as in CSV.  JSON has no
  * numbers for them, so NaN, Infinity and -Infinity are strings of that spelling.  Text is UTF-8 as it is;
  * only quotes, backslashes and control characters are escaped. */
+#include <errno.h>
+
+#include "base/limits.h"
 #include "format/format_priv.h"
 
 #include <math.h>
@@ -118,7 +121,7 @@ static int fix_constants(struct tsfs_formatter *f)
             continue;
         size_t room = c->lead.len + TSFS_VALUE_TEXT_MAX + 4;
         if (c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
-            room += WORST * c->vec->s[0].len;
+            room += (c->nested ? 1 : WORST) * c->vec->s[0].len;
         int rc = tsfs_buf_reserve(&f->fixed, room);
         if (rc != 0)
             return rc;
@@ -132,6 +135,7 @@ static int fix_constants(struct tsfs_formatter *f)
 
 int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
+    size_t before = out->len;
     format_bind(f, batch);
     int rc = fix_constants(f);
     for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {

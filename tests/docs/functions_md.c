@@ -32,17 +32,31 @@ static void put(const char *text, size_t len)
     }
 }
 
-static const char *type_name(enum tsfs_type type)
+/* T means something only where it stands more than once. */
+static bool names_types(const struct tsfs_function *fn)
 {
-    return type == TSFS_ANY ? "any" : tsfs_type_name(type);
+    bool nested = tsfs_type_is_nested(fn->result) && tsfs_type_generic(fn->result);
+    for (unsigned a = 0; a < fn->nargs; a++)
+        nested |= tsfs_type_is_nested(fn->args[a]) && tsfs_type_generic(fn->args[a]);
+    return nested;
+}
+
+static const char *type_name(const struct tsfs_function *fn, enum tsfs_type type)
+{
+    return type == TSFS_ANY && !names_types(fn) ? "any" : tsfs_type_name(type);
 }
 
 static void put_signature(const struct tsfs_function *fn)
 {
+    /* their types are in no signature */
+    if (strcmp(fn->name, ".") == 0 || (fn->sig != NULL && strcmp(fn->name, "row") == 0)) {
+        printf(fn->name[0] == '.' ? "(row) → the field's" : "(any, ...) → row");
+        return;
+    }
     putchar('(');
     for (unsigned a = 0; a < fn->nargs; a++)
-        printf("%s%s", a > 0 ? ", " : "", type_name(fn->args[a]));
-    printf("%s) → %s", fn->variadic ? ", ..." : "", type_name(fn->result));
+        printf("%s%s", a > 0 ? ", " : "", type_name(fn, fn->args[a]));
+    printf("%s) → %s", fn->variadic ? ", ..." : "", type_name(fn, fn->result));
 }
 
 /* One line: entries first..last share their help. */

@@ -1,0 +1,1 @@
+SELECT transform(ARRAY[1, NULL, 3], x -> x * 10), filter(sequence(1, 9), x -> x % 2 = 0)

@@ -1,0 +1,1 @@
+SELECT reduce(ARRAY[5, 20], CAST(ROW(0.0, 0) AS ROW(s double, n integer)), (s, x) -> CAST(ROW(s.s + x, s.n + 1) AS ROW(s double, n integer)), s -> s.s / s.n)

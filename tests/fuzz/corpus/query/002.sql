@@ -1,0 +1,1 @@
+SELECT a, count(*), array_agg(x ORDER BY x DESC NULLS FIRST) FROM UNNEST(ARRAY[ARRAY[1], NULL, ARRAY[1]], sequence(1, 3)) WITH ORDINALITY AS t(a, x, i) GROUP BY a ORDER BY a

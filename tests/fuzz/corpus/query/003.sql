@@ -1,0 +1,1 @@
+WITH s AS (SELECT create_time_series(t, v) AS s FROM UNNEST(sequence(now(), now() + 9s, 1s), sequence(1, 10)) AS x(t, v)) SELECT time, value FROM s CROSS JOIN UNNEST(interpolate_spline_cubic(s, sequence(now(), now() + 9s, 100ms)))

@@ -1,0 +1,1 @@
+SELECT correlate_spearman(s, s), derivative_linear(s, 1m), integral_trapezoidal(s), filter(s, x -> x.value > 2), reduce(s, 0, (a, x) -> a + x.value, a -> a) FROM (SELECT create_time_series(t, v) AS s FROM UNNEST(sequence(now(), now() + 9s, 1s), sequence(1, 10)) AS x(t, v))

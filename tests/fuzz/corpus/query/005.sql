@@ -1,0 +1,1 @@
+SELECT regexp_replace('new york', '(\w)(\w*)', g -> upper(g[1]) || lower(g[2])), regexp_extract_all('1a 2b', '(\d+)(?<u>[a-z])', 2), regexp_split('a,b', '[,;]')

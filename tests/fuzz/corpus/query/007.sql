@@ -1,0 +1,1 @@
+SELECT zip(ARRAY[1], ARRAY['x', 'y']), array_union(ARRAY[1], ARRAY[2.5]), array_sort(ARRAY[ROW(2, 'b'), ROW(1, NULL)]), array_join(split('a-b', '-'), '+')

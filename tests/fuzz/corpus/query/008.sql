@@ -1,0 +1,1 @@
+SELECT TRY(ARRAY[1][2]), element_at(ARRAY[1], -1), CAST(ARRAY['1'] AS array(bigint)), TRY_CAST(ROW('x') AS ROW(a date)).a

@@ -1,0 +1,1 @@
+SELECT max(x, 2), max_by(x, -x, 2), approx_percentile(x, ARRAY[0.1, 0.9]), min(ARRAY[x]) FROM UNNEST(sequence(1, 100)) t(x)

@@ -1,0 +1,1 @@
+SELECT x, y FROM UNNEST(ARRAY[1, 2]) AS a(x), UNNEST(repeat(x, x)) AS b(y) WHERE (x, y) IN ((1, 1), (2, 2)) AND ARRAY[x] IS DISTINCT FROM ARRAY[NULL]

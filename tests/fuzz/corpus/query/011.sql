@@ -1,0 +1,1 @@
+SELECT format_datetime(now(), 'EEEE d MMMM yyyy HH:mm:ss.SSS ZZ'), parse_datetime('2024-05-06 +02:00', 'yyyy-MM-dd ZZ')

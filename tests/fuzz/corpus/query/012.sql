@@ -1,0 +1,1 @@
+SELECT transform(ARRAY[1, 2], x -> transform(ARRAY[10, 20], y -> CASE WHEN x > 1 AND y / x > 5 THEN TRY(y / (x - 2)) END))
