@@ -135,8 +135,7 @@ static void fill(struct fixture *f)
 static const char *const questions[] = {
     "SELECT count(*), sum(rpm), avg(temp), min(temp), max(temp) FROM m",
     "SELECT machine, count(*) AS n, sum(rpm) AS r FROM m GROUP BY machine ORDER BY machine",
-    "SELECT bin(time, 1h) AS h, avg(temp) AS t, max(rpm) AS r FROM m WHERE machine = 'M1' GROUP BY 1 ORDER "
-    "BY h",
+    "SELECT bin(time, 1h) AS h, avg(temp), max(rpm) FROM m WHERE machine = 'M1' GROUP BY 1 ORDER BY h",
     "SELECT * FROM m WHERE machine IN ('M0', 'M2') AND temp > 98 ORDER BY time DESC, machine LIMIT 10",
     "SELECT machine, max_by(temp, time) AS last FROM m GROUP BY machine ORDER BY machine",
     "SELECT count(DISTINCT machine) FROM m WHERE time > ago(2d)",
