@@ -14,7 +14,8 @@ TSFS_MUST_CHECK int tsfs_format_create(enum tsfs_format format, const struct tsf
                                        const enum tsfs_type *types, unsigned ncols,
                                        struct tsfs_formatter **out);
 /* Appends what comes first (the CSV header), then each batch (dense), then the end.  The text table holds its
- * first rows back until it knows the widths.  -E2BIG: a batch becomes more than TSFS_RESULT_BATCH_MAX bytes. */
+ * first rows back until it knows the widths.  -E2BIG: a batch becomes more than TSFS_RESULT_BATCH_MAX bytes.
+ */
 TSFS_MUST_CHECK int tsfs_format_begin(struct tsfs_formatter *f, struct tsfs_buf *out);
 TSFS_MUST_CHECK int tsfs_format_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch,
                                       struct tsfs_buf *out);

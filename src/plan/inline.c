@@ -11,29 +11,32 @@ struct use {
     uint8_t *counts; /* of each of its columns, no further than 2 */
 };
 
-static bool count_use(void *ctx, uint32_t index)
+/* What a lambda uses it uses for every element. */
+static void count_use(struct use *use, const struct tsfs_expr *e, unsigned times)
 {
-    struct use *use = ctx;
-    if (use->counts[index] < 2)
-        use->counts[index]++;
-    return true;
+    if (e->kind == TSFS_EXPR_COLUMN) {
+        uint8_t *count = &use->counts[e->index];
+        *count = (uint8_t)(*count + times < 2 ? *count + times : 2);
+    }
+    for (uint32_t i = 0; i < e->nargs; i++)
+        count_use(use, e->args[i], e->kind == TSFS_EXPR_LAMBDA ? 2 : times);
 }
 
 static void count_uses(struct use *use, const struct tsfs_plan *plan)
 {
     if (plan->kind == TSFS_PLAN_PROJECT) {
         for (uint32_t i = 0; i < plan->ncols; i++)
-            tsfs_expr_each_column(plan->project.exprs[i], count_use, use);
+            count_use(use, plan->project.exprs[i], 1);
         return;
     }
     for (uint32_t i = 0; i < plan->aggregate.ngroups; i++)
-        tsfs_expr_each_column(plan->aggregate.groups[i], count_use, use);
+        count_use(use, plan->aggregate.groups[i], 1);
     for (uint32_t i = 0; i < plan->aggregate.naggs; i++) {
         const struct tsfs_plan_aggregate *a = &plan->aggregate.aggs[i];
         for (uint32_t k = 0; k < a->nargs; k++)
-            tsfs_expr_each_column(a->args[k], count_use, use);
+            count_use(use, a->args[k], 1);
         if (a->filter != NULL)
-            tsfs_expr_each_column(a->filter, count_use, use);
+            count_use(use, a->filter, 1);
     }
 }
 
