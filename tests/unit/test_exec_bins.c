@@ -48,8 +48,10 @@ static void check(const E *call, int time_arg, const struct agg_bins *bins, int6
     assert_int_equal(next.lo, bin.last + 1);
     assert_int_equal(next.number, bin.number + 1);
     struct agg_bin far = bin;
-    int64_t later =
-        t > INT64_MAX - 1000 * (bin.last - bin.lo + 1) ? INT64_MAX : t + 999 * (bin.last - bin.lo + 1);
+    int64_t later;
+    if (__builtin_sub_overflow(bin.last, bin.lo, &later) || __builtin_mul_overflow(later, 999, &later) ||
+        __builtin_add_overflow(t, later, &later))
+        later = INT64_MAX;
     if (by_function(call, time_arg, later, &other)) {
         assert_true(agg_bins_after(bins, later, &far));
         assert_int_equal(far.lo, other);
