@@ -49,8 +49,8 @@ static void check(const E *call, int time_arg, const struct agg_bins *bins, int6
     assert_int_equal(next.number, bin.number + 1);
     struct agg_bin far = bin;
     int64_t later;
-    if (__builtin_sub_overflow(bin.last, bin.lo, &later) || __builtin_mul_overflow(later, 999, &later) ||
-        __builtin_add_overflow(t, later, &later))
+    if (__builtin_sub_overflow(bin.last, bin.lo, &later) || __builtin_add_overflow(later, 1, &later) ||
+        __builtin_mul_overflow(later, 999, &later) || __builtin_add_overflow(t, later, &later))
         later = INT64_MAX;
     if (by_function(call, time_arg, later, &other)) {
         assert_true(agg_bins_after(bins, later, &far));
