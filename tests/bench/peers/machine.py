@@ -242,5 +242,5 @@ def facts(work, options):
 
 def save_json(path, value):
     with open(path, "w") as f:
-        json.dump(value, f, indent=1, sort_keys=True)
+        json.dump(value, f, indent=1)
         f.write("\n")

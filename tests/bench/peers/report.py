@@ -265,12 +265,21 @@ def scale_tables(d):
     rows, asked = [], list(d["sets"][0]["hot_ms"])
     for one in d["sets"]:
         rows.append([one["label"], number(one["rows"]), number(one["partitions"]), number(one["ingest_rows_per_s"]),
-                     number(one["ingest_cpu_per_mrow"]), number(one["hot_bytes_per_row"]),
+                     number(one["ingest_cpu_per_mrow"]), number(one["again_rows_per_s"]),
+                     number(one["again_cpu_per_mrow"]), number(one["hot_bytes_per_row"]),
                      number(one["migrate_cpu_per_mrow"]), number(one["disk_bytes_per_row"]),
-                     number(one["start_seconds"]), number(one["start_memory"] / 2**20)])
+                     number(one["start_seconds"]), number(one["start_memory"] / 2**20),
+                     number(one["cold_memory"] / 2**20)])
+    few, many = (pick(d["sets"], key=lambda one: one["series"]) for pick in (min, max))
+    notes = ["again: the same series once more, none of them new",
+             "memory after a start: all points being cold, nothing asked yet"]
+    if many["series"] >= 100000:  # fewer do not stand out from what the allocator keeps
+        notes.append("a series costs %s bytes of memory after migration, without a point in it" % number(
+            (many["cold_memory"] - few["cold_memory"]) / (many["series"] - few["series"])))
     out = [Table("scale", "Cost against size",
-                 ["", "rows", "partitions", "ingest rows/s", "CPU s/Mrow", "hot bytes/row", "migration CPU s/Mrow",
-                  "disk bytes/row", "start s", "memory at rest MiB"], rows),
+                 ["", "rows", "partitions", "ingest rows/s", "CPU s/Mrow", "again rows/s", "CPU s/Mrow",
+                  "hot bytes/row", "migration CPU s/Mrow", "disk bytes/row", "start s", "memory after a start MiB",
+                  "after migration MiB"], rows, notes),
            Table("scale-query", "One series among many: p50 / p99, ms",
                  [""] + ["%s, %s" % (a, t) for a in asked for t in ("hot", "cold")],
                  [[one["label"]] + ["%s / %s" % (number(median(one[t][a])), number(percentile(one[t][a], 99)))

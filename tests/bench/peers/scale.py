@@ -6,6 +6,7 @@ import time
 
 import queries
 from engines import TIERS, Tsfs, sql_text
+from load import expect
 from machine import say, settle
 from queries import START
 
@@ -44,6 +45,7 @@ def times(client, asked, passes):
 def one_set(bench, label, background, hours, start):
     """A table with many series or many partitions, and the probes in it; hot, then cold."""
     work, o = bench.work, bench.options
+    again = work.make("again.lp", **dict(background, start=START + background["interval"] // 2))
     files = [work.make("background.lp", **background), probes(bench, hours, start)]
     t = Tsfs(work, bench.tsfs, options=bench.tsfs_options)
     t.start()
@@ -57,6 +59,11 @@ def one_set(bench, label, background, hours, start):
         rows = t.rows()
         out.update(rows=rows, ingest_rows_per_s=rows / seconds, ingest_cpu_per_mrow=used / rows * 1e6,
                    hot_bytes_per_row=(t.memory() - idle) / rows)
+        # The same series once more, between the points that are there: nothing is new to the daemon now.
+        cpu = t.cpu()
+        seconds, _ = t.cat([[again]])
+        out.update(again_rows_per_s=rows / seconds, again_cpu_per_mrow=(t.cpu() - cpu) / rows * 1e6)
+        expect("tsfs", t.rows(), 2 * rows)
         t.cat([[files[1]]])
         client = t.ask()
         asked = questions(bench, hours, start)
@@ -78,7 +85,7 @@ def one_set(bench, label, background, hours, start):
         return out
     finally:
         t.stop()
-        work.drop(t.data, *files)
+        work.drop(t.data, again, *files)
 
 
 def busy(bench):
