@@ -158,6 +158,8 @@ struct tsfs_source_ops {
     /* spec and all it points to is borrowed until the scan is closed. */
     int (*scan)(struct tsfs_source *source, const struct tsfs_scan_spec *spec, struct tsfs_scan **out,
                 struct tsfs_error *err);
+    /* All scans from now on see the state of this instant: for plans with several.  NULL: they do anyway. */
+    int (*freeze)(struct tsfs_source *source, struct tsfs_error *err);
     void (*free)(struct tsfs_source *source);
 };
 

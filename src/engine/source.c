@@ -2,9 +2,12 @@
  *
  * The snapshot is taken when the scan is opened, under the table's lock: the partitions' segments and
  * generations are counted references, the hot rows a tsfs_hot_snap each.  Whatever is written, migrated or
- * dropped afterwards, the scan goes on over what it holds. */
+ * dropped afterwards, the scan goes on over what it holds.  A plan with several scans of a table freezes the
+ * source first: references to everything and the counts of published rows, of which each scan takes its
+ * part. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/time.h"
 #include "engine/engine_priv.h"
@@ -15,9 +18,22 @@ enum { ROWS_PER_PART = 128 * 1024, PARTS_MOST = 64, ASKED_PARTS_MOST = 1024 };
 /* A part of a segment costs more to open than one of hot rows. */
 enum { ROWS_PER_SEGMENT_PART = 64 * 1024 };
 
+/* A partition as it was at the instant of freezing; all of it is counted or owned. */
+struct frozen {
+    int64_t start, end;
+    struct tsfs_segment *segment; /* NULL = none */
+    struct tsfs_tombstone **deletes;
+    struct generation **generations;
+    struct tsfs_hot_instant **instants;
+    unsigned ndeletes, ngenerations;
+    char *broken; /* why it cannot be read, NULL = it can */
+};
+
 struct source {
     struct tsfs_source base;
-    struct tsfs_node *node; /* counted */
+    struct tsfs_node *node;    /* counted */
+    struct frozen *partitions; /* what all scans see; NULL = what is there when each is opened */
+    unsigned npartitions;
 };
 
 struct scanned {
@@ -114,6 +130,131 @@ static int hold(struct scan *scan, struct partition *p, struct scanned *s)
         s->view.nhots++;
     }
     return 0;
+}
+
+static int hold_frozen(struct scan *scan, const struct frozen *p, struct scanned *s)
+{
+    s->start = p->start;
+    s->end = p->end;
+    s->view.schema = scan->schema;
+    s->view.hots = calloc(p->ngenerations + 1, sizeof(*s->view.hots));
+    s->view.snaps = calloc(p->ngenerations + 1, sizeof(*s->view.snaps));
+    s->generations = calloc(p->ngenerations + 1, sizeof(*s->generations));
+    s->view.generations = s->numbers = calloc(p->ngenerations + 1, sizeof(*s->numbers));
+    s->view.deletes = calloc(p->ndeletes + 1, sizeof(*s->view.deletes));
+    if (!s->view.hots || !s->view.snaps || !s->generations || !s->numbers || !s->view.deletes)
+        return -ENOMEM;
+    for (unsigned i = 0; i < p->ndeletes; i++)
+        s->view.deletes[s->view.ndeletes++] = tsfs_tombstone_ref(p->deletes[i]);
+    if (p->segment) {
+        s->view.segments[0] = tsfs_segment_ref(p->segment);
+        s->view.nsegments = 1;
+    }
+    for (unsigned i = 0; i < p->ngenerations; i++) {
+        struct generation *g = p->generations[i];
+        int rc = tsfs_hot_snapshot_at(g->hot, p->instants[i], scan->schema,
+                                      p->ndeletes ? &scan->whole : scan->spec, &s->view.snaps[i]);
+        if (rc < 0)
+            return rc;
+        s->view.hots[i] = g->hot;
+        s->numbers[i] = g->number;
+        s->generations[i] = generation_ref(g);
+        s->view.nhots++;
+    }
+    return 0;
+}
+
+static int use_frozen(struct scan *scan, const struct source *source, struct tsfs_error *err)
+{
+    const struct tsfs_scan_spec *spec = scan->spec;
+    scan->base.partitions_total = source->npartitions;
+    scan->partitions = calloc(source->npartitions + 1, sizeof(*scan->partitions));
+    int rc = scan->partitions ? 0 : -ENOMEM;
+    for (unsigned i = 0; i < source->npartitions && rc == 0; i++) {
+        const struct frozen *p = &source->partitions[spec->newest_first ? source->npartitions - 1 - i : i];
+        if (p->start > spec->time_max || p->end - 1 < spec->time_min) {
+            scan->base.partitions_pruned++;
+            continue;
+        }
+        if (p->broken) {
+            char folder[TSFS_PARTITION_NAME_MAX];
+            tsfs_partition_folder(p->start, folder);
+            return tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder, p->broken);
+        }
+        rc = hold_frozen(scan, p, &scan->partitions[scan->npartitions++]);
+    }
+    return rc;
+}
+
+static int freeze_partition(struct partition *p, struct frozen *f)
+{
+    const char *broken = p->broken ? p->broken : p->bad_delete;
+    f->start = p->start;
+    f->end = p->end;
+    f->deletes = calloc(p->ndeletes + 1, sizeof(*f->deletes));
+    f->generations = calloc(p->nsealed + 1, sizeof(*f->generations));
+    f->instants = calloc(p->nsealed + 1, sizeof(*f->instants));
+    if (!f->deletes || !f->generations || !f->instants)
+        return -ENOMEM;
+    if (broken)
+        return (f->broken = strdup(broken)) ? 0 : -ENOMEM;
+    for (unsigned i = 0; i < p->ndeletes; i++)
+        f->deletes[f->ndeletes++] = tsfs_tombstone_ref(p->deletes[i]);
+    if (p->segment) {
+        f->segment = tsfs_segment_ref(p->segment);
+        p->last_read = tsfs_time_monotonic();
+    }
+    for (unsigned i = 0; i <= p->nsealed; i++) {
+        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
+        if (!g)
+            continue;
+        int rc = tsfs_hot_instant_take(g->hot, &f->instants[f->ngenerations]);
+        if (rc < 0)
+            return rc;
+        f->generations[f->ngenerations++] = generation_ref(g);
+    }
+    return 0;
+}
+
+static void thaw(struct source *source)
+{
+    for (unsigned i = 0; i < source->npartitions; i++) {
+        struct frozen *f = &source->partitions[i];
+        for (unsigned k = 0; k < f->ndeletes; k++)
+            tsfs_tombstone_unref(f->deletes[k]);
+        for (unsigned k = 0; k < f->ngenerations; k++) {
+            tsfs_hot_instant_free(f->instants[k]);
+            generation_unref(f->generations[k]);
+        }
+        if (f->segment)
+            tsfs_segment_unref(f->segment);
+        free(f->deletes);
+        free(f->generations);
+        free(f->instants);
+        free(f->broken);
+    }
+    free(source->partitions);
+    source->partitions = NULL;
+    source->npartitions = 0;
+}
+
+static int source_freeze(struct tsfs_source *base, struct tsfs_error *err)
+{
+    struct source *source = (struct source *)base;
+    struct table *t = source->node->table;
+    int rc = 0;
+    if (source->partitions)
+        return 0;
+    pthread_mutex_lock(&t->lock);
+    source->partitions = calloc(t->npartitions + 1, sizeof(*source->partitions));
+    if (!source->partitions)
+        rc = -ENOMEM;
+    for (unsigned i = 0; i < t->npartitions && rc == 0; i++)
+        rc = freeze_partition(t->partitions[i], &source->partitions[source->npartitions++]);
+    pthread_mutex_unlock(&t->lock);
+    if (rc < 0)
+        thaw(source);
+    return rc < 0 ? tsfs_error_set(err, rc, "out of memory for the snapshot") : 0;
 }
 
 static int take_snapshot(struct scan *scan, struct tsfs_node *node, struct tsfs_error *err)
@@ -224,7 +365,7 @@ static int source_scan(struct tsfs_source *base, const struct tsfs_scan_spec *sp
     scan->whole = *spec;
     scan->whole.ends = 0;
     scan->schema = tsfs_schema_ref(base->schema);
-    int rc = take_snapshot(scan, source->node, err);
+    int rc = source->partitions ? use_frozen(scan, source, err) : take_snapshot(scan, source->node, err);
     if (rc == 0)
         rc = make_units(scan);
     if (rc < 0) {
@@ -238,12 +379,14 @@ static int source_scan(struct tsfs_source *base, const struct tsfs_scan_spec *sp
 static void source_free(struct tsfs_source *base)
 {
     struct source *source = (struct source *)base;
+    thaw(source);
     tsfs_schema_unref(source->base.schema);
     tsfs_node_unref(source->node);
     free(source);
 }
 
-static const struct tsfs_source_ops source_ops = {source_scan, source_free};
+static const struct tsfs_source_ops source_ops = {
+    .scan = source_scan, .freeze = source_freeze, .free = source_free};
 
 int table_source(struct tsfs_node *node, struct tsfs_source **out)
 {

@@ -285,6 +285,51 @@ void exec_op_close(struct exec_op *op)
     }
 }
 
+/* ---- sources with several scans ---- */
+
+struct scanned_source {
+    struct tsfs_source *source;
+    uint32_t scans;
+    struct scanned_source *next;
+};
+
+static int count_scans(struct tsfs_arena *arena, const struct tsfs_plan *plan, bool often,
+                       struct scanned_source **sources)
+{
+    int rc = 0;
+    for (; plan != NULL && rc == 0; plan = plan->input) {
+        for (uint32_t i = 0; i < plan->nmore && rc == 0; i++)
+            rc = count_scans(arena, plan->more[i], often || plan->kind == TSFS_PLAN_APPLY, sources);
+        if (plan->kind == TSFS_PLAN_SHARED)
+            return rc != 0 ? rc : count_scans(arena, plan->shared->plan, often, sources);
+        if (plan->kind != TSFS_PLAN_SCAN || rc != 0)
+            continue;
+        struct scanned_source *s = *sources;
+        while (s != NULL && s->source != plan->scan.table.source)
+            s = s->next;
+        if (s == NULL) {
+            s = TSFS_NEW(arena, struct scanned_source);
+            if (s == NULL)
+                return -ENOMEM;
+            *s = (struct scanned_source){plan->scan.table.source, 0, *sources};
+            *sources = s;
+        }
+        s->scans += often ? 2 : 1;
+    }
+    return rc;
+}
+
+/* All scans of one table see the same rows. */
+static int freeze_sources(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct tsfs_error *err)
+{
+    struct scanned_source *sources = NULL;
+    int rc = count_scans(&ctx->arena, plan, false, &sources);
+    for (; sources != NULL && rc == 0; sources = sources->next)
+        if (sources->scans > 1 && sources->source->ops->freeze != NULL)
+            rc = sources->source->ops->freeze(sources->source, err);
+    return rc;
+}
+
 /* ---- the public face ---- */
 
 int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options *options,
@@ -298,7 +343,9 @@ int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options 
     pthread_mutex_init(&exec->ctx.stats_lock, NULL);
     tsfs_arena_init(&exec->ctx.arena, options->budget);
     exec->ctx.analyze = plan->kind == TSFS_PLAN_ANALYZE;
-    int rc = exec_plan_open(&exec->ctx, plan, &exec->root, err);
+    int rc = freeze_sources(&exec->ctx, plan, err);
+    if (rc == 0)
+        rc = exec_plan_open(&exec->ctx, plan, &exec->root, err);
     if (rc != 0) {
         tsfs_exec_close(exec);
         return exec_fail(&(struct exec_ctx){.options = *options}, rc, "the plan", err);

@@ -77,6 +77,16 @@ TSFS_MUST_CHECK int tsfs_hot_snapshot(struct tsfs_hot *hot, struct tsfs_schema *
                                       const struct tsfs_scan_spec *spec, struct tsfs_hot_snap **out);
 void tsfs_hot_snap_free(struct tsfs_hot_snap *snap); /* takes NULL */
 
+/* What is published at one instant, without the rows: several snapshots may be taken of it.  instant is of
+ * the same hot and may be freed before the snapshot.  Returns owned. */
+struct tsfs_hot_instant;
+TSFS_MUST_CHECK int tsfs_hot_instant_take(struct tsfs_hot *hot, struct tsfs_hot_instant **out);
+void tsfs_hot_instant_free(struct tsfs_hot_instant *instant); /* takes NULL */
+/* tsfs_hot_snapshot as it would have been then. */
+TSFS_MUST_CHECK int tsfs_hot_snapshot_at(struct tsfs_hot *hot, const struct tsfs_hot_instant *instant,
+                                         struct tsfs_schema *schema, const struct tsfs_scan_spec *spec,
+                                         struct tsfs_hot_snap **out);
+
 /* The series of a snapshot; `sorted` = in tsfs_series_cmp order (migration and merges with other sources want
  * that), otherwise in any order.  Decided once, before the first use. */
 TSFS_MUST_CHECK int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap);

@@ -92,6 +92,51 @@ static int gather(struct tsfs_hot *hot, struct gathered *g)
     }
 }
 
+struct tsfs_hot_instant {
+    uint32_t n; /* lanes */
+    uint32_t counts[];
+};
+
+int tsfs_hot_instant_take(struct tsfs_hot *hot, struct tsfs_hot_instant **out)
+{
+    struct gathered g = {0};
+    int rc = gather(hot, &g);
+    struct tsfs_hot_instant *instant =
+        rc == 0 ? malloc(sizeof(*instant) + g.ntail * sizeof(instant->counts[0])) : NULL;
+    if (instant) {
+        instant->n = g.ntail;
+        if (g.ntail)
+            memcpy(instant->counts, g.tail, g.ntail * sizeof(instant->counts[0]));
+    }
+    free(g.tail);
+    *out = instant;
+    return instant ? 0 : -ENOMEM;
+}
+
+void tsfs_hot_instant_free(struct tsfs_hot_instant *instant)
+{
+    free(instant);
+}
+
+/* The counts of that instant instead of now's; g->nbefore is how many lanes it knows. */
+static int gather_at(const struct tsfs_hot_instant *instant, struct gathered *g)
+{
+    if (g->lanes) {
+        for (uint32_t i = 0; i < g->n; i++)
+            g->counts[i] = instant->counts[g->lanes[i]];
+        g->ntail = 0;
+        return 0;
+    }
+    g->nbefore = 0;
+    g->ntail = instant->n;
+    g->tail = malloc(((size_t)instant->n + 1) * sizeof(*g->tail));
+    if (!g->tail)
+        return -ENOMEM;
+    if (instant->n)
+        memcpy(g->tail, instant->counts, instant->n * sizeof(*g->tail));
+    return 0;
+}
+
 static int push(struct tsfs_hot_snap *snap, uint32_t lane, const uint32_t rows[HOT_LANES])
 {
     bool more = rows[1] || rows[2] || rows[3];
@@ -204,6 +249,13 @@ static int want_columns(struct tsfs_hot_snap *snap, const struct tsfs_scan_spec 
 int tsfs_hot_snapshot(struct tsfs_hot *hot, struct tsfs_schema *schema, const struct tsfs_scan_spec *spec,
                       struct tsfs_hot_snap **out)
 {
+    return tsfs_hot_snapshot_at(hot, NULL, schema, spec, out);
+}
+
+int tsfs_hot_snapshot_at(struct tsfs_hot *hot, const struct tsfs_hot_instant *instant,
+                         struct tsfs_schema *schema, const struct tsfs_scan_spec *spec,
+                         struct tsfs_hot_snap **out)
+{
     struct gathered g = {0};
     struct tsfs_hot_snap *snap = calloc(1, sizeof(*snap));
     if (!snap)
@@ -216,10 +268,10 @@ int tsfs_hot_snapshot(struct tsfs_hot *hot, struct tsfs_schema *schema, const st
     int rc = want_columns(snap, spec);
     if (rc)
         goto out;
-    g.nbefore = published_lanes(hot);
+    g.nbefore = instant ? instant->n : published_lanes(hot);
     rc = find_lanes(hot, schema, spec, &g);
     if (!rc)
-        rc = gather(hot, &g);
+        rc = instant ? gather_at(instant, &g) : gather(hot, &g);
     if (!rc)
         rc = choose(snap, spec, &g);
     if (rc)

@@ -154,7 +154,7 @@ static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, cons
     }
     struct tsfs_expr *outer = bind_outer(b, ast);
     if (outer == NULL && b->rc == 0)
-        bind_fail_no_column(b, s, ast);
+        bind_fail_no_column(b, bind_outer_table(b, s, ast), ast);
     return outer;
 }
 

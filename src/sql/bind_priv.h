@@ -137,6 +137,8 @@ bool bind_scope_index(struct binder *b, struct bind_scope *scope); /* of its col
 /* The column's number, or UINT32_MAX: not there (nothing recorded) or ambiguous (b->rc set). */
 uint32_t bind_scope_find(struct binder *b, const struct bind_scope *scope, const struct sql_ast_expr *name,
                          bool any_case);
+/* Whether the parts before a name's last are a table of the scope. */
+bool bind_scope_has_table(const struct bind_scope *scope, const struct sql_ast_expr *name);
 bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const struct sql_ast_expr *name);
 
 /* bind_expr.c */
@@ -221,6 +223,9 @@ struct tsfs_expr *bind_literal(struct binder *b, struct tsfs_value v, const stru
 struct tsfs_expr *bind_subquery(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* A name that means nothing here, in the queries further out: NULL and b->rc 0 if nothing there either. */
 struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name);
+/* For messages: the select whose FROM has the table that the name is qualified with, s if there is none. */
+const struct bind_select *bind_outer_table(struct binder *b, const struct bind_select *s,
+                                           const struct sql_ast_expr *name);
 
 /* bind_window.c */
 struct tsfs_expr *bind_window(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,

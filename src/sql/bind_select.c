@@ -256,6 +256,7 @@ struct settle {
     struct binder *b;
     const struct bind_select *s;
     const struct groups *g; /* NULL: not grouped */
+    bool sets;              /* GROUPING SETS, CUBE or ROLLUP */
 };
 
 static struct tsfs_expr *settle_column(void *ctx, struct tsfs_expr *e)
@@ -271,6 +272,13 @@ static bool settle(const struct settle *c, struct tsfs_expr **e)
 {
     if (*e == NULL)
         return true;
+    if (c->sets &&
+        (*e)->kind == TSFS_EXPR_LITERAL) { /* a group that came to a literal is NULL outside its sets */
+        uint32_t i = find_group(c->g, *e);
+        if (i != UINT32_MAX)
+            *e = tsfs_expr_column(c->b->arena, i, (*e)->type, *e);
+        return *e != NULL || bind_fail_memory(c->b);
+    }
     if (c->g != NULL)
         return (*e = regroup(c->b, c->s, c->g, *e)) != NULL;
     if (c->s->nwins == 0)
@@ -417,7 +425,7 @@ static struct tsfs_bound *bind_select_query(struct binder *b, const struct sql_a
         fail_width(b, ast->line, ast->column, "the list of aggregates");
         return NULL;
     }
-    struct settle settle = {b, &s, rel->select.aggregated ? &groups : NULL};
+    struct settle settle = {b, &s, rel->select.aggregated ? &groups : NULL, ast->nsets > 0};
     if (!bind_sets(b, ast, &groups, rel) || !bind_groupings(b, &s, &groups, rel) || !settle_all(&settle, rel))
         return NULL;
     rel->select.groups = groups.exprs;

@@ -98,6 +98,17 @@ struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name)
     return NULL;
 }
 
+const struct bind_select *bind_outer_table(struct binder *b, const struct bind_select *s,
+                                           const struct sql_ast_expr *name)
+{
+    if (name->nparts < 2 || bind_scope_has_table(s->scope, name))
+        return s;
+    for (const struct bind_frame *f = b->frame; f != NULL; f = f->up)
+        if (f->outer->scope != NULL && bind_scope_has_table(f->outer->scope, name))
+            return f->outer;
+    return s;
+}
+
 static const struct tsfs_bound *bind_inner(struct binder *b, struct bind_select *s, struct bind_frame *frame,
                                            const struct sql_ast_query *query)
 {

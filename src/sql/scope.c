@@ -100,6 +100,14 @@ uint32_t bind_scope_find(struct binder *b, const struct bind_scope *scope, const
     return found;
 }
 
+bool bind_scope_has_table(const struct bind_scope *scope, const struct sql_ast_expr *name)
+{
+    for (uint32_t i = 0; i < scope->ncols; i++)
+        if (qualified(&scope->cols[i], name, true))
+            return true;
+    return false;
+}
+
 bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const struct sql_ast_expr *name)
 {
     const struct bind_scope *scope = s->scope;

@@ -358,6 +358,47 @@ static void one_of_many(void **state)
     tsfs_hot_snap_free(snap);
 }
 
+/* Snapshots of one instant show the same rows however much has come since: rows of series that were there,
+ * new series, found through the index or not. */
+static void snapshots_of_an_instant(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_instant *instant, *empty;
+    struct tsfs_hot_snap *snap;
+    assert_int_equal(tsfs_hot_instant_take(f->hot, &empty), 0);
+    for (unsigned i = 0; i < 100; i++)
+        stage_one(f, series(f, i), 10, 0, i);
+    commit(f);
+    assert_int_equal(tsfs_hot_instant_take(f->hot, &instant), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        stage_one(f, series(f, i), 20, 0, i);
+        stage_one(f, series(f, i), 5, 0, i); /* late: in a lane of its own */
+    }
+    commit(f);
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, NULL, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_rows(snap), 500);
+    tsfs_hot_snap_free(snap);
+    assert_int_equal(tsfs_hot_snapshot_at(f->hot, instant, f->schema, NULL, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_count(snap), 100);
+    assert_int_equal(tsfs_hot_snap_rows(snap), 100);
+    tsfs_hot_snap_free(snap);
+    assert_int_equal(tsfs_hot_snapshot_at(f->hot, empty, f->schema, NULL, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_count(snap), 0);
+    tsfs_hot_snap_free(snap);
+
+    struct tsfs_str hosts[] = {TSFS_STR("h42"), TSFS_STR("h142")};
+    struct tsfs_dim_in in[] = {{2, 2, hosts}};
+    struct tsfs_scan_spec spec = {.time_min = INT64_MIN, .time_max = INT64_MAX, .dim_in = in, .n_dim_in = 1};
+    assert_int_equal(tsfs_hot_snapshot_at(f->hot, instant, f->schema, &spec, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_rows(snap), 1);
+    tsfs_hot_snap_free(snap);
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, &spec, &snap), 0);
+    assert_int_equal(tsfs_hot_snap_rows(snap), 5);
+    tsfs_hot_snap_free(snap);
+    tsfs_hot_instant_free(instant);
+    tsfs_hot_instant_free(empty);
+}
+
 /* A writer and readers.  Every batch puts its number into all series, at times that are in order for some,
  * late or double for others, with strings and gaps; so every snapshot must show the same last number in each
  * series and all the numbers before it. */
@@ -479,6 +520,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(definitions_after_undo, setup, teardown),
         cmocka_unit_test_setup_teardown(record_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(snapshots_of_an_instant, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshots_beside_a_writer, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
