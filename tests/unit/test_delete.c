@@ -1,139 +1,12 @@
 /* DELETE at its edges: what is refused, damaged records of deleted rows, running once, nothing left behind.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/hash.h"
-#include "base/io.h"
-#include "base/time.h"
 #include "cold/tombstone.h"
-#include "tsfs/engine.h"
-
-struct fixture {
-    char data[64];
-    struct tsfs_engine *engine;
-    struct tsfs_node *root, *db;
-    int64_t day; /* two days ago, at midnight */
-};
-
-static const struct tsfs_creds me = {0};
-
-static void start_as(struct fixture *f, bool read_only)
-{
-    struct tsfs_error err = {0};
-    struct tsfs_engine_options options = {.data = f->data, .threads = 2, .read_only = read_only};
-    int rc = tsfs_engine_open(&options, &f->engine, &err);
-    if (rc < 0)
-        print_error("%s\n", err.message);
-    assert_int_equal(rc, 0);
-    assert_int_equal(tsfs_engine_start(f->engine, &err), 0);
-    f->root = tsfs_engine_root(f->engine);
-    rc = tsfs_node_lookup(f->root, "plant", &f->db);
-    if (rc == -ENOENT)
-        rc = tsfs_node_create(f->root, "plant", &me, 0755, &f->db);
-    assert_int_equal(rc, 0);
-}
-
-static void stop(struct fixture *f)
-{
-    tsfs_node_unref(f->db);
-    tsfs_node_unref(f->root);
-    assert_int_equal(tsfs_engine_close(f->engine), 0);
-}
-
-static void restart(struct fixture *f)
-{
-    stop(f);
-    start_as(f, false);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    strcpy(f->data, "/tmp/tsfs-delete-XXXXXX");
-    assert_non_null(mkdtemp(f->data));
-    f->day = tsfs_time_now() / TSFS_NS_PER_DAY * TSFS_NS_PER_DAY - 2 * TSFS_NS_PER_DAY;
-    start_as(f, false);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    stop(f);
-    assert_int_equal(tsfs_io_remove_tree(AT_FDCWD, f->data), 0);
-    free(f);
-    return 0;
-}
-
-static void put(struct tsfs_node *node, const char *text)
-{
-    struct tsfs_writer *w;
-    assert_int_equal(tsfs_writer_open(node, &me, &w), 0);
-    assert_int_equal(tsfs_writer_write(w, text, strlen(text)), strlen(text));
-    tsfs_writer_close(w);
-}
-
-static const char *finish(struct tsfs_query *q)
-{
-    static char result[1 << 16];
-    size_t have = 0;
-    for (;;) {
-        ssize_t n = tsfs_query_read(q, result + have, sizeof(result) - 1 - have, have, NULL, NULL);
-        if (n < 0) {
-            snprintf(result, sizeof(result), "error %zd: %s", -n, tsfs_query_error(q)->message);
-            break;
-        }
-        have += (size_t)n;
-        result[have] = '\0';
-        if (n == 0)
-            break;
-    }
-    tsfs_query_free(q);
-    return result;
-}
-
-static struct tsfs_query *query(struct tsfs_node *node, const struct tsfs_creds *creds, const char *sql)
-{
-    struct tsfs_query *q;
-    assert_int_equal(tsfs_query_create(node, creds, TSFS_QUERY_CSV, sql, strlen(sql), &q), 0);
-    return q;
-}
-
-static const char *ask(struct tsfs_node *node, const char *sql)
-{
-    return finish(query(node, &me, sql));
-}
-
-static struct tsfs_node *table(struct fixture *f)
-{
-    struct tsfs_node *t;
-    assert_int_equal(tsfs_node_lookup(f->db, "m", &t), 0);
-    return t;
-}
-
-static void migrate(struct fixture *f)
-{
-    struct tsfs_error err = {0};
-    struct tsfs_node *t = table(f);
-    int rc = tsfs_node_store(t, TSFS_FILE_CTL, "migrate\n", 8, NULL, NULL, &err);
-    if (rc < 0)
-        print_error("migrate: %s\n", err.message);
-    assert_int_equal(rc, 0);
-    tsfs_node_unref(t);
-}
+#include "engine_fixture.h"
 
 /* Three hosts, ten rows each in either of two days. */
 static void fill(struct fixture *f)
@@ -145,7 +18,7 @@ static void fill(struct fixture *f)
             for (int i = 0; i < 10; i++)
                 len += (size_t)snprintf(text + len, sizeof(text) - len, "m,host=h%d temp=%d.5 %lld\n", h, i,
                                         (long long)(f->day + d * TSFS_NS_PER_DAY + i * TSFS_NS_PER_MIN));
-    put(f->db, text);
+    assert_int_equal(put(f->db, text), len);
 }
 
 #define COUNT "SELECT count(*) AS n FROM m"
@@ -207,7 +80,7 @@ static void permission(void **state)
     struct tsfs_creds other = {.uid = 4711, .gid = 4711};
     struct tsfs_attr attr;
     fill(f);
-    struct tsfs_node *t = table(f);
+    struct tsfs_node *t = table(f, "m");
     assert_int_equal(tsfs_node_attr(t, TSFS_FILE_QUERY, &attr), 0);
     attr.mode = 0666;
     assert_int_equal(tsfs_node_set_attr(t, TSFS_FILE_QUERY, &attr), 0);
@@ -232,11 +105,13 @@ static void read_only(void **state)
     migrate(f);
     assert_string_equal(ask(f->db, "DELETE FROM m WHERE host = 'h1'"), "rows\n20\n");
     stop(f);
-    start_as(f, true);
+    f->read_only = true;
+    start(f);
     const char *sql = "DELETE FROM m WHERE true;";
     assert_string_equal(ask(f->db, sql), "error 30: plant.m cannot be changed: it is mounted read-only");
     assert_int_equal(tsfs_query_check(f->db, &me, sql, strlen(sql), NULL), -EROFS);
     assert_string_equal(ask(f->db, COUNT), "n\n40\n");
+    f->read_only = false;
     restart(f);
     assert_string_equal(ask(f->db, COUNT), "n\n40\n");
 }
@@ -333,12 +208,12 @@ static void damaged_record(void **state)
         stop(f);
         assert_int_equal(tsfs_io_read_file(AT_FDCWD, path, 1 << 20, &good), 0);
         damage(path, how);
-        start_as(f, false);
+        start(f);
         const char *got = ask(f->db, COUNT);
         assert_memory_equal(got, "error 5: partition ", 19);
         assert_non_null(strstr(got, "del-"));
         assert_memory_equal(ask(f->db, "DELETE FROM m WHERE host = 'h2'"), "error 5: ", 9);
-        struct tsfs_node *t = table(f);
+        struct tsfs_node *t = table(f, "m");
         assert_int_equal(tsfs_node_render(t, TSFS_FILE_ERRORS, &errors), 0);
         assert_non_null(memmem(errors.data, errors.len, "record of deleted rows", 22));
         tsfs_buf_free(&errors);
@@ -355,7 +230,7 @@ static void damaged_record(void **state)
         assert_int_equal(write(fd, good.data, good.len), good.len);
         close(fd);
         tsfs_buf_free(&good);
-        start_as(f, false);
+        start(f);
         assert_string_equal(ask(f->db, COUNT), "n\n40\n");
     }
 }
@@ -379,7 +254,7 @@ static void left_behind(void **state)
     assert_int_equal(write(fd, b.data, b.len), b.len);
     close(fd);
     tsfs_buf_free(&b);
-    start_as(f, false);
+    start(f);
     assert_string_equal(ask(f->db, COUNT), "n\n60\n");
     assert_int_equal(access(path, F_OK), -1);
 }
@@ -509,7 +384,7 @@ static void half_way(void **state)
     unlink_result = 0;
     stop(f);
     tsfs_io_set(&io);
-    start_as(f, false);
+    start(f);
     fill(f);
     for (int unlinks = 0; unlinks < 2; unlinks++) {
         for (int at = 0; at < 2; at++) {
@@ -533,7 +408,7 @@ static void half_way(void **state)
     assert_string_equal(ask(f->db, COUNT), "n\n40\n");
     stop(f);
     tsfs_io_set(NULL);
-    start_as(f, false);
+    start(f);
     assert_string_equal(ask(f->db, COUNT), "n\n40\n");
 }
 

@@ -1,121 +1,5 @@
 /* The engine end to end, without FUSE: what is written is there, in every tier and after every restart. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/io.h"
-#include "base/time.h"
-#include "tsfs/engine.h"
-
-struct fixture {
-    char data[64];
-    struct tsfs_engine *engine;
-    struct tsfs_node *root, *db;
-};
-
-static const struct tsfs_creds me = {0};
-
-static void start(struct fixture *f)
-{
-    struct tsfs_error err = {0};
-    struct tsfs_engine_options options = {.data = f->data, .threads = 2};
-    int rc = tsfs_engine_open(&options, &f->engine, &err);
-    if (rc < 0)
-        print_error("%s\n", err.message);
-    assert_int_equal(rc, 0);
-    assert_int_equal(tsfs_engine_start(f->engine, &err), 0);
-    f->root = tsfs_engine_root(f->engine);
-    rc = tsfs_node_lookup(f->root, "plant", &f->db);
-    if (rc == -ENOENT)
-        rc = tsfs_node_create(f->root, "plant", &me, 0755, &f->db);
-    assert_int_equal(rc, 0);
-}
-
-static void stop(struct fixture *f)
-{
-    tsfs_node_unref(f->db);
-    tsfs_node_unref(f->root);
-    assert_int_equal(tsfs_engine_close(f->engine), 0);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    strcpy(f->data, "/tmp/tsfs-engine-XXXXXX");
-    assert_non_null(mkdtemp(f->data));
-    start(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    stop(f);
-    assert_int_equal(tsfs_io_remove_tree(AT_FDCWD, f->data), 0);
-    free(f);
-    return 0;
-}
-
-static ssize_t put(struct tsfs_node *node, const char *text)
-{
-    struct tsfs_writer *w;
-    assert_int_equal(tsfs_writer_open(node, &me, &w), 0);
-    ssize_t n = tsfs_writer_write(w, text, strlen(text));
-    tsfs_writer_close(w);
-    return n;
-}
-
-/* The whole result in a static buffer, or "error: ...". */
-static const char *ask(struct tsfs_node *node, const char *sql)
-{
-    static char result[1 << 20];
-    struct tsfs_query *q;
-    size_t have = 0;
-    assert_int_equal(tsfs_query_create(node, &me, TSFS_QUERY_CSV, sql, strlen(sql), &q), 0);
-    for (;;) {
-        ssize_t n = tsfs_query_read(q, result + have, sizeof(result) - 1 - have, have, NULL, NULL);
-        if (n < 0) {
-            snprintf(result, sizeof(result), "error: %s", tsfs_query_error(q)->message);
-            break;
-        }
-        have += (size_t)n;
-        result[have] = '\0';
-        if (n == 0)
-            break;
-    }
-    tsfs_query_free(q);
-    return result;
-}
-
-static struct tsfs_node *table(struct fixture *f, const char *name)
-{
-    struct tsfs_node *t;
-    assert_int_equal(tsfs_node_lookup(f->db, name, &t), 0);
-    return t;
-}
-
-static void command(struct tsfs_node *t, enum tsfs_file file, const char *text, int expected)
-{
-    struct tsfs_error err = {0};
-    int rc = tsfs_node_store(t, file, text, strlen(text), NULL, NULL, &err);
-    if (rc != expected)
-        print_error("%s\n", err.message);
-    assert_int_equal(rc, expected);
-}
-
-static void restart(struct fixture *f)
-{
-    stop(f);
-    start(f);
-}
+#include "engine_fixture.h"
 
 /* Three machines, a point a minute over three days up to an hour ago. */
 static void fill(struct fixture *f)
@@ -149,14 +33,14 @@ static void same_in_every_tier(void **state)
     fill(f);
     for (int i = 0; i < N; i++) {
         before[i] = strdup(ask(f->db, questions[i]));
-        assert_null(strstr(before[i], "error:"));
+        assert_null(strstr(before[i], "error "));
     }
     assert_string_equal(before[1], "machine,n,r\nM0,4320,12957\nM1,4320,12957\nM2,4320,12957\n");
     restart(f);
     for (int i = 0; i < N; i++)
         assert_string_equal(ask(f->db, questions[i]), before[i]);
     struct tsfs_node *m = table(f, "m");
-    command(m, TSFS_FILE_CTL, "migrate\n", 0);
+    assert_int_equal(command(m, TSFS_FILE_CTL, "migrate\n"), 0);
     struct tsfs_buf stats = {0};
     assert_int_equal(tsfs_node_render(m, TSFS_FILE_STATS, &stats), 0);
     assert_non_null(memmem(stats.data, stats.len, "hot\t0\t", 6));
@@ -178,7 +62,7 @@ static void late_rows_merge(void **state)
     char line[256];
     fill(f);
     struct tsfs_node *m = table(f, "m");
-    command(m, TSFS_FILE_CTL, "migrate\n", 0);
+    assert_int_equal(command(m, TSFS_FILE_CTL, "migrate\n"), 0);
     int64_t t =
         tsfs_time_now() / TSFS_NS_PER_DAY * TSFS_NS_PER_DAY - TSFS_NS_PER_HOUR - 1440 * TSFS_NS_PER_MIN;
     /* the same instant again, one field only: the other keeps its value; and one a nanosecond later */
@@ -189,7 +73,7 @@ static void late_rows_merge(void **state)
         assert_string_equal(ask(f->db, "SELECT count(*), max(temp) FROM m"), "_col0,_col1\n12961,1000.0\n");
         assert_string_equal(ask(f->db, "SELECT temp, rpm FROM m WHERE temp = 1000"), "temp,rpm\n1000.0,3\n");
         if (pass == 0)
-            command(m, TSFS_FILE_CTL, "migrate\n", 0);
+            assert_int_equal(command(m, TSFS_FILE_CTL, "migrate\n"), 0);
         if (pass == 1) {
             tsfs_node_unref(m);
             restart(f);
@@ -222,7 +106,7 @@ static void bad_lines(void **state)
     assert_non_null(strstr(text_of.data, "field \"v\" is boolean, but this table has it as double"));
     assert_non_null(strstr(text_of.data, "no newline at its end"));
     tsfs_buf_free(&text_of);
-    command(m, TSFS_FILE_CONFIG, "on_bad_line = skip\n", 0);
+    assert_int_equal(command(m, TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
     assert_int_equal(put(m, text), strlen(text));
     assert_string_equal(ask(m, "SELECT count(*), sum(v) FROM m"), "_col0,_col1\n4,8.0\n");
     tsfs_node_unref(m);
@@ -232,23 +116,23 @@ static void settings(void **state)
 {
     struct fixture *f = *state;
     struct tsfs_node *t;
-    command(f->db, TSFS_FILE_CONFIG, "partition = 1h\nprecision = ms\n", 0);
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = 1h\nprecision = ms\n"), 0);
     assert_int_equal(tsfs_node_create(f->db, "x", &me, 0755, &t), 0);
     struct tsfs_buf text = {0};
     assert_int_equal(tsfs_node_render(t, TSFS_FILE_CONFIG, &text), 0);
     assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
     assert_non_null(strstr(text.data, "partition = 1h\nprecision = ms\n")); /* inherited */
     tsfs_buf_free(&text);
-    command(t, TSFS_FILE_CONFIG, "precision = s\nnonsense = 1\n", -EINVAL);
-    command(t, TSFS_FILE_CONFIG, "memory_retention = 0s\n", -EINVAL);
-    command(t, TSFS_FILE_CONFIG, "partition = 90m\n", -EINVAL);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "precision = s\nnonsense = 1\n"), -EINVAL);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "memory_retention = 0s\n"), -EINVAL);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = 90m\n"), -EINVAL);
     assert_int_equal(put(t, "v=1 1500000000000\n"), 18);
     assert_string_equal(ask(t, "SELECT time, measure_name, v FROM x"),
                         "time,measure_name,v\n2017-07-14 02:40:00.000000000,x,1.0\n");
-    command(t, TSFS_FILE_CONFIG, "partition = 1d\n", -EBUSY);
-    command(t, TSFS_FILE_CTL, "migrat\n", -EINVAL);
-    command(t, TSFS_FILE_CTL, "truncate\n", 0);
-    command(t, TSFS_FILE_CONFIG, "partition = 1d\n", 0);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = 1d\n"), -EBUSY);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "migrat\n"), -EINVAL);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = 1d\n"), 0);
     assert_string_equal(ask(t, "SELECT count(*) FROM x"), "_col0\n0\n");
     tsfs_node_unref(t);
 }
@@ -268,7 +152,7 @@ static void tree(void **state)
     restart(f);
     assert_string_equal(ask(f->db, "SELECT v FROM n"), "v\n1.0\n");
     t = table(f, "n");
-    command(t, TSFS_FILE_CTL, "truncate", 0);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate"), 0);
     tsfs_node_unref(t);
     assert_int_equal(tsfs_node_remove(f->db, "n"), 0);
     assert_int_equal(tsfs_node_remove(f->root, "plant"), 0);
@@ -281,12 +165,12 @@ static void errors_of_queries(void **state)
     struct fixture *f = *state;
     assert_int_equal(put(f->db, "machine_metrics,machine=M1 temp=1\n"), 34);
     assert_string_equal(ask(f->db, "SELECT tempp FROM machine_metrics"),
-                        "error: no column \"tempp\" in machine_metrics (did you mean \"temp\"?)");
+                        "error 22: no column \"tempp\" in machine_metrics (did you mean \"temp\"?)");
     assert_non_null(
         strstr(ask(f->db, "SELECT temp FROM machine_metric"), "did you mean \"machine_metrics\"?"));
     assert_non_null(strstr(ask(f->root, "SELECT temp FROM machine_metrics"), "needs its database"));
     assert_string_equal(ask(f->root, "SELECT temp FROM plant.machine_metrics"), "temp\n1.0\n");
-    assert_string_equal(ask(f->db, "SELECT 1 / 0"), "error: division by zero");
+    assert_string_equal(ask(f->db, "SELECT 1 / 0"), "error 22: division by zero");
 }
 
 int main(void)

@@ -1,111 +1,15 @@
 /* What goes wrong around the engine: damaged files in DATA, a disk that refuses, lines cut and refused.
  * Nothing may be lost that can be kept, and whatever is not touched goes on working. */
-#include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cmocka.h>
+#include "engine_fixture.h"
 
-#include "base/io.h"
-#include "base/time.h"
-#include "tsfs/engine.h"
-
-struct fixture {
-    char data[64];
-    uint64_t memory;
-    struct tsfs_engine *engine;
-    struct tsfs_node *root, *db;
-};
-
-static const struct tsfs_creds me = {0};
-
-static int try_start(struct fixture *f, struct tsfs_error *err)
+/* Stores `text` in a control file of the table `name`: 0 or -errno. */
+static int tell(struct fixture *f, const char *name, enum tsfs_file file, const char *text)
 {
-    struct tsfs_engine_options options = {.data = f->data, .threads = 1, .memory = f->memory};
-    int rc = tsfs_engine_open(&options, &f->engine, err);
-    if (rc < 0)
-        return rc;
-    assert_int_equal(tsfs_engine_start(f->engine, err), 0);
-    f->root = tsfs_engine_root(f->engine);
-    if (tsfs_node_lookup(f->root, "plant", &f->db) < 0)
-        assert_int_equal(tsfs_node_create(f->root, "plant", &me, 0755, &f->db), 0);
-    return 0;
-}
-
-static void start(struct fixture *f)
-{
-    struct tsfs_error err = {0};
-    assert_int_equal(try_start(f, &err), 0);
-}
-
-static void stop(struct fixture *f)
-{
-    tsfs_node_unref(f->db);
-    tsfs_node_unref(f->root);
-    assert_int_equal(tsfs_engine_close(f->engine), 0);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    strcpy(f->data, "/tmp/tsfs-faults-XXXXXX");
-    assert_non_null(mkdtemp(f->data));
-    start(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    stop(f);
-    assert_int_equal(tsfs_io_remove_tree(AT_FDCWD, f->data), 0);
-    free(f);
-    return 0;
-}
-
-static ssize_t put(struct tsfs_node *node, const char *text)
-{
-    struct tsfs_writer *w;
-    assert_int_equal(tsfs_writer_open(node, &me, &w), 0);
-    ssize_t n = tsfs_writer_write(w, text, strlen(text));
-    tsfs_writer_close(w);
-    return n;
-}
-
-static const char *ask(struct tsfs_node *node, const char *sql)
-{
-    static char result[1 << 16];
-    struct tsfs_query *q;
-    assert_int_equal(tsfs_query_create(node, &me, TSFS_QUERY_CSV, sql, strlen(sql), &q), 0);
-    ssize_t n = tsfs_query_read(q, result, sizeof(result) - 1, 0, NULL, NULL);
-    if (n < 0)
-        snprintf(result, sizeof(result), "error: %s", tsfs_query_error(q)->message);
-    else
-        result[n] = '\0';
-    tsfs_query_free(q);
-    return result;
-}
-
-static struct tsfs_node *table(struct fixture *f, const char *name)
-{
-    struct tsfs_node *t;
-    assert_int_equal(tsfs_node_lookup(f->db, name, &t), 0);
-    return t;
-}
-
-static int command(struct fixture *f, const char *name, enum tsfs_file file, const char *text)
-{
-    struct tsfs_error err = {0};
     struct tsfs_node *t = table(f, name);
-    int rc = tsfs_node_store(t, file, text, strlen(text), NULL, NULL, &err);
+    int rc = command(t, file, text);
     tsfs_node_unref(t);
     return rc;
 }
@@ -162,11 +66,11 @@ static void damaged_log(void **state)
     start(f);
     assert_true(shows(f, "m", TSFS_FILE_ERRORS, "damaged"));
     assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
-    assert_int_equal(command(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    assert_int_equal(tell(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
     partition_path(f, "m", 1, "wal-000001.damaged", path);
     assert_int_equal(stat(path, &st), 0);
     put_days_ago(f, "m", 1, 3);
-    assert_int_equal(command(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    assert_int_equal(tell(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
     stop(f);
     start(f);
     assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n3\n");
@@ -191,7 +95,7 @@ static void broken_segment(void **state)
     struct tsfs_cold_file file;
     put_days_ago(f, "m", 1, 5);
     put_days_ago(f, "m", 2, 7);
-    assert_int_equal(command(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    assert_int_equal(tell(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
     stop(f);
     partition_path(f, "m", 2, "seg-000001.parquet", path);
     assert_int_equal(truncate(path, 100), 0);
@@ -200,7 +104,7 @@ static void broken_segment(void **state)
     assert_true(fd >= 0);
     close(fd);
     start(f);
-    assert_true(strncmp(ask(f->db, "SELECT count(*) AS n FROM m"), "error: partition", 16) == 0);
+    assert_true(strncmp(ask(f->db, "SELECT count(*) AS n FROM m"), "error 5: partition", 18) == 0);
     char at[TSFS_TIME_TEXT_MAX], sql[128];
     tsfs_time_format((tsfs_time_now() / TSFS_NS_PER_DAY - 1) * TSFS_NS_PER_DAY, at);
     snprintf(sql, sizeof(sql), "SELECT count(*) AS n FROM m WHERE time >= '%.19s'", at);
@@ -337,7 +241,7 @@ static void truncate_and_sync(void **state)
         int len = snprintf(text, sizeof(text), "m v=%di\nm v=1i %lld\n", i,
                            (long long)(tsfs_time_now() - i % 5 * TSFS_NS_PER_DAY));
         assert_int_equal(tsfs_writer_write(w, text, (size_t)len), len);
-        assert_int_equal(command(f, "m", TSFS_FILE_CTL, "truncate\n"), 0);
+        assert_int_equal(tell(f, "m", TSFS_FILE_CTL, "truncate\n"), 0);
         assert_int_equal(tsfs_writer_sync(w), 0);
         assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
     }
