@@ -76,6 +76,9 @@ void tsfs_hot_facts(struct tsfs_hot *hot, struct tsfs_hot_facts *out);
 TSFS_MUST_CHECK int tsfs_hot_snapshot(struct tsfs_hot *hot, struct tsfs_schema *schema,
                                       const struct tsfs_scan_spec *spec, struct tsfs_hot_snap **out);
 void tsfs_hot_snap_free(struct tsfs_hot_snap *snap); /* takes NULL */
+/* From now on pieces are of [time_min, time_max], inside the time range that the snapshot was taken of.  Not
+ * while pieces are being made or used. */
+void tsfs_hot_snap_narrow(struct tsfs_hot_snap *snap, int64_t time_min, int64_t time_max);
 
 /* What is published at one instant, without the rows: several snapshots may be taken of it.  instant is of
  * the same hot and may be freed before the snapshot.  Returns owned. */

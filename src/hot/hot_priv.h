@@ -17,22 +17,27 @@
 
 #define HOT_SHAPES_MAX      65536u     /* distinct lists of measures remembered */
 #define HOT_SHAPE_CELLS_MAX (1u << 20) /* and their lengths together */
-#define HOT_CHUNK_FIRST     8u         /* rows in a lane's first chunk */
+#define HOT_CHUNK_FIRST     1u         /* rows in a lane's first chunk */
+#define HOT_CHUNK_AGAIN     8u         /* ... and in one after a chunk that came out mostly empty */
 #define HOT_CHUNK_ROWS      TSFS_BLOCK_ROWS
+#define HOT_CHUNK_SIZES     11u /* powers of two up to that */
 
 /* One measure in one chunk.  Rows at and after `next` have no value; before it all have one if valid is
  * NULL, otherwise those whose bit is set. */
 struct hot_col {
-    void *data;
+    intptr_t at; /* of its values, in bytes from the chunk's times */
     _Atomic(_Atomic uint64_t *) valid;
     uint16_t slot;
     uint8_t type;
     _Atomic uint16_t next;
 };
 
+/* A shared one serves all chunks of one shape and size in which no row lacks a measure: its columns' next is
+ * UINT16_MAX and nothing in it ever changes. */
 struct hot_colset {
     _Atomic uint16_t n;
     uint16_t cap;
+    bool shared;
     struct hot_col cols[];
 };
 
@@ -44,13 +49,14 @@ struct hot_chunk {
     int64_t *time;
     int64_t t_first; /* of its first row */
     _Atomic(struct hot_colset *) cols;
-    const struct hot_shape *shape; /* the writer's: the first columns are this shape's, in its order */
-    uint32_t start;                /* number of its first row in the lane */
-    uint32_t cells;                /* the writer's: values written */
+    struct hot_shape *shape; /* the writer's: of the last row; while dense, of all */
+    uint32_t start;          /* number of its first row in the lane */
+    uint32_t cells;          /* the writer's: values written */
     uint16_t cap;
-    bool dense; /* the writer's: exactly shape's columns, no row lacks one */
+    bool dense; /* the writer's: cols is shared */
 };
 
+/* A line of the cache: a new row of a series that has been silent touches this, its chunk and little else. */
 struct hot_lane {
     uint32_t series;
     uint32_t number;
@@ -62,7 +68,6 @@ struct hot_lane {
     _Atomic int64_t t_min, t_max; /* of the rows staged */
     _Atomic(struct hot_chunk *) head;
     _Atomic(struct hot_chunk *) tail; /* where the next row goes, unless it is full */
-    struct hot_shape *shape;          /* the writer's: that of the last row */
 };
 
 #define HOT_LANE_FIRST_BITS 4u
@@ -73,8 +78,10 @@ struct hot_shape {
     uint32_t log_number; /* or HOT_NONE */
     uint32_t index;
     uint16_t n;
-    bool numeric;    /* BIGINT and DOUBLE only */
-    uint32_t keys[]; /* slot | type << 16 */
+    bool numeric; /* BIGINT and DOUBLE only */
+    struct hot_colset
+        *dense[HOT_CHUNK_SIZES]; /* of its chunks, by the logarithm of their size; made when needed */
+    uint32_t keys[];             /* slot | type << 16 */
 };
 
 /* What a touched lane was like before this batch. */
@@ -174,18 +181,24 @@ static inline struct hot_lane *hot_lane_find(const struct tsfs_hot *hot, uint32_
     return slab_probe_next(&p, &number) ? hot_lane_at(hot, number) : NULL;
 }
 
+static inline void *hot_col_data(const struct hot_chunk *chunk, const struct hot_col *col)
+{
+    return (void *)((uintptr_t)chunk->time + (uintptr_t)col->at);
+}
+
 /* lane.c */
 
 /* The first lane of a series, made if need be; lane after `lane` likewise. */
 TSFS_MUST_CHECK int hot_lane_get(struct tsfs_hot *hot, uint32_t series, struct hot_lane **out);
 TSFS_MUST_CHECK int hot_lane_next(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_lane **out);
 /* Makes lane->tail the chunk that takes row number lane->staged. */
-TSFS_MUST_CHECK int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape,
+TSFS_MUST_CHECK int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape *shape,
                                   const struct tsfs_cell *cells, unsigned ncells);
 /* Finds or makes each cell's column, with a bitmap where one will be needed, so that writing the row cannot
- * fail. */
-TSFS_MUST_CHECK int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row,
-                                      const struct tsfs_cell *cells, unsigned ncells, uint16_t *places);
+ * fail.  rows = how many are staged in the chunk; it is not dense any more. */
+TSFS_MUST_CHECK int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t rows,
+                                      uint32_t row, const struct tsfs_cell *cells, unsigned ncells,
+                                      uint16_t *places);
 /* Column takes a value in this row. */
 void hot_col_mark(struct hot_col *col, uint32_t row);
 /* Forgets all rows of a lane from number `rows` on; tail is the chunk that was the tail then. */
@@ -218,7 +231,7 @@ TSFS_MUST_CHECK int hot_log_row(struct tsfs_hot *hot, const struct tsfs_schema *
 /* stage.c */
 
 /* Stages a row in memory only.  `shape` as hot_shape_find says, cells already distinct. */
-TSFS_MUST_CHECK int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape,
+TSFS_MUST_CHECK int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape *shape,
                                   int64_t time, const struct tsfs_cell *cells, unsigned ncells);
 /* replay.c */
 void hot_replay_free(struct tsfs_hot *hot);

@@ -10,8 +10,13 @@
  * lanes before its own already had that time or a later one, and their last times only grow.
  *
  * A lane is a list of chunks.  A chunk never moves and never grows, but columns may be added to it.  The
- * first is small and each is twice the last up to HOT_CHUNK_ROWS; a chunk that came out mostly empty
- * (rows that each fill few of many measures) is followed by a small one again, which bounds the waste.
+ * first has room for one row, as a series among very many has no more, the others for 2, 8, 32, 128 and so
+ * on up to HOT_CHUNK_ROWS; a chunk that came out mostly empty (rows that each fill few of many measures) is
+ * followed by a small one again, which bounds the waste.
+ *
+ * As long as all rows of a chunk have the same measures there is nothing to say about its columns that is not
+ * true of all chunks of that shape and size, so they share one set; one of its own is made for the first row
+ * that differs.  A small chunk and its values are one allocation.
  *
  * Arrays of large chunks are set apart by one more cache line each: with power-of-two strides, all columns of
  * one row would compete for one set of the cache. */
@@ -29,10 +34,13 @@ static void lane_init(struct hot_lane *lane, uint32_t number, uint32_t series, u
     lane->series = series;
     lane->number = number;
     lane->log_number = HOT_NONE;
+    lane->staged = lane->epoch = 0; /* no batch has the number 0 */
     lane->depth = depth;
     atomic_store_explicit(&lane->next_lane, HOT_NONE, memory_order_relaxed);
     atomic_store_explicit(&lane->t_min, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&lane->t_max, INT64_MIN, memory_order_relaxed);
+    atomic_store_explicit(&lane->head, NULL, memory_order_relaxed);
+    atomic_store_explicit(&lane->tail, NULL, memory_order_relaxed);
 }
 
 /* counts[] is read under the lock, so it is exchanged under the lock. */
@@ -70,7 +78,6 @@ static int new_lane(struct tsfs_hot *hot, uint32_t series, uint32_t depth, struc
         block = slab_bump_alloc(&hot->bump, size, 64);
         if (!block)
             return -ENOMEM;
-        memset(block, 0, size);
         atomic_store_explicit(&hot->lanes[k], block, memory_order_release);
     }
     lane_init(&block[offset], number, series, depth);
@@ -107,7 +114,7 @@ int hot_lane_next(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_lane *
 
 static size_t array_bytes(uint32_t cap, size_t width)
 {
-    size_t size = (cap * width + 15) & ~(size_t)15;
+    size_t size = (cap * width + 7) & ~(size_t)7;
     return cap >= STAGGER_FROM ? size + STAGGER : size;
 }
 
@@ -117,13 +124,14 @@ static struct hot_colset *new_colset(struct tsfs_hot *hot, unsigned cap)
     if (set) {
         atomic_store_explicit(&set->n, 0, memory_order_relaxed);
         set->cap = (uint16_t)cap;
+        set->shared = false;
     }
     return set;
 }
 
-static void init_col(struct hot_col *col, uint16_t slot, uint8_t type, void *data)
+static void init_col(struct hot_col *col, uint16_t slot, uint8_t type, intptr_t at)
 {
-    col->data = data;
+    col->at = at;
     atomic_store_explicit(&col->valid, NULL, memory_order_relaxed);
     col->slot = slot;
     col->type = type;
@@ -137,31 +145,53 @@ static uint32_t next_cap(const struct hot_chunk *last)
     const struct hot_colset *set = atomic_load_explicit(&last->cols, memory_order_relaxed);
     uint64_t room = (uint64_t)last->cap * atomic_load_explicit(&set->n, memory_order_relaxed);
     if ((uint64_t)last->cells * 4 < room)
-        return HOT_CHUNK_FIRST;
-    return last->cap * 2u < HOT_CHUNK_ROWS ? last->cap * 2u : HOT_CHUNK_ROWS;
+        return HOT_CHUNK_AGAIN;
+    uint32_t cap = last->cap * (last->cap == 1 || last->cap >= STAGGER_FROM ? 2u : 4u);
+    return cap < HOT_CHUNK_ROWS ? cap : HOT_CHUNK_ROWS;
 }
 
-static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, const struct hot_shape *shape,
+/* The columns of a new chunk of this size. */
+static struct hot_colset *first_colset(struct tsfs_hot *hot, struct hot_shape *shape, uint32_t cap,
+                                       const struct tsfs_cell *cells, unsigned ncells)
+{
+    struct hot_colset **shared = shape ? &shape->dense[31 - __builtin_clz(cap)] : NULL;
+    if (shared && *shared)
+        return *shared;
+    struct hot_colset *set = new_colset(hot, shape || ncells > 1 ? ncells : 2);
+    if (!set)
+        return NULL;
+    size_t at = array_bytes(cap, sizeof(int64_t));
+    for (unsigned i = 0; i < ncells; i++) {
+        init_col(&set->cols[i], cells[i].slot, cells[i].type, (intptr_t)at);
+        at += array_bytes(cap, tsfs_type_width(cells[i].type));
+        if (shape)
+            atomic_store_explicit(&set->cols[i].next, UINT16_MAX, memory_order_relaxed);
+    }
+    atomic_store_explicit(&set->n, (uint16_t)ncells, memory_order_relaxed);
+    if (shared) {
+        set->shared = true;
+        *shared = set;
+    }
+    return set;
+}
+
+static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, struct hot_shape *shape,
                      const struct tsfs_cell *cells, unsigned ncells, struct hot_chunk **out)
 {
     uint32_t cap = next_cap(last);
     size_t size = array_bytes(cap, sizeof(int64_t));
     for (unsigned i = 0; i < ncells; i++)
         size += array_bytes(cap, tsfs_type_width(cells[i].type));
-    struct hot_colset *set = new_colset(hot, ncells < 2 ? 2 : ncells);
-    struct hot_chunk *chunk = slab_bump_alloc(&hot->heads, sizeof(*chunk), 64);
-    char *arrays = slab_bump_alloc(&hot->bump, size, cap >= STAGGER_FROM ? 64 : 16);
+    struct hot_colset *set = first_colset(hot, shape, cap, cells, ncells);
+    bool small = cap < STAGGER_FROM;
+    struct hot_chunk *chunk = small ? slab_bump_alloc(&hot->bump, sizeof(*chunk) + size, 8)
+                                    : slab_bump_alloc(&hot->heads, sizeof(*chunk), 64);
+    char *arrays = small ? (char *)(chunk + 1) : slab_bump_alloc(&hot->bump, size, 64);
     if (!set || !chunk || !arrays)
         return -ENOMEM; /* what was taken stays with the generation; memory is out anyway */
     memset(chunk, 0, sizeof(*chunk));
     chunk->prev = last;
     chunk->time = (int64_t *)arrays;
-    arrays += array_bytes(cap, sizeof(int64_t));
-    for (unsigned i = 0; i < ncells; i++) {
-        init_col(&set->cols[i], cells[i].slot, cells[i].type, arrays);
-        arrays += array_bytes(cap, tsfs_type_width(cells[i].type));
-    }
-    atomic_store_explicit(&set->n, (uint16_t)ncells, memory_order_relaxed);
     atomic_store_explicit(&chunk->cols, set, memory_order_relaxed);
     chunk->shape = shape;
     chunk->start = last ? last->start + last->cap : 0;
@@ -171,7 +201,7 @@ static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, const struct 
     return 0;
 }
 
-int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape,
+int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape *shape,
                   const struct tsfs_cell *cells, unsigned ncells)
 {
     struct hot_chunk *tail = atomic_load_explicit(&lane->tail, memory_order_relaxed), *next;
@@ -235,7 +265,7 @@ static int add_col(struct tsfs_hot *hot, struct hot_chunk *chunk, uint16_t slot,
             return -ENOMEM;
         for (unsigned i = 0; i < n; i++) {
             const struct hot_col *old = &set->cols[i];
-            init_col(&grown->cols[i], old->slot, old->type, old->data);
+            init_col(&grown->cols[i], old->slot, old->type, old->at);
             atomic_store_explicit(&grown->cols[i].valid,
                                   atomic_load_explicit(&old->valid, memory_order_relaxed),
                                   memory_order_relaxed);
@@ -248,16 +278,40 @@ static int add_col(struct tsfs_hot *hot, struct hot_chunk *chunk, uint16_t slot,
         /* Who still reads the old one sees no row after this change, and all bitmaps of rows before it. */
         atomic_store_explicit(&chunk->cols, set, memory_order_release);
     }
-    init_col(&set->cols[n], slot, type, data);
+    init_col(&set->cols[n], slot, type, (intptr_t)((uintptr_t)data - (uintptr_t)chunk->time));
     atomic_store_explicit(&set->n, (uint16_t)(n + 1), memory_order_release);
     *place = n;
     return 0;
 }
 
-int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row,
+/* Gives a chunk a set of columns of its own. */
+static int own_columns(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t rows)
+{
+    const struct hot_colset *shared = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
+    uint16_t n = atomic_load_explicit(&shared->n, memory_order_relaxed);
+    struct hot_colset *set = new_colset(hot, n < 2 ? 2 : n);
+    if (!set)
+        return -ENOMEM;
+    for (unsigned i = 0; i < n; i++) {
+        init_col(&set->cols[i], shared->cols[i].slot, shared->cols[i].type, shared->cols[i].at);
+        atomic_store_explicit(&set->cols[i].next, (uint16_t)rows, memory_order_relaxed);
+    }
+    atomic_store_explicit(&set->n, n, memory_order_relaxed);
+    /* Who still reads the shared one sees none but rows that have all of its columns. */
+    atomic_store_explicit(&chunk->cols, set, memory_order_release);
+    chunk->dense = false;
+    return 0;
+}
+
+int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t rows, uint32_t row,
                       const struct tsfs_cell *cells, unsigned ncells, uint16_t *places)
 {
     unsigned at = 0; /* cells mostly come in the order of the columns */
+    if (chunk->dense) {
+        int rc = own_columns(hot, chunk, rows);
+        if (rc)
+            return rc;
+    }
     for (unsigned i = 0; i < ncells; i++) {
         struct hot_colset *set = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
         unsigned n = atomic_load_explicit(&set->n, memory_order_relaxed), tried = 0;
@@ -308,7 +362,8 @@ void hot_lane_cut(struct hot_lane *lane, struct hot_chunk *tail, uint32_t rows)
     for (; chunk; chunk = atomic_load_explicit(&chunk->next, memory_order_relaxed)) {
         struct hot_colset *set = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
         uint32_t keep = rows > chunk->start ? rows - chunk->start : 0;
-        for (unsigned i = 0, n = atomic_load_explicit(&set->n, memory_order_relaxed); i < n; i++)
+        for (unsigned i = 0, n = atomic_load_explicit(&set->n, memory_order_relaxed); i < n && !set->shared;
+             i++)
             if (atomic_load_explicit(&set->cols[i].next, memory_order_relaxed) > keep)
                 atomic_store_explicit(&set->cols[i].next, (uint16_t)keep, memory_order_relaxed);
         if (keep == 0)

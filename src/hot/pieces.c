@@ -105,7 +105,7 @@ static int fill_vec(struct build *b, const struct slice *s, const struct hot_col
     if (next <= s->from)
         return 0;
     vec->type = col->type;
-    vec->data = (const char *)col->data + (size_t)s->from * tsfs_type_width(col->type);
+    vec->data = (const char *)hot_col_data(s->chunk, col) + (size_t)s->from * tsfs_type_width(col->type);
     if (next >= s->to && !bits)
         return 0;
     if (next >= s->to && s->full && s->from % 64 == 0) {
@@ -164,7 +164,7 @@ struct target {
 };
 
 static int put_value(struct build *b, struct target *t, uint32_t nrows, uint32_t out,
-                     const struct hot_col *col, uint32_t row)
+                     const struct hot_chunk *chunk, const struct hot_col *col, uint32_t row)
 {
     unsigned width = tsfs_type_width(col->type);
     if (!t->data) {
@@ -174,7 +174,8 @@ static int put_value(struct build *b, struct target *t, uint32_t nrows, uint32_t
         if (!t->data || !t->valid)
             return -ENOMEM;
     }
-    memcpy((char *)t->data + (size_t)out * width, (const char *)col->data + (size_t)row * width, width);
+    memcpy((char *)t->data + (size_t)out * width,
+           (const char *)hot_col_data(chunk, col) + (size_t)row * width, width);
     tsfs_bit_set(t->valid, out);
     return 0;
 }
@@ -213,7 +214,7 @@ static int flush(struct build *b)
             const struct hot_col *col = &set->cols[c];
             if (!snap_wants(b->snap, col->slot) || !has_value(col, ref->row))
                 continue;
-            int rc = put_value(b, &targets[col->slot], nrows, out, col, ref->row);
+            int rc = put_value(b, &targets[col->slot], nrows, out, ref->chunk, col, ref->row);
             if (rc)
                 return rc;
         }

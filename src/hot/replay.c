@@ -284,7 +284,6 @@ static int replay_row(struct parser *in, unsigned series_width, unsigned time_wi
         return rc;
     struct hot_lane *lane = hot_lane_at(hot, hot->replay->series.items[number]);
     in->last_time = (int64_t)((uint64_t)in->last_time + (uint64_t)record_unzigzag(delta));
-    lane->shape = shape;
     return hot_stage_row(hot, lane, shape, in->last_time, hot->batch->cells, n);
 }
 

@@ -72,6 +72,7 @@ static int remember(struct tsfs_hot *hot, uint64_t hash, const struct tsfs_cell 
     shape->index = hot->nshapes;
     shape->n = (uint16_t)n;
     shape->numeric = true;
+    memset(shape->dense, 0, sizeof(shape->dense));
     for (unsigned i = 0; i < n; i++) {
         shape->keys[i] = cell_key(&cells[i]);
         if (cells[i].type != TSFS_BIGINT && cells[i].type != TSFS_DOUBLE)

@@ -310,6 +310,12 @@ void tsfs_hot_snap_free(struct tsfs_hot_snap *snap)
     free(snap);
 }
 
+void tsfs_hot_snap_narrow(struct tsfs_hot_snap *snap, int64_t time_min, int64_t time_max)
+{
+    snap->time_min = time_min;
+    snap->time_max = time_max;
+}
+
 static const struct snap_series *series_at(const struct tsfs_hot_snap *snap, uint32_t i)
 {
     return &snap->series[snap->order ? snap->order[i] : i];

@@ -56,22 +56,26 @@ static char *put_string(struct tsfs_str *column, uint32_t row, bool have_before,
     return bytes;
 }
 
-static char *put_cell(struct hot_col *col, uint32_t row, const struct tsfs_cell *cell, char *bytes)
+static char *put_cell(const struct hot_chunk *chunk, struct hot_col *col, uint32_t row,
+                      const struct tsfs_cell *cell, char *bytes)
 {
+    void *data = hot_col_data(chunk, col);
     if (cell->type == TSFS_BOOLEAN)
-        ((uint8_t *)col->data)[row] = cell->b;
+        ((uint8_t *)data)[row] = cell->b;
     else if (cell->type != TSFS_VARCHAR)
-        ((int64_t *)col->data)[row] = cell->i;
+        ((int64_t *)data)[row] = cell->i;
     else /* with row - 1 among the values: next says that it was settled, valid that it is there */
-        bytes = put_string(col->data, row,
-                           row > 0 && atomic_load_explicit(&col->next, memory_order_relaxed) == row &&
-                               !atomic_load_explicit(&col->valid, memory_order_relaxed),
-                           cell->s, bytes);
+        bytes = put_string(
+            data, row,
+            row > 0 && (chunk->dense || (atomic_load_explicit(&col->next, memory_order_relaxed) == row &&
+                                         !atomic_load_explicit(&col->valid, memory_order_relaxed))),
+            cell->s, bytes);
     return bytes;
 }
 
-static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row,
-                     const struct hot_shape *shape, const struct tsfs_cell *cells, unsigned ncells)
+/* rows = how many the chunk has; row is one of them (some of its cells may be there) or the next. */
+static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t rows, uint32_t row,
+                     struct hot_shape *shape, const struct tsfs_cell *cells, unsigned ncells)
 {
     struct hot_col *cols;
     char *bytes = NULL;
@@ -83,15 +87,11 @@ static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row
     if (chunk->dense && chunk->shape == shape) {
         cols = atomic_load_explicit(&chunk->cols, memory_order_relaxed)->cols;
         if (shape->numeric) {
-            for (unsigned i = 0; i < ncells; i++) {
-                ((int64_t *)cols[i].data)[row] = cells[i].i;
-                atomic_store_explicit(&cols[i].next, (uint16_t)(row + 1), memory_order_release);
-            }
+            for (unsigned i = 0; i < ncells; i++)
+                ((int64_t *)hot_col_data(chunk, &cols[i]))[row] = cells[i].i;
         } else {
-            for (unsigned i = 0; i < ncells; i++) {
-                bytes = put_cell(&cols[i], row, &cells[i], bytes);
-                atomic_store_explicit(&cols[i].next, (uint16_t)(row + 1), memory_order_release);
-            }
+            for (unsigned i = 0; i < ncells; i++)
+                bytes = put_cell(chunk, &cols[i], row, &cells[i], bytes);
             if (bytes)
                 slab_bump_trim(&hot->strings, bytes);
         }
@@ -100,14 +100,14 @@ static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row
     struct hot_batch *batch = hot->batch;
     rc = hot_batch_cells(batch, ncells);
     if (!rc)
-        rc = hot_chunk_prepare(hot, chunk, row, cells, ncells, batch->places);
+        rc = hot_chunk_prepare(hot, chunk, rows, row, cells, ncells, batch->places);
     if (rc)
         return rc;
-    chunk->dense = false;
+    chunk->shape = shape;
     cols = atomic_load_explicit(&chunk->cols, memory_order_relaxed)->cols;
     for (unsigned i = 0; i < ncells; i++) {
         struct hot_col *col = &cols[batch->places[i]];
-        bytes = put_cell(col, row, &cells[i], bytes);
+        bytes = put_cell(chunk, col, row, &cells[i], bytes);
         hot_col_mark(col, row);
     }
     if (bytes)
@@ -115,7 +115,7 @@ static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row
     return 0;
 }
 
-int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_shape *shape, int64_t time,
+int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape *shape, int64_t time,
                   const struct tsfs_cell *cells, unsigned ncells)
 {
     struct hot_batch *batch = hot->batch;
@@ -126,7 +126,8 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_
             /* The last row of this lane has not been published: the cells can go right into it.  Sources that
              * send each measure as a line of its own live on this. */
             struct hot_chunk *last = atomic_load_explicit(&lane->tail, memory_order_relaxed);
-            rc = write_row(hot, last, lane->staged - 1 - last->start, shape, cells, ncells);
+            rc = write_row(hot, last, lane->staged - last->start, lane->staged - 1 - last->start, shape,
+                           cells, ncells);
             if (rc == 0)
                 last->cells += ncells;
             return rc;
@@ -143,7 +144,7 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, const struct hot_
         return rc;
     struct hot_chunk *chunk = atomic_load_explicit(&lane->tail, memory_order_relaxed);
     uint32_t row = lane->staged - chunk->start;
-    rc = write_row(hot, chunk, row, shape, cells, ncells);
+    rc = write_row(hot, chunk, row, row, shape, cells, ncells);
     if (rc)
         return rc;
     chunk->time[row] = time;
@@ -179,12 +180,12 @@ int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint3
     rc = hot_lane_get(hot, series, &lane);
     if (rc)
         return rc;
-    struct hot_shape *shape = lane->shape;
+    const struct hot_chunk *tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
+    struct hot_shape *shape = tail ? tail->shape : NULL;
     if (!shape || !hot_shape_matches(shape, cells, ncells)) {
         rc = hot_shape_find(hot, &cells, &ncells, &shape);
         if (rc)
             return rc;
-        lane->shape = shape;
     }
     rc = hot_log_row(hot, schema, lane, shape, time, cells, ncells, &end);
     if (!rc)
