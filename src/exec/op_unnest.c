@@ -19,6 +19,7 @@ struct unnest_op {
     const struct tsfs_batch *in; /* NULL = ask for the next */
     struct tsfs_vec *arrays;     /* the expressions over it */
     uint32_t *lengths;           /* of each row: of its longest array */
+    bool *empty;                 /* OUTER: the row's one element is no element */
     uint32_t row, at;            /* where to go on: this element of this row */
     uint16_t sel[TSFS_BATCH_ROWS];
     uint32_t elements[TSFS_BATCH_ROWS];
@@ -43,7 +44,8 @@ static int take_input(struct unnest_op *self, struct tsfs_error *err)
     struct tsfs_eval eval = exec_eval(self->op.ctx, &self->input_arena, err);
     self->arrays = TSFS_NEW_ARRAY(&self->input_arena, struct tsfs_vec, plan->unnest.nexprs);
     self->lengths = TSFS_NEW_ARRAY(&self->input_arena, uint32_t, in->nrows);
-    if (self->arrays == NULL || self->lengths == NULL)
+    self->empty = TSFS_NEW_ARRAY(&self->input_arena, bool, in->nrows);
+    if (self->arrays == NULL || self->lengths == NULL || self->empty == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < plan->unnest.nexprs; i++) {
         rc = tsfs_eval_expr(&eval, plan->unnest.exprs[i], in->cols, in->nrows, &self->arrays[i]);
@@ -54,6 +56,11 @@ static int take_input(struct unnest_op *self, struct tsfs_error *err)
             self->lengths[r] = n > self->lengths[r] ? n : self->lengths[r];
         }
     }
+    for (uint32_t r = 0; r < in->nrows && plan->unnest.outer; r++)
+        if (self->lengths[r] == 0) {
+            self->lengths[r] = 1;
+            self->empty[r] = true;
+        }
     self->in = in;
     self->row = self->at = 0;
     return 1;
@@ -96,8 +103,11 @@ static int make_column(struct unnest_op *self, uint32_t col, uint32_t n, struct 
     }
     if (part->expr == plan->unnest.nexprs) {
         for (uint32_t i = 0; i < n; i++)
-            ((int64_t *)room.data)[i] = (int64_t)self->elements[i] + 1;
-        *out = (struct tsfs_vec){.type = type, .data = room.data};
+            tsfs_vec_put_value(&room, type, i,
+                               &(struct tsfs_value){.type = type,
+                                                    .null = self->empty[self->sel[i]],
+                                                    .i = (int64_t)self->elements[i] + 1});
+        *out = tsfs_vec_of_room(type, &room, n);
         return 0;
     }
     const struct tsfs_vec *v = &self->arrays[part->expr];

@@ -164,6 +164,7 @@ static struct tsfs_plan *build_unnest(struct plan_builder *b, const struct tsfs_
         return plan_fail(b, -ENOMEM);
     plan->unnest.exprs = exprs;
     plan->unnest.nexprs = rel->unnest.nexprs;
+    plan->unnest.outer = rel->unnest.outer;
     plan->unnest.nthrough = n;
     plan->unnest.through = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, n);
     plan->unnest.parts = TSFS_NEW_ARRAY(b->arena, struct tsfs_plan_part, rel->ncols - n);

@@ -274,7 +274,7 @@ static int explain_sort(const struct tsfs_plan *plan, const struct tsfs_str *bel
 static int explain_unnest(const struct tsfs_plan *plan, const struct tsfs_str *below, struct tsfs_buf *out)
 {
     bool end = false;
-    int rc = explain_put(out, "Unnest ");
+    int rc = explain_put(out, plan->unnest.outer ? "Unnest or NULL " : "Unnest ");
     for (uint32_t i = 0; i < plan->unnest.nexprs && rc == 0 && !end; i++) {
         rc = explain_list(out, i, plan->unnest.nexprs, &end);
         if (rc == 0 && !end)

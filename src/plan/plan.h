@@ -147,6 +147,7 @@ struct tsfs_plan {
             struct tsfs_expr **through; /* columns of the input that are passed on */
             uint32_t nthrough;
             struct tsfs_plan_part *parts; /* ncols - nthrough of them */
+            bool outer;                   /* a row without elements comes once */
         } unnest;
         struct {
             uint64_t limit, offset;

@@ -72,6 +72,8 @@ struct sql_ast_expr {
     bool has_operand, has_else; /* CASE */
     bool listed;                /* ROW: written where GROUP BY takes it for a list */
     bool all;                   /* QUANTIFIED */
+    bool zoned;                 /* CAST: written AT TIME ZONE 'UTC' */
+    uint32_t length;            /* CAST to varchar(length); 0 = any */
     uint8_t nparts;
     enum tsfs_type type;
     const char *op;
@@ -100,10 +102,12 @@ struct sql_ast_from {
     struct sql_ast_expr **exprs;    /* UNNEST(exprs, ...), for each row of left unless that is NULL */
     uint32_t nexprs;
     bool ordinality;
+    bool outer; /* UNNEST: LEFT JOIN, a row without elements stays */
     uint32_t ncolumns;
     uint16_t height; /* of the joins below, 1 for a leaf */
     /* JOIN: ON or USING or neither (CROSS JOIN, comma) */
     enum tsfs_join join;
+    bool natural; /* USING what both sides have */
     struct sql_ast_from *left, *right;
     struct sql_ast_expr *on;
     struct sql_ast_expr **using_names; /* SQL_AST_NAMEs of one part */

@@ -112,6 +112,7 @@ struct tsfs_bound {
             struct tsfs_expr **exprs;
             uint32_t nexprs;
             bool ordinality;
+            bool outer; /* a row without elements stays, with NULLs */
         } unnest;
         struct {
             enum tsfs_join kind;

@@ -276,6 +276,21 @@ static struct tsfs_expr *instant(struct binder *b, const struct sql_ast_expr *as
     return e;
 }
 
+/* current_timestamp(3): to so many digits of the second. */
+static bool cut_digits(struct binder *b, const struct sql_ast_expr *digits, struct tsfs_expr *e)
+{
+    int64_t unit = 1;
+    if (digits->integer < 0 || digits->integer > 12)
+        return bind_fail(b, digits->line, digits->column,
+                         "the digits of the second must be between 0 and 12, not %lld",
+                         (long long)digits->integer);
+    for (int64_t i = digits->integer; i < 9; i++)
+        unit *= 10;
+    int64_t rest = e->value.i % unit;
+    e->value.i -= rest < 0 ? rest + unit : rest;
+    return true;
+}
+
 static struct tsfs_expr *bind_coalesce(struct binder *b, struct bind_select *s,
                                        const struct sql_ast_expr *ast)
 {
@@ -461,7 +476,8 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
                               : is_named(call->name, "current_time") || is_named(call->name, "localtime")
                                   ? TSFS_TIME
                                   : TSFS_TIMESTAMP;
-        return instant(b, ast, type);
+        struct tsfs_expr *e = instant(b, ast, type);
+        return e == NULL || ast->nargs == 0 || cut_digits(b, ast->args[0], e) ? e : NULL;
     }
     uint32_t n;
     if (is_named(call->name, "grouping"))

@@ -589,6 +589,8 @@ static struct tsfs_expr *bind_subscript(struct binder *b, struct bind_select *s,
     for (uint32_t i = 0; i < 2; i++)
         if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
             return NULL;
+    if (tsfs_type_kind(args[0]->type) == TSFS_KIND_ROW)
+        return bind_numbered_field(b, s, ast, args[0], args[1]);
     return bind_apply(b, s, TSFS_STR("[]"), ast, args, 2);
 }
 
@@ -597,6 +599,36 @@ static struct tsfs_expr *bind_integer(struct binder *b, const struct sql_ast_exp
     bool small = ast->integer >= INT32_MIN && ast->integer <= INT32_MAX;
     return bind_literal(b, (struct tsfs_value){.type = small ? TSFS_INTEGER : TSFS_BIGINT, .i = ast->integer},
                         ast);
+}
+
+static struct tsfs_expr *bind_cast(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                   struct tsfs_expr *e)
+{
+    if (ast->zoned && e->type != TSFS_TIMESTAMP && e->type != TSFS_UNKNOWN) {
+        bind_fail(b, ast->line, ast->column, "AT TIME ZONE takes a timestamp, not %s",
+                  tsfs_type_name(e->type));
+        return NULL;
+    }
+    if (ast->length == 0)
+        return cast_to(b, s, ast, e, ast->try_cast);
+    /* Cut texts short; what is no text must fit, and only a look at each could tell. */
+    if (e->type != TSFS_VARCHAR && e->type != TSFS_UNKNOWN) {
+        bind_fail(b, ast->line, ast->column,
+                  "cannot cast %s to a varchar of limited length: write CAST(x AS varchar)",
+                  tsfs_type_name(e->type));
+        return NULL;
+    }
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 3);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    args[0] = cast_to(b, s, ast, e, ast->try_cast);
+    args[1] = bind_literal(b, (struct tsfs_value){.type = TSFS_BIGINT, .i = 1}, ast);
+    args[2] = bind_literal(b, (struct tsfs_value){.type = TSFS_BIGINT, .i = ast->length}, ast);
+    return args[0] == NULL || args[1] == NULL || args[2] == NULL
+               ? NULL
+               : bind_apply(b, s, TSFS_STR("substr"), ast, args, 3);
 }
 
 struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
@@ -637,7 +669,7 @@ struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struc
         s->lazy += ast->try_cast;
         e = bind_expr(b, s, ast->args[0]);
         s->lazy -= ast->try_cast;
-        return e == NULL ? NULL : cast_to(b, s, ast, e, ast->try_cast);
+        return e == NULL ? NULL : bind_cast(b, s, ast, e);
     case SQL_AST_EXTRACT: return bind_extract(b, s, ast);
     case SQL_AST_SUBQUERY:
     case SQL_AST_EXISTS: return bind_subquery(b, s, ast);

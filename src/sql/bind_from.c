@@ -246,13 +246,51 @@ static bool bind_using(struct binder *b, const struct sql_ast_from *from, struct
     return *on != NULL || bind_fail_memory(b);
 }
 
+/* NATURAL JOIN: join becomes one that uses the names that both sides have, in the order of the left's. */
+static bool use_common_names(struct binder *b, const struct bind_scope *left, const struct bind_scope *right,
+                             struct sql_ast_from *join)
+{
+    join->using_names = TSFS_NEW_ARRAY(b->arena, struct sql_ast_expr *, left->ncols);
+    if (join->using_names == NULL)
+        return bind_fail_memory(b);
+    for (uint32_t i = 0; i < left->ncols; i++) {
+        bool common = false;
+        if (left->cols[i].hidden)
+            continue;
+        for (uint32_t k = 0; k < right->ncols && !common; k++)
+            common = !right->cols[k].hidden && tsfs_str_eq(left->cols[i].name, right->cols[k].name);
+        if (!common)
+            continue;
+        struct sql_ast_expr *name = TSFS_NEW(b->arena, struct sql_ast_expr);
+        if (name == NULL || (name->parts = TSFS_NEW_ARRAY(b->arena, struct tsfs_str, 1)) == NULL)
+            return bind_fail_memory(b);
+        name->kind = SQL_AST_NAME;
+        name->line = join->line;
+        name->column = join->column;
+        name->nparts = 1;
+        name->parts[0] = left->cols[i].name;
+        join->using_names[join->nusing++] = name;
+    }
+    return join->nusing > 0 ||
+           bind_fail(b, join->line, join->column,
+                     "%.*s and %.*s have no column name in common for NATURAL JOIN: write CROSS JOIN or ON",
+                     BIND_NAME(left->what), BIND_NAME(right->what));
+}
+
 static bool bind_item(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope);
 
 static bool bind_join(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope)
 {
     struct bind_scope left = {0}, right = {0};
+    struct sql_ast_from natural;
     if (!bind_item(b, from->left, &left) || !bind_item(b, from->right, &right))
         return false;
+    if (from->natural) {
+        natural = *from;
+        if (!use_common_names(b, &left, &right, &natural))
+            return false;
+        from = &natural;
+    }
     uint64_t ncols = (uint64_t)left.rel->ncols + right.rel->ncols;
     if (ncols > 16u * TSFS_SQL_COLUMNS_MAX)
         return bind_fail(b, from->line, from->column, "the tables of FROM have more than %u columns",

@@ -69,8 +69,8 @@ static struct tsfs_expr *call_entry(struct binder *b, struct bind_select *s, con
     return bind_fold(b, s, e);
 }
 
-static struct tsfs_expr *make_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
-                                  struct tsfs_expr **args, const struct tsfs_str *names, uint32_t n)
+struct tsfs_expr *bind_make_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                struct tsfs_expr **args, const struct tsfs_str *names, uint32_t n)
 {
     enum tsfs_type *types = TSFS_NEW_ARRAY(b->arena, enum tsfs_type, n);
     if (types == NULL) {
@@ -96,7 +96,7 @@ struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct
     for (uint32_t i = 0; i < ast->nargs; i++)
         if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
             return NULL;
-    return make_row(b, s, ast, args, NULL, ast->nargs);
+    return bind_make_row(b, s, ast, args, NULL, ast->nargs);
 }
 
 /* The number of a row's field, UINT32_MAX = none of that name, or several. */
@@ -115,6 +115,29 @@ static uint32_t find_field(enum tsfs_type row, struct tsfs_str name)
             return found;
     }
     return UINT32_MAX;
+}
+
+/* Field `field`, counted from 0, of the row e. */
+static struct tsfs_expr *take_field(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                    struct tsfs_expr *e, uint32_t field)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+    struct tsfs_expr *number =
+        tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_BIGINT, .i = field}, e);
+    if (args == NULL || number == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    args[0] = e;
+    args[1] = number;
+    enum tsfs_type type = tsfs_type_field(e->type, field);
+    if (type == TSFS_UNKNOWN) {
+        e = tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, e);
+        if (e == NULL)
+            bind_fail_memory(b);
+        return e;
+    }
+    return call_entry(b, s, ".", at, type, args, 2);
 }
 
 struct tsfs_expr *bind_field(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
@@ -136,23 +159,24 @@ struct tsfs_expr *bind_field(struct binder *b, struct bind_select *s, const stru
                   BIND_NAME(name), sql_nearest_hint(&near, hint));
         return NULL;
     }
-    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
-    struct tsfs_expr *number =
-        tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_BIGINT, .i = field}, e);
-    if (args == NULL || number == NULL) {
-        bind_fail_memory(b);
+    return take_field(b, s, at, e, field);
+}
+
+struct tsfs_expr *bind_numbered_field(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                      struct tsfs_expr *e, const struct tsfs_expr *number)
+{
+    uint32_t n = tsfs_type_nfields(e->type);
+    if (number->kind != TSFS_EXPR_LITERAL || number->value.null ||
+        (number->type != TSFS_INTEGER && number->type != TSFS_BIGINT)) {
+        bind_fail(b, number->line, number->column, "the number of a row's field must be an integer constant");
         return NULL;
     }
-    args[0] = e;
-    args[1] = number;
-    enum tsfs_type type = tsfs_type_field(e->type, field);
-    if (type == TSFS_UNKNOWN) {
-        e = tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_UNKNOWN, .null = true}, e);
-        if (e == NULL)
-            bind_fail_memory(b);
-        return e;
+    if (number->value.i < 1 || number->value.i > n) {
+        bind_fail(b, number->line, number->column, "%.80s has no field number %lld: they are 1 to %u",
+                  tsfs_type_name(e->type), (long long)number->value.i, n);
+        return NULL;
     }
-    return call_entry(b, s, ".", at, type, args, 2);
+    return take_field(b, s, at, e, (uint32_t)number->value.i - 1);
 }
 
 struct tsfs_expr *bind_fields(struct binder *b, struct bind_select *s, const struct sql_ast_expr *name,
@@ -191,7 +215,7 @@ static struct tsfs_expr *bind_point(struct binder *b, struct bind_select *s, con
     args[1] = param(b, name, p->slot + 1, p->type);
     if (args[0] == NULL || args[1] == NULL)
         return NULL;
-    return bind_fields(b, s, name, 1, make_row(b, s, name, args, names, 2));
+    return bind_fields(b, s, name, 1, bind_make_row(b, s, name, args, names, 2));
 }
 
 struct tsfs_expr *bind_param(struct binder *b, struct bind_select *s, const struct sql_ast_expr *name,

@@ -188,6 +188,12 @@ bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, stru
 struct tsfs_expr *bind_array(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* e's field; e must be a row. */
+/* ROW(args), its fields called names unless that is NULL. */
+struct tsfs_expr *bind_make_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                struct tsfs_expr **args, const struct tsfs_str *names, uint32_t n);
+/* e[number] of a row. */
+struct tsfs_expr *bind_numbered_field(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                      struct tsfs_expr *e, const struct tsfs_expr *number);
 struct tsfs_expr *bind_field(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
                              struct tsfs_expr *e, struct tsfs_str name);
 /* e.a.b for parts [from, nparts) of a name; e may be NULL. */

@@ -5,8 +5,8 @@
  * stands in that select.  The subquery's node carries, as its arguments, what the params are there.
  *
  * EXISTS and scalar subqueries are nodes of their own.  x IN (query) without params is IN over the list of
- * the query's values.  All else (a comparison with ANY or ALL, IN with params) goes by aggregates over the
- * query:
+ * the query's values, unless they are arrays or rows, (a, b) IN (query) among them.  All else (a comparison
+ * with ANY or ALL, IN with params) goes by aggregates over the query:
  *
  *     x < ANY (q)    n > 0 AND (x < max OR (n > c AND NULL))
  *     x < ALL (q)    n = 0 OR (x < min AND (n = c OR NULL))
@@ -189,6 +189,9 @@ static struct tsfs_bound *summarize(struct binder *b, struct bind_select *s, con
         if (aggs[i].args == NULL)
             return (bind_fail_memory(b), NULL);
         aggs[i].args[0] = star ? NULL : y;
+        if (i == AGG_VALUES && equal_to != NULL && tsfs_type_is_nested(rel->cols[0].type) &&
+            (aggs[i].args[0] = bind_compare(b, s, "=", at, y, equal_to)) == NULL)
+            return NULL; /* a NULL inside makes it unknown too whether a value is equal */
         if (!bind_aggregate_call(b, s, tsfs_str_from(star ? "count" : names[i]), at, NULL, &aggs[i], &type))
             return NULL;
         exprs[i] = tsfs_expr_column(b->arena, i, type, &pos);
@@ -279,6 +282,31 @@ static struct tsfs_expr *by_extremes(const struct quantified *c, const char *op,
                 either(c, hit, both(c, compare(c, ">", rows, values), unknown(c))));
 }
 
+/* What (a, b) is compared with: the rows of rel in one column. */
+static const struct tsfs_bound *as_rows(struct binder *b, const struct tsfs_bound *rel,
+                                        const struct sql_ast_expr *at)
+{
+    struct tsfs_bound *out = bind_new_bound(b, TSFS_BOUND_SELECT, 1);
+    struct tsfs_expr **fields = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, rel->ncols);
+    struct tsfs_expr **exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 1);
+    struct tsfs_expr pos = {.line = at->line, .column = at->column};
+    struct bind_select s = {0};
+    if (out == NULL || fields == NULL || exprs == NULL)
+        return b->rc != 0 ? NULL : (bind_fail_memory(b), NULL);
+    for (uint32_t i = 0; i < rel->ncols; i++)
+        if ((fields[i] = tsfs_expr_column(b->arena, i, rel->cols[i].type, &pos)) == NULL)
+            return (bind_fail_memory(b), NULL);
+    if ((exprs[0] = bind_make_row(b, &s, at, fields, NULL, rel->ncols)) == NULL ||
+        (out->cols[0].name = bind_column_name(b, 0)).ptr == NULL)
+        return NULL;
+    out->cols[0].type = exprs[0]->type;
+    out->depth = rel->depth + 1;
+    out->select.from = rel;
+    out->select.limit = UINT64_MAX;
+    out->select.exprs = exprs;
+    return bind_depth(b, out->depth, at->line, at->column) ? out : NULL;
+}
+
 /* x op ANY (query), x op ALL (query), x IN (query); `negated` is the caller's. */
 static struct tsfs_expr *bind_quantified(struct binder *b, struct bind_select *s,
                                          const struct sql_ast_expr *ast)
@@ -290,6 +318,15 @@ static struct tsfs_expr *bind_quantified(struct binder *b, struct bind_select *s
     struct tsfs_expr *x = bind_expr(b, s, ast->args[0]);
     const struct tsfs_bound *rel = x == NULL ? NULL : bind_inner(b, s, &frame, ast->query);
     enum tsfs_type type;
+    if (rel != NULL && rel->ncols > 1 && tsfs_type_kind(x->type) == TSFS_KIND_ROW) {
+        if (tsfs_type_nfields(x->type) != rel->ncols) {
+            bind_fail(b, ast->line, ast->column,
+                      "the row has %u fields, the subquery that it is compared with %u columns",
+                      tsfs_type_nfields(x->type), rel->ncols);
+            return NULL;
+        }
+        rel = as_rows(b, rel, ast);
+    }
     if (rel == NULL || !one_column(b, rel, ast, "a subquery that is compared with"))
         return NULL;
     if (!bind_unify(x->type, rel->cols[0].type, &type)) {
@@ -303,7 +340,7 @@ static struct tsfs_expr *bind_quantified(struct binder *b, struct bind_select *s
     bool membership = (equal && !all) || (differ && all); /* IN, NOT IN */
     struct quantified c = {.b = b, .s = s, .at = ast, .x = x, .frame = &frame};
     struct tsfs_expr *e;
-    if (membership && frame.n == 0) {
+    if (membership && frame.n == 0 && !tsfs_type_is_nested(type)) {
         struct tsfs_subquery *q = new_subquery(b, TSFS_SUBQUERY_LIST, rel, &frame, ast);
         e = q == NULL ? NULL : bind_new(b, TSFS_EXPR_IN, TSFS_BOOLEAN, ast, 2);
         if (e == NULL)

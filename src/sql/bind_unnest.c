@@ -73,6 +73,7 @@ const struct tsfs_bound *bind_unnest(struct binder *b, const struct sql_ast_from
     rel->kind = TSFS_BOUND_UNNEST;
     rel->unnest.from = left;
     rel->unnest.ordinality = from->ordinality;
+    rel->unnest.outer = from->outer;
     rel->depth = left == NULL ? 1 : left->depth + 1;
     if (rel->depth > TSFS_SQL_DEPTH_MAX) {
         bind_fail(b, from->line, from->column, "queries build on one another deeper than %d levels here",

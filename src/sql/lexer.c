@@ -259,6 +259,92 @@ static int quoted(struct sql_lexer *lx, struct sql_token *tok, char quote)
     return 0;
 }
 
+static int hex_digit(int c)
+{
+    return is_digit(c)            ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* What follows an escape character, up to `digits` hexadecimal digits; false: it is no code point. */
+static bool code_point(struct tsfs_str s, size_t at, unsigned digits, uint32_t *cp)
+{
+    *cp = 0;
+    for (unsigned i = 0; i < digits; i++) {
+        int d = at + i < s.len ? hex_digit((unsigned char)s.ptr[at + i]) : -1;
+        if (d < 0)
+            return false;
+        *cp = *cp * 16 + (uint32_t)d;
+    }
+    return *cp <= 0x10ffff && (*cp < 0xd800 || *cp > 0xdfff) && *cp != 0;
+}
+
+/* U&'..': \\1234 and \\+123456 are characters by their code point, the escape character doubled is itself. */
+static int unescape(struct sql_lexer *lx, struct sql_token *tok, char escape)
+{
+    char *copy = tsfs_arena_alloc(lx->arena, tok->text.len + 1);
+    size_t n = 0;
+    if (copy == NULL)
+        return tsfs_error_set(lx->err, -ENOMEM, "out of memory for the statement");
+    for (size_t i = 0; i < tok->text.len;) {
+        char c = tok->text.ptr[i++];
+        if (c != escape) {
+            copy[n++] = c;
+            continue;
+        }
+        if (i < tok->text.len && tok->text.ptr[i] == escape) {
+            copy[n++] = escape;
+            i++;
+            continue;
+        }
+        bool wide = i < tok->text.len && tok->text.ptr[i] == '+';
+        uint32_t cp;
+        if (!code_point(tok->text, i + wide, wide ? 6 : 4, &cp))
+            return fail(lx, tok, false,
+                        "behind the escape character of U&'' there must be 4 hexadecimal digits of a code "
+                        "point, or + and 6 of them");
+        i += wide ? 7 : 4;
+        n += tsfs_utf8_encode(cp, copy + n); /* never longer than what stood there */
+    }
+    tok->text = (struct tsfs_str){copy, n};
+    return 0;
+}
+
+static int skip(struct sql_lexer *lx);
+
+/* [UESCAPE 'c'] behind U&'..', which is put together then. */
+static int unicode(struct sql_lexer *lx, struct sql_token *tok)
+{
+    struct sql_lexer before = *lx;
+    struct sql_token escape = {0};
+    char c = '\\';
+    int rc = skip(lx);
+    if (rc != 0)
+        return rc;
+    locate(lx, lx->pos, &escape.line, &escape.column);
+    struct tsfs_str rest = {lx->text.ptr + lx->pos, lx->text.len - lx->pos < 7 ? 0 : 7};
+    if (!sql_same_word(rest, TSFS_STR("uescape"))) {
+        *lx = before;
+        return unescape(lx, tok, c);
+    }
+    lx->pos += 7;
+    if ((rc = skip(lx)) != 0)
+        return rc;
+    if (at(lx, lx->pos) != '\'')
+        return fail(lx, &escape, lx->pos == lx->text.len, "expected a character such as '!' after UESCAPE");
+    if ((rc = quoted(lx, &escape, '\'')) != 0)
+        return rc;
+    c = escape.text.len == 1 ? escape.text.ptr[0] : '\0';
+    if (c <= ' ' || c == '+' || c == '\'' || c == '"' || c >= 0x7f || hex_digit(c) >= 0)
+        return fail(
+            lx, &escape, false,
+            "the character after UESCAPE must be a single one, and no digit, letter of a to f, +, quote or "
+            "blank");
+    tok->to = lx->pos;
+    return unescape(lx, tok, c);
+}
+
 static int bad_unit(struct sql_lexer *lx, struct sql_token *tok, struct tsfs_str number, struct tsfs_str unit,
                     int rc)
 {
@@ -273,12 +359,55 @@ static int bad_unit(struct sql_lexer *lx, struct sql_token *tok, struct tsfs_str
                              w, unit.ptr);
 }
 
+/* 0x1F, 0o17, 0b101, with or without _ between digits: as a decimal number. */
+static int based(struct sql_lexer *lx, struct sql_token *tok, int base)
+{
+    uint64_t n = 0;
+    size_t i = lx->pos + 2;
+    for (int c; (c = at(lx, i)) >= 0; i++) {
+        if (c == '_' && hex_digit(at(lx, i + 1)) >= 0)
+            continue;
+        int d = hex_digit(c);
+        if (d < 0 || d >= base)
+            break;
+        if (__builtin_mul_overflow(n, (uint64_t)base, &n) || __builtin_add_overflow(n, (uint64_t)d, &n) ||
+            n > INT64_MAX)
+            return fail(lx, tok, false, "this integer does not fit into 64 bits");
+    }
+    if (i == lx->pos + 2 || is_letter(at(lx, i)) || is_digit(at(lx, i)))
+        return fail(lx, tok, i == lx->text.len, "expected digits of this base only");
+    char *text = tsfs_arena_printf(lx->arena, "%llu", (unsigned long long)n);
+    if (text == NULL)
+        return tsfs_error_set(lx->err, -ENOMEM, "out of memory for the statement");
+    lx->pos = tok->to = i;
+    tok->kind = SQL_TOK_INTEGER;
+    tok->text = tsfs_str_from(text);
+    return 0;
+}
+
+/* 1_000_000 without its _. */
+static int without_underscores(struct sql_lexer *lx, struct sql_token *tok)
+{
+    char *copy = tsfs_arena_alloc(lx->arena, tok->text.len);
+    size_t n = 0;
+    if (copy == NULL)
+        return tsfs_error_set(lx->err, -ENOMEM, "out of memory for the statement");
+    for (size_t i = 0; i < tok->text.len; i++)
+        if (tok->text.ptr[i] != '_')
+            copy[n++] = tok->text.ptr[i];
+    tok->text = (struct tsfs_str){copy, n};
+    return 0;
+}
+
 static int number(struct sql_lexer *lx, struct sql_token *tok)
 {
     size_t i = lx->pos;
-    bool whole = true;
-    while (is_digit(at(lx, i)))
-        i++;
+    bool whole = true, underscores = false;
+    int base = at(lx, i) != '0' ? 0 : (at(lx, i + 1) | 0x20);
+    if (base == 'x' || base == 'o' || base == 'b')
+        return based(lx, tok, base == 'x' ? 16 : base == 'o' ? 8 : 2);
+    for (; is_digit(at(lx, i)) || (i > lx->pos && at(lx, i) == '_' && is_digit(at(lx, i + 1))); i++)
+        underscores |= at(lx, i) == '_';
     if (at(lx, i) == '.') {
         whole = false;
         i++;
@@ -303,6 +432,11 @@ static int number(struct sql_lexer *lx, struct sql_token *tok)
         i++;
     lx->pos = tok->to = i;
     tok->text = (struct tsfs_str){lx->text.ptr + tok->from, mantissa - tok->from};
+    if (underscores) {
+        int rc = without_underscores(lx, tok);
+        if (rc != 0)
+            return rc;
+    }
     if (i > unit) {
         struct tsfs_str name = {lx->text.ptr + unit, i - unit};
         tok->kind = SQL_TOK_DURATION;
@@ -321,9 +455,28 @@ static int unexpected(struct sql_lexer *lx, struct sql_token *tok)
     uint32_t cp = 0;
     unsigned n = tsfs_utf8_decode((struct tsfs_str){lx->text.ptr + lx->pos, lx->text.len - lx->pos}, &cp);
     lx->cut_short = (cp == '!' || cp == '|' || cp == ':' || cp == '@') && lx->pos + n == lx->text.len;
+    static const struct {
+        char c;
+        const char *hint;
+    } hints[] = {
+        {'`', ": names go into double quotes"},
+        {'&', ": write bitwise_and(a, b)"},
+        {'|', ": write || to join texts, OR, or bitwise_or(a, b)"},
+        {'^', ": write power(a, b) or bitwise_xor(a, b)"},
+        {'~', ": write regexp_like(s, p) or bitwise_not(a)"},
+        {'!', ": write NOT or <>"},
+        {'#', ": comments begin with --"},
+        {'$', ": names with it go into double quotes, and there are no parameters"},
+        {'{', ": arrays are ARRAY[..], rows ROW(..)"},
+        {'\\', ": strings are '..' with quotes doubled"},
+    };
+    const char *hint = "";
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        if (cp == (uint32_t)hints[i].c)
+            hint = hints[i].hint;
     if (cp > 0x20 && cp < 0x7f)
-        return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column, "unexpected character \"%c\"",
-                                 (char)cp);
+        return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column, "unexpected character \"%c\"%s",
+                                 (char)cp, hint);
     return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column, "unexpected character U+%04X",
                              (unsigned)cp);
 }
@@ -369,6 +522,15 @@ int sql_lexer_next(struct sql_lexer *lx, struct sql_token *tok)
         tok->kind = SQL_TOK_END;
         return 0;
     }
+    if ((c == 'U' || c == 'u') && d == '&' && (at(lx, lx->pos + 2) == '\'' || at(lx, lx->pos + 2) == '"')) {
+        lx->pos += 2;
+        tok->kind = at(lx, lx->pos) == '"' ? SQL_TOK_QUOTED : SQL_TOK_STRING;
+        rc = quoted(lx, tok, (char)at(lx, lx->pos));
+        return rc != 0 ? rc : unicode(lx, tok);
+    }
+    if ((c == 'X' || c == 'x') && d == '\'')
+        return fail(lx, tok, false,
+                    "X'..' is a binary string, and tsfs has no type for it: write the text itself");
     if (is_letter(c))
         return word(lx, tok);
     if (is_digit(c) || (c == '.' && is_digit(d)))

@@ -380,6 +380,19 @@ static struct sql_ast_select *select_all(struct sql_parser *p, struct sql_ast_qu
     return s;
 }
 
+/* TABLE t is SELECT * FROM t. */
+static struct sql_ast_select *parse_table(struct sql_parser *p)
+{
+    struct sql_token at = p->tok;
+    struct sql_ast_select *s = select_all(p, NULL, &at);
+    if (s == NULL || !sql_advance(p))
+        return NULL;
+    s->from->kind = SQL_AST_TABLE;
+    s->from->line = p->tok.line;
+    s->from->column = p->tok.column;
+    return sql_parse_table_name(p, &s->from->database, &s->from->name) ? s : NULL;
+}
+
 /* VALUES row, ..: a row is an expression or (a, b). */
 static struct sql_ast_values *parse_values(struct sql_parser *p)
 {
@@ -404,7 +417,7 @@ static struct sql_ast_values *parse_values(struct sql_parser *p)
         p->rows = false;
         if (e == NULL)
             return NULL;
-        if (e->kind == SQL_AST_ROW && e->listed) {
+        if (e->kind == SQL_AST_ROW) {
             for (uint32_t i = 0; i < e->nargs; i++)
                 if (!sql_add_expr(p, &row, e->args[i]))
                     return NULL;
@@ -447,6 +460,8 @@ static struct sql_ast_query *parse_operand(struct sql_parser *p, bool *nested, s
         return NULL;
     if (sql_is(p, SQL_KW_VALUES))
         return (q->values = parse_values(p)) != NULL ? q : NULL;
+    if (sql_is(p, SQL_KW_TABLE))
+        return (q->select = parse_table(p)) != NULL ? q : NULL;
     return (q->select = parse_select(p)) != NULL ? q : NULL;
 }
 

@@ -69,8 +69,8 @@ bool sql_add_expr(struct sql_parser *p, struct sql_list *list, struct sql_ast_ex
 
 bool sql_starts_query(const struct sql_token *tok)
 {
-    return tok->kind == SQL_TOK_WORD &&
-           (tok->keyword == SQL_KW_SELECT || tok->keyword == SQL_KW_WITH || tok->keyword == SQL_KW_VALUES);
+    return tok->kind == SQL_TOK_WORD && (tok->keyword == SQL_KW_SELECT || tok->keyword == SQL_KW_WITH ||
+                                         tok->keyword == SQL_KW_VALUES || tok->keyword == SQL_KW_TABLE);
 }
 
 static struct sql_ast_expr *parse_unary(struct sql_parser *p)

@@ -2,7 +2,7 @@
  *
  *     from := item { "," item }        item := primary { join }
  *     join := CROSS JOIN primary | [INNER | LEFT | RIGHT | FULL [OUTER]] JOIN item { ON condition | USING
- * (..) }
+ * (..) } | NATURAL .. JOIN primary
  *
  * Joins group to the left and bind tighter than the comma; parentheses may hold a join.  A parenthesis may as
  * well hold a query, and "((" does not tell which: the inner one is read first, and what follows it decides.
@@ -171,18 +171,19 @@ static struct sql_ast_from *parse_unnest(struct sql_parser *p, struct sql_ast_fr
     return parse_name_and_columns(p, from) ? from : NULL;
 }
 
-/* [INNER] JOIN UNNEST(..) ON true is CROSS JOIN. */
+/* [INNER] JOIN UNNEST(..) ON true is CROSS JOIN; LEFT JOIN keeps rows that have no elements. */
 static struct sql_ast_from *join_unnest(struct sql_parser *p, struct sql_ast_from *left, bool cross,
-                                        bool outer)
+                                        enum tsfs_join kind)
 {
     struct sql_token at = p->tok;
-    if (outer) {
-        sql_fail_unsupported(p, &at, "an outer join with UNNEST");
+    if (kind != TSFS_JOIN_INNER && kind != TSFS_JOIN_LEFT) {
+        sql_fail_unsupported(p, &at, "RIGHT and FULL JOIN with UNNEST");
         return NULL;
     }
     struct sql_ast_from *from = parse_unnest(p, left);
     if (from == NULL || cross)
         return from;
+    from->outer = kind == TSFS_JOIN_LEFT;
     if (!sql_expect(p, SQL_KW_ON, "ON"))
         return NULL;
     if (!sql_is(p, SQL_KW_TRUE)) {
@@ -283,9 +284,12 @@ static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_fro
     while (left != NULL) {
         struct sql_token at = p->tok;
         enum tsfs_join kind = TSFS_JOIN_INNER;
-        bool cross = false, outer = false, found;
+        bool cross = false, outer = false, natural, found;
+        if (!sql_accept(p, SQL_KW_NATURAL, &natural))
+            return NULL;
+        if (natural)
+            at = p->tok;
         switch (at.kind == SQL_TOK_WORD ? at.keyword : SQL_KW_NONE) {
-        case SQL_KW_NATURAL: sql_fail_unsupported(p, &at, "NATURAL JOIN: write USING"); return NULL;
         case SQL_KW_TABLESAMPLE: sql_fail_unsupported(p, &at, "TABLESAMPLE"); return NULL;
         case SQL_KW_CROSS: cross = true; break;
         case SQL_KW_LEFT:
@@ -302,7 +306,15 @@ static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_fro
             break;
         case SQL_KW_INNER:
         case SQL_KW_JOIN: break;
-        default: return left;
+        default:
+            if (!natural)
+                return left;
+            sql_fail_expected(p, "JOIN, INNER, LEFT, RIGHT or FULL after NATURAL");
+            return NULL;
+        }
+        if (natural && cross) {
+            sql_fail_expected(p, "JOIN, INNER, LEFT, RIGHT or FULL after NATURAL");
+            return NULL;
         }
         if (at.keyword != SQL_KW_JOIN && !sql_advance(p))
             return NULL;
@@ -310,8 +322,8 @@ static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_fro
             return NULL;
         if (!sql_expect(p, SQL_KW_JOIN, outer ? "OUTER or JOIN" : "JOIN"))
             return NULL;
-        if (sql_is(p, SQL_KW_UNNEST)) {
-            if ((left = join_unnest(p, left, cross, outer)) == NULL)
+        if (sql_is(p, SQL_KW_UNNEST) && !natural) {
+            if ((left = join_unnest(p, left, cross, kind)) == NULL)
                 return NULL;
             continue;
         }
@@ -319,15 +331,17 @@ static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_fro
         if (right == NULL)
             return NULL;
         /* "a JOIN b JOIN c ON .. ON ..": the inner pair first. */
-        if (!cross && !sql_is(p, SQL_KW_ON) && !sql_is(p, SQL_KW_USING) && p->tok.kind == SQL_TOK_WORD) {
+        if (!cross && !natural && !sql_is(p, SQL_KW_ON) && !sql_is(p, SQL_KW_USING) &&
+            p->tok.kind == SQL_TOK_WORD) {
             if (!sql_enter(p))
                 return NULL;
             right = parse_joins(p, right);
             sql_leave(p);
         }
         left = new_join(p, kind, &at, left, right);
-        if (left == NULL || (!cross && !parse_condition(p, left)))
+        if (left == NULL || (!cross && !natural && !parse_condition(p, left)))
             return NULL;
+        left->natural = natural;
     }
     return left;
 }

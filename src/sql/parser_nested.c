@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/limits.h"
+#include "base/num.h"
 #include "sql/names.h"
 #include "sql/parser_priv.h"
 
@@ -76,8 +77,67 @@ static bool parse_nested_type(struct sql_parser *p, enum tsfs_type *out)
     return ok;
 }
 
-/* A type after AS: one word, or "double precision", "interval day to second", or a nested type. */
+/* What other systems call a type that tsfs has, or has something like. */
+static const char *other_name(struct tsfs_str name)
+{
+    static const struct {
+        const char *name, *hint;
+    } others[] = {
+        {"decimal", " (tsfs has double)"},
+        {"numeric", " (tsfs has double)"},
+        {"real", " (tsfs has double)"},
+        {"float", " (tsfs has double)"},
+        {"float64", " (tsfs has double)"},
+        {"smallint", " (tsfs has integer and bigint)"},
+        {"tinyint", " (tsfs has integer and bigint)"},
+        {"int64", " (tsfs has bigint)"},
+        {"signed", " (tsfs has bigint)"},
+        {"unsigned", " (tsfs has bigint)"},
+        {"char", " (tsfs has varchar)"},
+        {"text", " (tsfs has varchar)"},
+        {"string", " (tsfs has varchar)"},
+        {"character", " (tsfs has varchar)"},
+        {"datetime", " (tsfs has timestamp)"},
+        {"timestamptz", " (tsfs has timestamp, always UTC)"},
+        {"json", " (tsfs has rows and arrays)"},
+        {"map", " (tsfs has rows and arrays)"},
+        {"varbinary", " (tsfs has varchar)"},
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (sql_same_word(name, tsfs_str_from(others[i].name)))
+            return others[i].hint;
+    return NULL;
+}
+
+/* (n) behind varchar, from ( on. */
+static bool parse_length(struct sql_parser *p, enum tsfs_type type, uint32_t *length)
+{
+    struct sql_token open = p->tok;
+    int64_t n = 0;
+    if (length == NULL || type != TSFS_VARCHAR) {
+        p->cut_short = false;
+        return sql_fail_at(p, open.line, open.column, "tsfs does not support a length after %s%s",
+                           length == NULL ? "the type of an element or a field: " : "type ",
+                           tsfs_type_name(type));
+    }
+    if (!sql_advance(p))
+        return false;
+    if (p->tok.kind != SQL_TOK_INTEGER)
+        return sql_fail_expected(p, "a number of characters");
+    if (tsfs_num_parse_i64(p->tok.text, &n) != 0 || n < 1 || n > INT32_MAX)
+        return sql_fail_at(p, p->tok.line, p->tok.column,
+                           "the length of a varchar must be between 1 and 2147483647");
+    *length = (uint32_t)n;
+    return sql_advance(p) && sql_expect_token(p, SQL_TOK_RPAREN, ")");
+}
+
 bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out)
+{
+    return sql_parse_type_of_length(p, out, NULL);
+}
+
+/* A type after AS: one word, or "double precision", "interval day to second", or a nested type. */
+bool sql_parse_type_of_length(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
 {
     struct sql_token first = p->tok;
     if (p->tok.kind != SQL_TOK_WORD)
@@ -106,15 +166,11 @@ bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out)
         char hint[SQL_HINT_MAX];
         if (n == 0)
             return sql_fail_at(p, first.line, first.column, "no type of that long a name");
+        const char *other = other_name(first.text);
         return sql_fail_at(p, first.line, first.column, "no type \"%.*s\"%s", (int)n, name,
-                           sql_nearest_hint(&near, hint));
+                           other != NULL ? other : sql_nearest_hint(&near, hint));
     }
-    if (p->tok.kind == SQL_TOK_LPAREN) {
-        p->cut_short = false;
-        return sql_fail_at(p, p->tok.line, p->tok.column, "tsfs does not support a length after type %s",
-                           tsfs_type_name(*out));
-    }
-    return true;
+    return p->tok.kind != SQL_TOK_LPAREN || parse_length(p, *out, length);
 }
 
 /* Expressions up to the closing token, which may come at once. */

@@ -21,10 +21,8 @@ static struct sql_ast_expr *parse_interval(struct sql_parser *p, const struct sq
     }
     if (!sql_advance(p))
         return NULL;
-    if (sql_is(p, SQL_KW_TO)) {
-        sql_fail_unsupported(p, &p->tok, "INTERVAL with TO: write one unit, or add two intervals");
-        return NULL;
-    }
+    if (sql_is(p, SQL_KW_TO))
+        return sql_parse_interval_to(p, start, &number, &unit, negative);
     struct sql_ast_expr *e = sql_new_node(p, SQL_AST_INTERVAL, start);
     if (e == NULL)
         return NULL;
@@ -87,7 +85,7 @@ static struct sql_ast_expr *parse_cast(struct sql_parser *p)
     struct sql_list list = {0};
     if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "(") ||
         !sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_expect(p, SQL_KW_AS, "AS and a type") ||
-        !sql_parse_type(p, &e->type) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        !sql_parse_type_of_length(p, &e->type, &e->length) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
         return NULL;
     return sql_with_args(p, e, list.items, 1);
 }
@@ -109,39 +107,11 @@ static struct sql_ast_expr *parse_extract(struct sql_parser *p)
     return sql_with_args(p, e, list.items, 1);
 }
 
-static struct sql_ast_expr *new_call(struct sql_parser *p, const struct sql_token *name, struct tsfs_str fn)
-{
-    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_CALL, name);
-    if (e == NULL)
-        return NULL;
-    e->call = TSFS_NEW(p->arena, struct sql_ast_call);
-    if (e->call == NULL) {
-        sql_fail_memory(p);
-        return NULL;
-    }
-    e->call->name = fn;
-    return e;
-}
-
-/* position(a IN b) is strpos(b, a). */
-static struct sql_ast_expr *parse_position(struct sql_parser *p)
-{
-    struct sql_ast_expr *e = new_call(p, &p->tok, TSFS_STR("strpos"));
-    if (e == NULL || !sql_advance(p) || !sql_advance(p))
-        return NULL;
-    struct sql_ast_expr *needle = sql_parse_value(p, 0);
-    if (needle == NULL || !sql_expect(p, SQL_KW_IN, "IN"))
-        return NULL;
-    struct sql_list list = {0};
-    if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_add_expr(p, &list, needle) ||
-        !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
-        return NULL;
-    return sql_with_args(p, e, list.items, list.n);
-}
-
 /* What may follow a call's closing parenthesis. */
 static bool parse_call_tail(struct sql_parser *p, struct sql_ast_expr *e)
 {
+    if (sql_is_listagg(e) && !sql_parse_within_group(p, e))
+        return false;
     if (sql_is(p, SQL_KW_FILTER)) {
         if (!sql_peek(p))
             return false;
@@ -178,7 +148,8 @@ static bool parse_call_tail(struct sql_parser *p, struct sql_ast_expr *e)
 
 static struct sql_ast_expr *parse_call(struct sql_parser *p)
 {
-    struct sql_ast_expr *e = new_call(p, &p->tok, p->tok.text);
+    struct sql_token start = p->tok;
+    struct sql_ast_expr *e = sql_new_call(p, &p->tok, p->tok.text);
     if (e == NULL || !sql_advance(p) || !sql_advance(p)) /* name and ( */
         return NULL;
     struct sql_list list = {0};
@@ -192,22 +163,38 @@ static struct sql_ast_expr *parse_call(struct sql_parser *p)
             return NULL;
         if (!e->call->distinct && sql_is(p, SQL_KW_ALL) && !sql_accept(p, SQL_KW_ALL, &found))
             return NULL;
+        const char *trim;
+        if (!sql_starts_trim(p, e, &trim))
+            return NULL;
+        if (trim != NULL)
+            return sql_parse_trim(p, e, trim, NULL);
         do {
-            if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
+            struct sql_ast_expr *arg = sql_parse_expr(p);
+            if (arg != NULL && list.n == 0 && sql_is(p, SQL_KW_FROM)) {
+                if (sql_same_word(e->call->name, TSFS_STR("trim")))
+                    return sql_parse_trim(p, e, "trim", arg);
+                if (sql_same_word(e->call->name, TSFS_STR("substring")))
+                    return sql_parse_substring(p, e, arg);
+            }
+            if (!sql_add_expr(p, &list, arg) || !sql_accept_token(p, SQL_TOK_COMMA, &found))
                 return NULL;
         } while (found);
     }
-    if (list.n > 0 && sql_is(p, SQL_KW_ORDER) &&
+    if (sql_is(p, SQL_KW_ON) && sql_is_listagg(e) && !sql_parse_overflow(p))
+        return NULL;
+    if (list.n > 0 && sql_is(p, SQL_KW_ORDER) && !sql_is_listagg(e) &&
         (!sql_advance(p) || !sql_expect(p, SQL_KW_BY, "BY") ||
          !sql_parse_keys(p, &e->call->keys, &e->call->nkeys)))
         return NULL;
     if (!sql_expect_token(p, SQL_TOK_RPAREN, list.n > 0 ? ", or )" : ")"))
         return NULL;
     e = sql_with_args(p, e, list.items, list.n);
-    for (uint32_t i = 0; e != NULL && i < e->call->nkeys; i++)
+    if (e == NULL || !parse_call_tail(p, e))
+        return NULL;
+    for (uint32_t i = 0; i < e->call->nkeys; i++)
         if (e->call->keys[i].expr->depth >= e->depth)
             e->depth = e->call->keys[i].expr->depth + 1;
-    if (e == NULL || !parse_call_tail(p, e))
+    if (sql_is_listagg(e) && (e = sql_make_listagg(p, e, &start)) == NULL)
         return NULL;
     if (e->depth > TSFS_SQL_DEPTH_MAX) {
         sql_fail_at(p, e->line, e->column, "expressions nest deeper than %d levels here", TSFS_SQL_DEPTH_MAX);
@@ -391,7 +378,7 @@ static struct sql_ast_expr *parse_word(struct sql_parser *p)
     }
     if (word.kind == SQL_TOK_QUOTED || word.keyword != SQL_KW_POSITION)
         return parse_call(p);
-    return parse_position(p);
+    return sql_parse_position(p);
 }
 
 static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
@@ -409,11 +396,25 @@ static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
     case SQL_KW_CURRENT_TIMESTAMP:
     case SQL_KW_LOCALTIME:
     case SQL_KW_LOCALTIMESTAMP: {
-        struct sql_ast_expr *e = new_call(p, &word, word.text);
+        struct sql_ast_expr *e = sql_new_call(p, &word, word.text);
         if (e == NULL)
             return NULL;
         e->call->bare = true;
-        return sql_advance(p) ? e : NULL;
+        if (!sql_advance(p))
+            return NULL;
+        if (p->tok.kind != SQL_TOK_LPAREN || word.keyword == SQL_KW_CURRENT_DATE)
+            return e;
+        struct sql_list digits = {0};
+        if (!sql_advance(p))
+            return NULL;
+        if (p->tok.kind != SQL_TOK_INTEGER) {
+            sql_fail_expected(p, "how many digits of the second, such as 3");
+            return NULL;
+        }
+        if (!sql_add_expr(p, &digits, sql_parse_literal(p, false)) ||
+            !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+            return NULL;
+        return sql_with_args(p, e, digits.items, 1);
     }
     case SQL_KW_LEFT:
     case SQL_KW_RIGHT: break;
@@ -449,7 +450,12 @@ static struct sql_ast_expr *parse_plain(struct sql_parser *p)
     case SQL_TOK_STRING: return sql_parse_literal(p, false);
     case SQL_TOK_LPAREN: return parse_parenthesis(p);
     case SQL_TOK_QUOTED: return parse_word(p);
-    case SQL_TOK_PARAM: sql_fail_unsupported(p, &p->tok, "query parameters"); return NULL;
+    case SQL_TOK_PARAM:
+        p->cut_short = false;
+        sql_fail_at(p, p->tok.line, p->tok.column,
+                    "tsfs does not support query parameters: write the value in the place of %.*s",
+                    p->tok.text.len > 40 ? 40 : (int)p->tok.text.len, p->tok.text.ptr);
+        return NULL;
     case SQL_TOK_WORD: break;
     default: sql_fail_expected(p, "an expression"); return NULL;
     }
@@ -500,10 +506,8 @@ struct sql_ast_expr *sql_parse_primary(struct sql_parser *p)
     if (sql_is(p, SQL_KW_AT)) {
         if (!sql_peek(p))
             return NULL;
-        if (p->ahead.kind == SQL_TOK_WORD && sql_same_word(p->ahead.text, TSFS_STR("time"))) {
-            sql_fail_unsupported(p, &p->tok, "AT TIME ZONE");
-            return NULL;
-        }
+        if (sql_is_word(&p->ahead, "time"))
+            return sql_parse_zone(p, e);
     }
     return e;
 }

@@ -83,7 +83,31 @@ bool sql_starts_query(const struct sql_token *tok);
 struct sql_ast_expr *sql_parse_primary(struct sql_parser *p);
 struct sql_ast_expr *sql_parse_literal(struct sql_parser *p, bool negative); /* one token */
 
+/* parser_forms.c */
+bool sql_is_word(const struct sql_token *tok, const char *word);
+struct sql_ast_expr *sql_new_call(struct sql_parser *p, const struct sql_token *at, struct tsfs_str fn);
+struct sql_ast_expr *sql_parse_position(struct sql_parser *p); /* ( is ahead */
+/* *fn: what TRIM with the side in hand is called, NULL if no side is in hand. */
+bool sql_starts_trim(struct sql_parser *p, const struct sql_ast_expr *call, const char **fn);
+/* From the side on, or from FROM on behind chars. */
+struct sql_ast_expr *sql_parse_trim(struct sql_parser *p, struct sql_ast_expr *e, const char *fn,
+                                    struct sql_ast_expr *chars);
+struct sql_ast_expr *sql_parse_substring(struct sql_parser *p, struct sql_ast_expr *e,
+                                         struct sql_ast_expr *text); /* from FROM on */
+bool sql_is_listagg(const struct sql_ast_expr *e);
+bool sql_parse_overflow(struct sql_parser *p); /* ON OVERFLOW ERROR */
+bool sql_parse_within_group(struct sql_parser *p, struct sql_ast_expr *e);
+struct sql_ast_expr *sql_make_listagg(struct sql_parser *p, struct sql_ast_expr *e,
+                                      const struct sql_token *at);
+/* From TO on. */
+struct sql_ast_expr *sql_parse_interval_to(struct sql_parser *p, const struct sql_token *start,
+                                           const struct sql_token *number, const struct sql_token *unit,
+                                           bool negative);
+struct sql_ast_expr *sql_parse_zone(struct sql_parser *p, struct sql_ast_expr *e); /* from AT on */
+
 /* parser_nested.c */
+/* length: of varchar(n), 0 = none was given. */
+bool sql_parse_type_of_length(struct sql_parser *p, enum tsfs_type *out, uint32_t *length);
 bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out);
 struct sql_ast_expr *sql_parse_array(struct sql_parser *p); /* from ARRAY on, [ is ahead */
 struct sql_ast_expr *sql_parse_row(struct sql_parser *p);   /* from ROW on, ( is ahead */

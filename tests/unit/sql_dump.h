@@ -93,7 +93,12 @@ static inline void dump_expr(const struct sql_ast_expr *e, struct tsfs_buf *out)
         break;
     case SQL_AST_UNARY:
     case SQL_AST_BINARY: DUMP("(%s", e->op); break;
-    case SQL_AST_CAST: DUMP("(%s-%s", e->try_cast ? "try-cast" : "cast", tsfs_type_name(e->type)); break;
+    case SQL_AST_CAST:
+        DUMP("(%s-%s%s", e->try_cast ? "try-cast" : "cast", tsfs_type_name(e->type),
+             e->zoned ? "-zoned" : "");
+        if (e->length > 0)
+            DUMP("-%u", e->length);
+        break;
     case SQL_AST_FIELD: DUMP("(.%.*s", (int)e->string.len, e->string.ptr); break;
     case SQL_AST_LAMBDA:
         DUMP("(lambda");
@@ -146,7 +151,7 @@ static inline void dump_from(const struct sql_ast_from *f, struct tsfs_buf *out)
     if (f->kind == SQL_AST_UNNEST && f->left != NULL)
         dump_from(f->left, out);
     if (f->kind == SQL_AST_JOIN) {
-        DUMP(" (%s", tsfs_join_name(f->join));
+        DUMP(" (%s%s", f->natural ? "NATURAL " : "", tsfs_join_name(f->join));
         dump_from(f->left, out);
         dump_from(f->right, out);
         for (uint32_t i = 0; i < f->nusing; i++) {
@@ -167,7 +172,8 @@ static inline void dump_from(const struct sql_ast_from *f, struct tsfs_buf *out)
             DUMP(" ");
             dump_expr(f->exprs[i], out);
         }
-        DUMP(f->ordinality ? " ordinality)" : ")");
+        DUMP(f->ordinality ? " ordinality" : "");
+        DUMP(f->outer ? " outer)" : ")");
     } else if (f->kind == SQL_AST_DERIVED) {
         dump_query(f->query, out);
     } else {

@@ -67,7 +67,7 @@ static char *run(const char *sql, struct tsfs_arena *arena)
     tsfs_exec_close(exec);
     if (rc < 0)
         text.len = 0;
-    if (rc < 0 && tsfs_buf_printf(&text, "!%s", err.message) != 0)
+    if (rc < 0 && tsfs_buf_printf(&text, "!%u:%u %s", err.line, err.column, err.message) != 0)
         abort();
     char *out = strndup(tsfs_buf_str(&text).ptr, text.len);
     tsfs_buf_free(&text);
@@ -126,11 +126,17 @@ static void check_expressions(const struct sql_case *cases, size_t n)
 
 #define CASES(array) array, sizeof(array) / sizeof((array)[0])
 
+#include "grammar_cases.inc"
 #include "nested_cases.h"
 
 static void test_arrays(void **state)
 {
     check_expressions(CASES(array_cases));
+}
+
+static void test_grammar(void **state)
+{
+    check_all(CASES(grammar_cases));
 }
 
 static void test_lambdas(void **state)
@@ -193,7 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arrays), cmocka_unit_test(test_lambdas),     cmocka_unit_test(test_rows),
         cmocka_unit_test(test_unnest), cmocka_unit_test(test_series),      cmocka_unit_test(test_aggregates),
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_all_covered),
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_all_covered), cmocka_unit_test(test_grammar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

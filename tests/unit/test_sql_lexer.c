@@ -93,7 +93,8 @@ static const struct {
     {"a\xc2\xa0"
      "b",
      "error -22 1:2 unexpected character U+00A0"},
-    {"a $", "1:1W(a) error -22 1:3 unexpected character \"$\""},
+    {"a $", "1:1W(a) error -22 1:3 unexpected character \"$\": names with it go into double quotes, and "
+            "there are no parameters"},
     {"\x01", "error -22 1:1 unexpected character U+0001"},
     {"a\n b 'x\xff'", "error -22 2:6 byte 0xff is not valid UTF-8 here"},
     {"a 'x", "1:1W(a) error -22 1:3 this string has no end"},

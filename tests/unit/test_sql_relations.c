@@ -368,7 +368,8 @@ static void errors(void **state)
          "1:36 column \"x\" must appear in GROUP BY or stand inside an aggregate"},
         {"WITH a AS (SELECT 1), a AS (SELECT 2) SELECT 1", "1:23 WITH names \"a\" twice"},
         {"WITH a (x, y) AS (SELECT 1) SELECT 1", "1:6 a has 1 column, but 2 names are given"},
-        {"SELECT * FROM t NATURAL JOIN u", "1:17 tsfs does not support NATURAL JOIN: write USING"},
+        {"SELECT * FROM t NATURAL x",
+         "1:25 expected JOIN, INNER, LEFT, RIGHT or FULL after NATURAL, found \"x\""},
     };
     unsigned wrong = 0;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
