@@ -3,7 +3,7 @@
 #define TSFS_EXEC_AGG_PRIV_H
 
 #include "exec/exec_priv.h"
-#include "exec/kernels/group.h"
+#include "exec/kernels/group_union.h"
 
 /* One aggregate of the plan, expressions over whatever feeds the table. */
 struct agg_item {
@@ -33,7 +33,6 @@ struct agg_table {
     struct tsfs_arena arena; /* groups and what states hold */
     struct group_table groups;
     struct group_table *distinct; /* [nitems]: values seen, keyed (group, arguments) */
-    bool finished;                /* distinct values have gone into their states */
 };
 
 TSFS_MUST_CHECK int agg_table_init(struct agg_table *table, const struct agg_spec *spec);
@@ -46,8 +45,8 @@ static inline void *agg_state(const struct agg_table *table, const struct agg_it
     return (char *)group_payload(&table->groups, group) + item->offset;
 }
 
-struct tsfs_kernel_ctx agg_kernel_ctx(struct agg_table *table, const struct agg_item *item,
-                                      struct tsfs_error *err);
+struct tsfs_kernel_ctx agg_kernel_ctx(const struct agg_spec *spec, struct tsfs_arena *arena,
+                                      const struct agg_item *item, struct tsfs_error *err);
 
 /* Rows [0, n) of cols, whatever their groups. */
 TSFS_MUST_CHECK int agg_table_rows(struct agg_table *table, struct tsfs_eval *eval,
@@ -60,9 +59,40 @@ TSFS_MUST_CHECK int agg_table_distinct(struct agg_table *table, struct tsfs_aren
 /* Everything of `from`, which stays as it is, joins `into`. */
 TSFS_MUST_CHECK int agg_table_merge(struct agg_table *into, struct agg_table *from, struct tsfs_error *err);
 
+/* ---- tables of several tasks as one result ---- */
+
+#define AGG_TASKS_MAX 16u
+
+struct agg_result {
+    const struct agg_spec *spec;
+    struct agg_table tables[AGG_TASKS_MAX + 1]; /* the first, and nmore that were left as they are */
+    uint32_t nmore;
+    struct group_union groups;    /* of all tables, if there are more */
+    struct group_union *distinct; /* [nitems], likewise; their groups are records */
+    struct tsfs_arena arena;
+    struct tsfs_arena *workers; /* [nworkers]: what states hold beyond those of the tables */
+    uint32_t nworkers;
+};
+
+TSFS_MUST_CHECK int agg_result_init(struct agg_result *result, const struct agg_spec *spec);
+void agg_result_free(struct agg_result *result); /* takes one that is all zero */
+
+/* Runs tasks, each filling a table, and joins the tables in order to what is there.  whole: they are to
+ * become one table, tables[0]. */
+TSFS_MUST_CHECK int agg_result_fill(struct agg_result *result, uint32_t ntasks, bool whole,
+                                    int (*fill)(void *ctx, struct agg_table *table, uint32_t task,
+                                                struct tsfs_error *err),
+                                    void *ctx, struct tsfs_error *err);
+/* Once, when all are filled. */
+TSFS_MUST_CHECK int agg_result_finish(struct agg_result *result, struct tsfs_error *err);
+static inline uint32_t agg_result_groups(const struct agg_result *result)
+{
+    return result->nmore > 0 ? result->groups.n : result->tables[0].groups.n;
+}
+
 /* Output columns (groups, then aggregates) of groups [from, from + n) in arena. */
-TSFS_MUST_CHECK int agg_table_output(struct agg_table *table, struct tsfs_arena *arena, uint32_t from,
-                                     uint32_t n, struct tsfs_vec *cols, struct tsfs_error *err);
+TSFS_MUST_CHECK int agg_result_output(struct agg_result *result, struct tsfs_arena *arena, uint32_t from,
+                                      uint32_t n, struct tsfs_vec *cols, struct tsfs_error *err);
 
 /* ---- straight from a scan ---- */
 
@@ -73,8 +103,8 @@ TSFS_MUST_CHECK int agg_scan_open(struct exec_ctx *ctx, const struct tsfs_plan *
                                   struct tsfs_error *err);
 /* The rows above want `limit` groups, by group key `key` from one end of time. */
 void agg_scan_want(struct agg_scan *scan, uint32_t key, bool newest, uint64_t limit);
-/* Reads everything into table, which it initialises. */
-TSFS_MUST_CHECK int agg_scan_run(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err);
+/* Reads everything into result, which it initialises. */
+TSFS_MUST_CHECK int agg_scan_run(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err);
 void agg_scan_close(struct agg_scan *scan); /* takes NULL */
 
 #endif

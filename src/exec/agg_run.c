@@ -319,7 +319,7 @@ static int feed_item(struct agg_task *task, uint32_t i, struct tsfs_error *err)
 {
     const struct agg_item *item = &task->scan->spec.items[i];
     const struct agg_feed *feed = &task->scan->feeds[i];
-    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(task->table, item, err);
+    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(task->table->spec, &task->table->arena, item, err);
     const struct stretch *stretches = task->stretches;
     uint32_t nstretches = task->nstretches, nsel = task->reader.nsel;
     int rc = 0;
@@ -417,7 +417,7 @@ static int feed_summary(struct agg_task *task, uint32_t i, const struct tsfs_blo
     int rc = cursor->ops->summary(cursor, column->ordinal, number, &summary, err);
     if (rc != 0 || summary == NULL)
         return rc != 0 ? rc : 1;
-    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(task->table, item, err);
+    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(task->table->spec, &task->table->arena, item, err);
     return item->impl->update_summary(&ctx, agg_state(task->table, item, group), column->type, block,
                                       summary);
 }
@@ -458,7 +458,7 @@ static int feed_light(struct agg_task *task, uint32_t row, uint32_t n, int64_t t
         const struct agg_feed *feed = &scan->feeds[i];
         task->needed[i] = false;
         if (feed->feed == FEED_COUNT) {
-            struct tsfs_kernel_ctx ctx = agg_kernel_ctx(task->table, item, err);
+            struct tsfs_kernel_ctx ctx = agg_kernel_ctx(task->table->spec, &task->table->arena, item, err);
             rc = item->impl->update_run(&ctx, agg_state(task->table, item, group), task->counted[i], 0, n);
         } else if (feed->feed == FEED_FIRST || feed->feed == FEED_LAST) {
             uint32_t block = feed->feed == FEED_FIRST ? first : last;

@@ -14,7 +14,6 @@
 #include "exec/agg_scan_priv.h"
 #include "exec/time_slices.h"
 
-#define TASKS_MAX       16u
 #define UNKNOWN_ROWS    65536u  /* what a unit that does not say is taken for */
 #define PARALLEL_VALUES 200000u /* below this threads cost more than they bring */
 #define NODES_MAX       4096u   /* in expressions put together from projections */
@@ -314,23 +313,17 @@ void agg_scan_close(struct agg_scan *scan)
 
 /* ---- tasks ---- */
 
-struct share {
+struct tasks {
     struct agg_scan *scan;
-    struct agg_table *into;
-    uint32_t ntasks;
-    uint32_t first[TASKS_MAX + 1]; /* units of task i: [first[i], first[i + 1]) */
-    struct agg_table tables[TASKS_MAX];
-    pthread_mutex_t lock;
-    bool done[TASKS_MAX];
-    bool merging;
-    uint32_t next; /* to merge */
-    int rc;        /* the first error */
-    struct tsfs_error err;
+    uint32_t n;
+    uint32_t first[AGG_TASKS_MAX + 1]; /* units of task i: [first[i], first[i + 1]) */
 };
 
-static int fill_table(struct agg_scan *scan, struct agg_table *table, uint32_t from, uint32_t to,
-                      struct tsfs_error *err)
+static int fill_table(void *ctx, struct agg_table *table, uint32_t number, struct tsfs_error *err)
 {
+    const struct tasks *tasks = ctx;
+    struct agg_scan *scan = tasks->scan;
+    uint32_t from = tasks->first[number], to = tasks->first[number + 1];
     const struct tsfs_scan *source = scan->input.scan;
     int64_t time_min = INT64_MAX, time_max = INT64_MIN;
     for (uint32_t u = from; u < to; u++) {
@@ -348,64 +341,8 @@ static int fill_table(struct agg_scan *scan, struct agg_table *table, uint32_t f
     return rc;
 }
 
-static void fail(struct share *share, int rc, struct tsfs_error *err)
-{
-    rc = exec_fail(share->scan->ctx, rc, share->scan->spec.name, err);
-    pthread_mutex_lock(&share->lock);
-    if (share->rc == 0) {
-        share->rc = rc;
-        share->err = *err;
-    }
-    pthread_mutex_unlock(&share->lock);
-    int go_on = 0;
-    atomic_compare_exchange_strong(&share->scan->ctx->stop, &go_on, rc);
-}
-
-/* Whoever finds the next table in line ready merges it, and those behind it; the others go on with their
- * work. */
-static void merge_ready(struct share *share, uint32_t i)
-{
-    pthread_mutex_lock(&share->lock);
-    share->done[i] = true;
-    bool mine = !share->merging;
-    share->merging = true;
-    while (mine && share->next < share->ntasks && share->done[share->next] && share->rc == 0) {
-        struct agg_table *table = &share->tables[share->next++];
-        bool first = share->into->groups.n == 0;
-        pthread_mutex_unlock(&share->lock);
-        struct tsfs_error err = {0};
-        int rc = 0;
-        if (first)
-            agg_table_move(share->into, table);
-        else
-            rc = agg_table_merge(share->into, table, &err);
-        agg_table_free(table);
-        if (rc != 0)
-            fail(share, rc, &err);
-        pthread_mutex_lock(&share->lock);
-    }
-    if (mine)
-        share->merging = false;
-    pthread_mutex_unlock(&share->lock);
-}
-
-static int run_task(void *ctx, size_t i, unsigned worker)
-{
-    struct share *share = ctx;
-    struct tsfs_error err = {0};
-    struct agg_table *table = &share->tables[i];
-    int rc = agg_table_init(table, &share->scan->spec);
-    if (rc == 0)
-        rc = fill_table(share->scan, table, share->first[i], share->first[i + 1], &err);
-    if (rc == 0)
-        merge_ready(share, (uint32_t)i);
-    else
-        fail(share, rc, &err);
-    return rc;
-}
-
 /* Cuts the units into tasks of like size. */
-static uint32_t cut(const struct agg_scan *scan, uint32_t first[TASKS_MAX + 1])
+static uint32_t cut(const struct agg_scan *scan, uint32_t first[AGG_TASKS_MAX + 1])
 {
     const struct tsfs_scan *source = scan->input.scan;
     uint64_t total = 0, sum = 0;
@@ -414,7 +351,7 @@ static uint32_t cut(const struct agg_scan *scan, uint32_t first[TASKS_MAX + 1])
     uint64_t values = total * (scan->input.spec.n_columns + 1);
     if (scan->input.spec.n_dim_in > 0)
         values /= 8;
-    uint32_t most = source->n_units < TASKS_MAX ? source->n_units : TASKS_MAX, n = 0;
+    uint32_t most = source->n_units < AGG_TASKS_MAX ? source->n_units : AGG_TASKS_MAX, n = 0;
     first[0] = 0;
     if (most < 2 || values < PARALLEL_VALUES) {
         first[1] = source->n_units;
@@ -430,68 +367,45 @@ static uint32_t cut(const struct agg_scan *scan, uint32_t first[TASKS_MAX + 1])
     return n;
 }
 
-static int run_shared(struct agg_scan *scan, struct agg_table *table, struct share *share,
-                      struct tsfs_error *err)
-{
-    share->scan = scan;
-    share->into = table;
-    pthread_mutex_init(&share->lock, NULL);
-    int rc = tsfs_pool_run(scan->ctx->options.pool, run_task, share, share->ntasks);
-    if (share->rc != 0) {
-        rc = share->rc;
-        if (err != NULL)
-            *err = share->err;
-    }
-    for (uint32_t i = 0; i < share->ntasks; i++)
-        agg_table_free(&share->tables[i]);
-    pthread_mutex_destroy(&share->lock);
-    return rc;
-}
-
-static int run_slice(struct agg_scan *scan, struct agg_table *table, int64_t time_min, int64_t time_max,
+static int run_slice(struct agg_scan *scan, struct agg_result *result, int64_t time_min, int64_t time_max,
                      struct tsfs_error *err)
 {
     int rc = scan_input_open(&scan->input, time_min, time_max, err);
-    struct share *share = rc == 0 ? calloc(1, sizeof(*share)) : NULL;
-    if (rc == 0 && share == NULL)
-        rc = -ENOMEM;
     if (rc == 0 && scan->input.scan->n_units > 0) {
-        share->ntasks = cut(scan, share->first);
-        if (share->ntasks > 1)
-            rc = run_shared(scan, table, share, err);
-        else
-            rc = fill_table(scan, table, 0, scan->input.scan->n_units, err);
+        struct tasks tasks = {.scan = scan};
+        tasks.n = cut(scan, tasks.first);
+        rc = agg_result_fill(result, tasks.n, scan->want_limit > 0, fill_table, &tasks, err);
     }
-    free(share);
     scan_input_close(&scan->input);
     return rc;
 }
 
-static int run_slices(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err)
+static int run_slices(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err)
 {
+    const struct group_table *groups = &result->tables[0].groups;
     int64_t step = scan->bins.step > 0 ? scan->bins.step : scan->bins.months * 31 * TSFS_NS_PER_DAY;
     int64_t width, from, to;
     if (__builtin_mul_overflow(step, (int64_t)scan->want_limit + 1, &width))
         width = INT64_MAX;
     struct time_slices slices;
     int rc = time_slices_init(&slices, &scan->input, scan->want_newest, &scan->bins, width, err);
-    while (rc == 0 && table->groups.n < scan->want_limit && time_slices_next(&slices, &from, &to)) {
-        rc = run_slice(scan, table, from, to, err);
+    while (rc == 0 && groups->n < scan->want_limit && time_slices_next(&slices, &from, &to)) {
+        rc = run_slice(scan, result, from, to, err);
         if (rc == 0)
-            rc = time_slices_more(&slices, table->groups.n == 0, err);
+            rc = time_slices_more(&slices, groups->n == 0, err);
     }
     return rc;
 }
 
-int agg_scan_run(struct agg_scan *scan, struct agg_table *table, struct tsfs_error *err)
+int agg_scan_run(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err)
 {
     const struct tsfs_plan_scan *plan = &scan->input.plan->scan;
-    int rc = agg_table_init(table, &scan->spec);
+    int rc = agg_result_init(result, &scan->spec);
     if (rc == 0 && !plan->empty) {
         if (scan->want_limit > 0)
-            rc = run_slices(scan, table, err);
+            rc = run_slices(scan, result, err);
         else
-            rc = run_slice(scan, table, plan->time_min, plan->time_max, err);
+            rc = run_slice(scan, result, plan->time_min, plan->time_max, err);
     }
     return exec_fail(scan->ctx, rc, scan->spec.name, err);
 }

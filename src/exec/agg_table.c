@@ -87,11 +87,11 @@ void agg_table_move(struct agg_table *into, struct agg_table *from)
     *from = (struct agg_table){0};
 }
 
-struct tsfs_kernel_ctx agg_kernel_ctx(struct agg_table *table, const struct agg_item *item,
-                                      struct tsfs_error *err)
+struct tsfs_kernel_ctx agg_kernel_ctx(const struct agg_spec *spec, struct tsfs_arena *arena,
+                                      const struct agg_item *item, struct tsfs_error *err)
 {
-    return (struct tsfs_kernel_ctx){.arena = &table->arena,
-                                    .now = table->spec->ctx->options.now,
+    return (struct tsfs_kernel_ctx){.arena = arena,
+                                    .now = spec->ctx->options.now,
                                     .err = err,
                                     .line = item->plan->line,
                                     .column = item->plan->column,
@@ -156,7 +156,7 @@ static int update_item(struct agg_table *table, struct tsfs_eval *eval, uint32_t
         return rc;
     if (item->distinct)
         return update_distinct(table, eval, i, groups, sel, args, rows);
-    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(table, item, eval->err);
+    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(table->spec, &table->arena, item, eval->err);
     if (one_group)
         return item->impl->update_run(&ctx, agg_state(table, item, groups[0]), args, 0, rows);
     void **states = tsfs_arena_alloc(eval->arena, rows * sizeof(*states));
@@ -226,73 +226,10 @@ int agg_table_merge(struct agg_table *into, struct agg_table *from, struct tsfs_
             rc = merge_distinct(into, from, i, numbers);
             continue;
         }
-        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(into, item, err);
+        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(spec, &into->arena, item, err);
         for (uint32_t g = 0; g < n && rc == 0; g++)
             rc = item->impl->merge(&ctx, agg_state(into, item, numbers[g]), agg_state(from, item, g));
     }
     tsfs_arena_free(&scratch);
-    return rc;
-}
-
-/* ---- output ---- */
-
-static int finish_distinct(struct agg_table *table, struct tsfs_arena *scratch, uint32_t i,
-                           struct tsfs_error *err)
-{
-    const struct agg_item *item = &table->spec->items[i];
-    const struct group_table *seen = &table->distinct[i];
-    struct tsfs_kernel_ctx ctx = agg_kernel_ctx(table, item, err);
-    uint32_t nargs = item->plan->nargs;
-    for (uint32_t from = 0; from < seen->n; from += TSFS_BATCH_ROWS) {
-        uint32_t n = seen->n - from < TSFS_BATCH_ROWS ? seen->n - from : TSFS_BATCH_ROWS;
-        tsfs_arena_reset(scratch);
-        struct tsfs_vec *args = tsfs_arena_alloc(scratch, nargs * sizeof(*args));
-        void **states = tsfs_arena_alloc(scratch, n * sizeof(*states));
-        int rc = args == NULL || states == NULL ? -ENOMEM : exec_poll(table->spec->ctx, err);
-        for (uint32_t k = 0; k < nargs && rc == 0; k++)
-            rc = group_column(seen, scratch, k + 1, from, n, &args[k]);
-        if (rc != 0)
-            return rc;
-        for (uint32_t k = 0; k < n; k++) {
-            const char *key = group_key(seen, from + k);
-            states[k] = agg_state(table, item, (uint32_t) * (const int64_t *)(key + seen->offsets[0]));
-        }
-        if ((rc = item->impl->update_rows(&ctx, states, args, n)) != 0)
-            return rc;
-    }
-    return 0;
-}
-
-int agg_table_output(struct agg_table *table, struct tsfs_arena *arena, uint32_t from, uint32_t n,
-                     struct tsfs_vec *cols, struct tsfs_error *err)
-{
-    const struct agg_spec *spec = table->spec;
-    int rc = 0;
-    if (!table->finished) {
-        struct tsfs_arena scratch;
-        tsfs_arena_init(&scratch, arena->budget);
-        for (uint32_t i = 0; i < spec->nitems && rc == 0; i++)
-            if (spec->items[i].distinct)
-                rc = finish_distinct(table, &scratch, i, err);
-        tsfs_arena_free(&scratch);
-        table->finished = true;
-    }
-    for (uint32_t i = 0; i < spec->ngroups && rc == 0; i++)
-        rc = group_column(&table->groups, arena, i, from, n, &cols[i]);
-    for (uint32_t i = 0; i < spec->nitems && rc == 0; i++) {
-        const struct agg_item *item = &spec->items[i];
-        enum tsfs_type type =
-            tsfs_function_result(item->plan->fn, item->plan->args, item->plan->nargs - item->plan->norder);
-        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(table, item, err);
-        void *data = tsfs_arena_calloc(arena, n, tsfs_type_width(type));
-        uint64_t *valid = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);
-        if (data == NULL || valid == NULL)
-            return -ENOMEM;
-        for (uint32_t k = 0; k < n && rc == 0; k++)
-            rc = item->impl->finish(&ctx, agg_state(table, item, from + k), data, valid, k);
-        cols[spec->ngroups + i] = (struct tsfs_vec){.type = type, .data = data};
-        if (tsfs_bits_count(valid, n) < n)
-            cols[spec->ngroups + i].valid = valid;
-    }
     return rc;
 }

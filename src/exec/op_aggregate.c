@@ -7,7 +7,7 @@ struct aggregate_op {
     struct exec_op op;
     struct agg_spec spec;  /* when rows come from an operator */
     struct agg_scan *scan; /* when they come from a source; NULL otherwise */
-    struct agg_table table;
+    struct agg_result result;
     struct tsfs_arena arena; /* of the batch at hand, in or out */
     struct tsfs_batch batch;
     bool filled;
@@ -18,13 +18,13 @@ static int read_input(struct aggregate_op *self, struct tsfs_error *err)
 {
     struct exec_op *input = self->op.input;
     struct tsfs_batch *in;
-    int rc = agg_table_init(&self->table, &self->spec);
+    int rc = agg_result_init(&self->result, &self->spec);
     if (rc != 0)
         return rc;
     while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = exec_next(input, &in, err)) > 0) {
         tsfs_arena_reset(&self->arena);
         struct tsfs_eval eval = exec_eval(self->op.ctx, &self->arena, err);
-        rc = exec_fail(self->op.ctx, agg_table_rows(&self->table, &eval, in->cols, in->nrows),
+        rc = exec_fail(self->op.ctx, agg_table_rows(&self->result.tables[0], &eval, in->cols, in->nrows),
                        self->spec.name, err);
         if (rc != 0)
             break;
@@ -36,15 +36,15 @@ static int fill(struct aggregate_op *self, struct tsfs_error *err)
 {
     int rc;
     if (self->scan != NULL)
-        rc = agg_scan_run(self->scan, &self->table, err);
+        rc = agg_scan_run(self->scan, &self->result, err);
     else
         rc = read_input(self, err);
-    if (rc == 0 && self->table.spec->ngroups == 0) {
+    if (rc == 0 && self->result.spec->ngroups == 0) {
         uint32_t unused;
         char nothing[8] = {0};
-        rc = group_find(&self->table.groups, nothing, &unused);
+        rc = group_find(&self->result.tables[0].groups, nothing, &unused);
     }
-    return rc;
+    return rc == 0 ? agg_result_finish(&self->result, err) : rc;
 }
 
 static int aggregate_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
@@ -57,7 +57,7 @@ static int aggregate_next(struct exec_op *op, struct tsfs_batch **out, struct ts
             return rc == -ENOMEM && (err == NULL || err->code == 0) ? exec_no_memory(op->ctx, name, err) : rc;
         self->filled = true;
     }
-    uint32_t left = self->table.groups.n - self->at;
+    uint32_t left = agg_result_groups(&self->result) - self->at;
     if (left == 0)
         return 0;
     if ((rc = exec_poll(op->ctx, err)) != 0)
@@ -69,7 +69,7 @@ static int aggregate_next(struct exec_op *op, struct tsfs_batch **out, struct ts
     self->batch.cols = TSFS_NEW_ARRAY(&self->arena, struct tsfs_vec, op->plan->ncols);
     rc = self->batch.cols == NULL
              ? -ENOMEM
-             : agg_table_output(&self->table, &self->arena, self->at, n, self->batch.cols, err);
+             : agg_result_output(&self->result, &self->arena, self->at, n, self->batch.cols, err);
     if (rc != 0)
         return exec_fail(op->ctx, rc, name, err);
     self->at += n;
@@ -80,7 +80,7 @@ static int aggregate_next(struct exec_op *op, struct tsfs_batch **out, struct ts
 static void aggregate_close(struct exec_op *op)
 {
     struct aggregate_op *self = (struct aggregate_op *)op;
-    agg_table_free(&self->table);
+    agg_result_free(&self->result);
     agg_scan_close(self->scan);
     tsfs_arena_free(&self->arena);
 }

@@ -1,7 +1,8 @@
 /* Open addressing over slots of (32 bits of hash, group number): growing never looks at a key, a probe
  * looks at one only when the hash bits agree.  Records lie in slabs and never move.  A batch is packed
  * row by row, in chunks that stay in the cache, hashed, its slots prefetched once the table has outgrown the
- * cache, and then probed; a row equal to the one before it is not probed at all. */
+ * cache, and then probed; a row equal to the one before it is not probed at all.  Integers of a narrow range
+ * are looked up in an array. */
 #include "exec/kernels/group.h"
 
 #include <errno.h>
@@ -14,8 +15,10 @@
 #define FIRST_SLOTS    64u
 #define MOST_SLOTS     (UINT32_C(1) << 31)
 #define SLAB_BYTES     (16u << 10)
-#define CHUNK_BYTES    (128u << 10)
+#define CHUNK_BYTES    (16u << 10)
 #define PREFETCH_SLOTS (1u << 15)
+#define DIRECT_MAX     (1u << 16) /* keys of a narrow range that are looked up without a hash */
+#define DIRECT_ROWS    64u        /* a batch that tells how narrow */
 
 struct group_slot {
     uint32_t hash;
@@ -137,7 +140,7 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-static uint32_t hash_key(const struct group_table *table, const char *key)
+uint32_t group_hash(const struct group_table *table, const char *key)
 {
     const uint64_t *words = (const uint64_t *)key;
     uint64_t h = UINT64_C(0x9e3779b97f4a7c15);
@@ -152,7 +155,7 @@ static uint32_t hash_key(const struct group_table *table, const char *key)
     return (uint32_t)(h >> 32) ^ (uint32_t)h;
 }
 
-static bool same_key(const struct group_table *table, const char *a, const char *b)
+bool group_same(const struct group_table *table, const char *a, const char *b)
 {
     const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
     for (uint32_t i = 0; i < table->fixed_words; i++)
@@ -260,7 +263,7 @@ static int find_hashed(struct group_table *table, const char *key, uint32_t hash
     uint32_t at = hash & table->mask;
     for (; table->slots[at].group != UINT32_MAX; at = (at + 1) & table->mask) {
         const struct group_slot *slot = &table->slots[at];
-        if (slot->hash == hash && same_key(table, group_key(table, slot->group), key)) {
+        if (slot->hash == hash && group_same(table, group_key(table, slot->group), key)) {
             *group = slot->group;
             return 0;
         }
@@ -273,18 +276,30 @@ static int find_hashed(struct group_table *table, const char *key, uint32_t hash
 
 int group_find(struct group_table *table, const char *key, uint32_t *group)
 {
-    return find_hashed(table, key, hash_key(table, key), group);
+    return find_hashed(table, key, group_hash(table, key), group);
+}
+
+/* Slots, then the records that they name: two waits for memory instead of two for each key. */
+static void prefetch(const struct group_table *table, const uint32_t *hashes, uint32_t n)
+{
+    if (table->mask < PREFETCH_SLOTS)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(&table->slots[hashes[i] & table->mask]);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct group_slot *slot = &table->slots[hashes[i] & table->mask];
+        if (slot->hash == hashes[i] && slot->group != UINT32_MAX)
+            __builtin_prefetch(group_key(table, slot->group));
+    }
 }
 
 static int probe_chunk(struct group_table *table, const char *keys, const uint32_t *hashes, uint32_t n,
                        uint32_t *groups)
 {
-    if (table->mask >= PREFETCH_SLOTS)
-        for (uint32_t i = 0; i < n; i++)
-            __builtin_prefetch(&table->slots[hashes[i] & table->mask]);
+    prefetch(table, hashes, n);
     for (uint32_t i = 0; i < n; i++) {
         const char *key = keys + (size_t)i * table->key_size;
-        if (i > 0 && hashes[i] == hashes[i - 1] && same_key(table, key, key - table->key_size)) {
+        if (i > 0 && hashes[i] == hashes[i - 1] && group_same(table, key, key - table->key_size)) {
             groups[i] = groups[i - 1];
             continue;
         }
@@ -295,11 +310,68 @@ static int probe_chunk(struct group_table *table, const char *keys, const uint32
     return 0;
 }
 
+/* ---- keys in a narrow range ---- */
+
+/* Whether the one key column is of integers in a narrow range, as a first batch of some size shows. */
+static int try_direct(struct group_table *table, const struct tsfs_vec *key, uint32_t n)
+{
+    int64_t lo = INT64_MAX, hi = INT64_MIN;
+    if (n < DIRECT_ROWS || key->constant || key->type >= TSFS_TYPE_COUNT || key->type == TSFS_DOUBLE ||
+        tsfs_type_width(key->type) != 8)
+        return 0;
+    table->direct_tried = true;
+    for (uint32_t i = 0; i < n; i++) {
+        lo = tsfs_vec_null(key, i) || key->i[i] > lo ? lo : key->i[i];
+        hi = tsfs_vec_null(key, i) || key->i[i] < hi ? hi : key->i[i];
+    }
+    if (lo > hi || (uint64_t)hi - (uint64_t)lo >= DIRECT_MAX / 2)
+        return 0;
+    /* room on both sides for what comes */
+    uint32_t width = (uint32_t)(hi - lo) + 1, room = width * 2 < 256 ? 256 : width * 2;
+    int64_t from;
+    if (__builtin_sub_overflow(lo, (int64_t)(room - width) / 2, &from))
+        from = INT64_MIN;
+    table->direct = TSFS_NEW_ARRAY(table->arena, uint32_t, room);
+    if (table->direct == NULL)
+        return -ENOMEM;
+    table->direct_lo = from;
+    table->direct_n = room;
+    return 0;
+}
+
+static int direct_rows(struct group_table *table, const struct tsfs_vec *key, uint32_t n, uint32_t *groups)
+{
+    int64_t packed[2];
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t at = (uint64_t)key->i[i] - (uint64_t)table->direct_lo;
+        bool direct = at < table->direct_n && !tsfs_vec_null(key, i);
+        if (direct && table->direct[at] != 0) {
+            groups[i] = table->direct[at] - 1;
+            continue;
+        }
+        pack_rows(table, key, i, 1, (char *)packed);
+        int rc =
+            find_hashed(table, (const char *)packed, group_hash(table, (const char *)packed), &groups[i]);
+        if (rc != 0)
+            return rc;
+        if (direct)
+            table->direct[at] = groups[i] + 1;
+    }
+    return 0;
+}
+
 int group_rows(struct group_table *table, struct tsfs_arena *scratch, const struct tsfs_vec *keys, uint32_t n,
                uint32_t *groups)
 {
     if (n == 0)
         return 0;
+    if (!table->direct_tried && table->ncols == 1) {
+        int rc = try_direct(table, &keys[0], n);
+        if (rc != 0)
+            return rc;
+    }
+    if (table->direct != NULL && keys[0].type != TSFS_UNKNOWN && !keys[0].constant)
+        return direct_rows(table, &keys[0], n, groups);
     uint32_t chunk = table->key_size == 0 ? n : CHUNK_BYTES / table->key_size;
     chunk = chunk == 0 ? 1 : chunk > n ? n : chunk;
     char *packed = tsfs_arena_alloc(scratch, (size_t)chunk * table->key_size);
@@ -310,7 +382,7 @@ int group_rows(struct group_table *table, struct tsfs_arena *scratch, const stru
         uint32_t m = n - from < chunk ? n - from : chunk;
         pack_rows(table, keys, from, m, packed);
         for (uint32_t i = 0; i < m; i++)
-            hashes[i] = hash_key(table, packed + (size_t)i * table->key_size);
+            hashes[i] = group_hash(table, packed + (size_t)i * table->key_size);
         int rc = probe_chunk(table, packed, hashes, m, groups + from);
         if (rc != 0)
             return rc;
@@ -321,16 +393,14 @@ int group_rows(struct group_table *table, struct tsfs_arena *scratch, const stru
 static void lookup_chunk(const struct group_table *table, const char *keys, const uint32_t *hashes,
                          uint32_t n, uint32_t *groups)
 {
-    if (table->mask >= PREFETCH_SLOTS)
-        for (uint32_t i = 0; i < n; i++)
-            __builtin_prefetch(&table->slots[hashes[i] & table->mask]);
+    prefetch(table, hashes, n);
     for (uint32_t i = 0; i < n; i++) {
         const char *key = keys + (size_t)i * table->key_size;
         groups[i] = GROUP_NONE;
         for (uint32_t at = hashes[i] & table->mask; table->slots[at].group != UINT32_MAX;
              at = (at + 1) & table->mask) {
             const struct group_slot *slot = &table->slots[at];
-            if (slot->hash == hashes[i] && same_key(table, group_key(table, slot->group), key)) {
+            if (slot->hash == hashes[i] && group_same(table, group_key(table, slot->group), key)) {
                 groups[i] = slot->group;
                 break;
             }
@@ -356,33 +426,47 @@ int group_lookup(const struct group_table *table, struct tsfs_arena *scratch, co
         uint32_t m = n - from < chunk ? n - from : chunk;
         pack_rows(table, keys, from, m, packed);
         for (uint32_t i = 0; i < m; i++)
-            hashes[i] = hash_key(table, packed + (size_t)i * table->key_size);
+            hashes[i] = group_hash(table, packed + (size_t)i * table->key_size);
         lookup_chunk(table, packed, hashes, m, groups + from);
     }
+    return 0;
+}
+
+int group_records_column(const struct group_table *table, struct tsfs_arena *arena, uint32_t col,
+                         char *const *records, uint32_t n, struct tsfs_vec *out)
+{
+    enum tsfs_type type = table->types[col];
+    unsigned width = tsfs_type_width(type);
+    uint32_t offset = table->offsets[col];
+    char *data = tsfs_arena_calloc(arena, n, width);
+    uint64_t *valid = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);
+    if (data == NULL || valid == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        const char *key = records[i];
+        if (((const uint64_t *)key)[col / 64] >> (col & 63) & 1)
+            continue;
+        tsfs_bit_set(valid, i);
+        if (type == TSFS_BOOLEAN)
+            data[i] = (char)(*(const uint64_t *)(key + offset) & 1);
+        else if (width == 8)
+            ((uint64_t *)data)[i] = *(const uint64_t *)(key + offset);
+        else
+            memcpy(data + (size_t)i * width, key + offset, width);
+    }
+    *out = (struct tsfs_vec){.type = type, .data = data};
+    if (tsfs_bits_count(valid, n) < n)
+        out->valid = valid;
     return 0;
 }
 
 int group_column(const struct group_table *table, struct tsfs_arena *arena, uint32_t col, uint32_t from,
                  uint32_t n, struct tsfs_vec *out)
 {
-    enum tsfs_type type = table->types[col];
-    unsigned width = tsfs_type_width(type);
-    char *data = tsfs_arena_calloc(arena, n, width);
-    uint64_t *valid = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);
-    if (data == NULL || valid == NULL)
+    char **records = tsfs_arena_alloc(arena, n * sizeof(*records));
+    if (records == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        const char *key = group_key(table, from + i);
-        if (((const uint64_t *)key)[col / 64] >> (col & 63) & 1)
-            continue;
-        tsfs_bit_set(valid, i);
-        if (type == TSFS_BOOLEAN)
-            data[i] = (char)(*(const uint64_t *)(key + table->offsets[col]) & 1);
-        else
-            memcpy(data + (size_t)i * width, key + table->offsets[col], width);
-    }
-    *out = (struct tsfs_vec){.type = type, .data = data};
-    if (tsfs_bits_count(valid, n) < n)
-        out->valid = valid;
-    return 0;
+    for (uint32_t i = 0; i < n; i++)
+        records[i] = group_key(table, from + i);
+    return group_records_column(table, arena, col, records, n, out);
 }

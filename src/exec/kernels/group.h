@@ -30,6 +30,11 @@ struct group_table {
     uint32_t nslabs, slabs_room;
     struct group_slot *slots;
     uint32_t mask;
+    /* One integer column: groups of the keys [direct_lo, direct_lo + direct_n), 1 + number, 0 = not seen */
+    uint32_t *direct;
+    int64_t direct_lo;
+    uint32_t direct_n;
+    bool direct_tried;
 };
 
 /* All memory but the slots is arena's; the slots are charged to its budget.  types is borrowed. */
@@ -63,8 +68,17 @@ TSFS_MUST_CHECK int group_rows(struct group_table *table, struct tsfs_arena *scr
 TSFS_MUST_CHECK int group_lookup(const struct group_table *table, struct tsfs_arena *scratch,
                                  const struct tsfs_vec *keys, uint32_t n, uint32_t *groups);
 
+/* Of packed keys. */
+uint32_t group_hash(const struct group_table *table, const char *key);
+bool group_same(const struct group_table *table, const char *a, const char *b);
+
 /* Column col of groups [from, from + n) as a vector in arena; strings stay the table's. */
 TSFS_MUST_CHECK int group_column(const struct group_table *table, struct tsfs_arena *arena, uint32_t col,
                                  uint32_t from, uint32_t n, struct tsfs_vec *out);
+
+/* The same of records, keys that begin where these point. */
+TSFS_MUST_CHECK int group_records_column(const struct group_table *table, struct tsfs_arena *arena,
+                                         uint32_t col, char *const *records, uint32_t n,
+                                         struct tsfs_vec *out);
 
 #endif
