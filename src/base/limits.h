@@ -57,6 +57,11 @@
 #define TSFS_REGEX_NESTING_MAX 100u        /* parentheses inside one another */
 #define TSFS_REGEX_SUBJECT_MAX (1u << 20)  /* bytes of the text that is searched */
 
+/* time zones */
+#define TSFS_ZONES_MAX     1024u        /* kept in memory */
+#define TSFS_ZONE_NAME_MAX 64u          /* bytes */
+#define TSFS_ZONE_FILE_MAX (256u << 10) /* bytes that are read of one */
+
 /* nested types and values */
 #define TSFS_TYPES_MAX       (1u << 16)  /* different array, row and timeseries types of one process */
 #define TSFS_TYPES_BYTES_MAX (32u << 20) /* bytes of all their names */

@@ -132,36 +132,39 @@ static bool eat(struct reader *r, char c)
     return true;
 }
 
-static bool number(struct reader *r, unsigned digits, unsigned *out)
+/* least to most digits. */
+static bool number(struct reader *r, unsigned least, unsigned most, unsigned *out)
 {
-    unsigned v = 0;
-    for (unsigned i = 0; i < digits; i++) {
-        if (!digit(r, i))
-            return false;
+    unsigned v = 0, i = 0;
+    for (; i < most && digit(r, i); i++)
         v = v * 10 + (unsigned)(r->p[i] - '0');
-    }
-    r->p += digits;
+    r->p += i;
     *out = v;
-    return true;
+    return i >= least;
 }
 
-static bool clock_time(struct reader *r, struct tsfs_civil *c)
+/* *carry: 1 when the fraction rounds up to a whole second. */
+static bool clock_time(struct reader *r, struct tsfs_civil *c, int64_t *carry)
 {
     unsigned hour, minute, second = 0;
-    if (!number(r, 2, &hour) || !eat(r, ':') || !number(r, 2, &minute))
+    if (!number(r, 1, 2, &hour) || !eat(r, ':') || !number(r, 1, 2, &minute))
         return false;
     if (eat(r, ':')) {
-        if (!number(r, 2, &second))
+        if (!number(r, 1, 2, &second))
             return false;
         if (eat(r, '.')) {
             unsigned digits = 0, v = 0;
             for (; digit(r, 0) && digits < 9; digits++)
                 v = v * 10 + (unsigned)(*r->p++ - '0');
-            if (digits == 0 || digit(r, 0))
+            if (digits == 0)
                 return false;
             for (; digits < 9; digits++)
                 v *= 10;
-            c->nanosecond = v;
+            v += digit(r, 0) && *r->p >= '5'; /* digits beyond nanoseconds round */
+            while (digit(r, 0))
+                r->p++;
+            *carry = v == 1000000000;
+            c->nanosecond = *carry ? 0 : v;
         }
     }
     c->hour = (uint8_t)hour;
@@ -185,10 +188,10 @@ static bool zone(struct reader *r, int64_t *offset)
     unsigned hour, minute;
     if (!eat(r, '+') && !eat(r, '-'))
         return false;
-    if (!number(r, 2, &hour))
+    if (!number(r, 2, 2, &hour))
         return false;
     eat(r, ':');
-    if (!number(r, 2, &minute) || r->p != r->end || hour > 23 || minute > 59)
+    if (!number(r, 2, 2, &minute) || r->p != r->end || hour > 23 || minute > 59)
         return false;
     *offset = (int64_t)(hour * 60 + minute) * TSFS_NS_PER_MIN * (minus ? -1 : 1);
     return true;
@@ -215,18 +218,18 @@ int tsfs_time_parse(struct tsfs_str s, int64_t *ns)
     struct reader r = {s.ptr, s.ptr + s.len};
     struct tsfs_civil c = {.month = 1, .day = 1};
     unsigned year, month = 1, day = 1;
-    int64_t offset = 0;
-    if (!number(&r, 4, &year))
+    int64_t offset = 0, carry = 0;
+    if (!number(&r, 4, 4, &year))
         return -EINVAL;
     if (r.p != r.end) {
-        if (!eat(&r, '-') || !number(&r, 2, &month))
+        if (!eat(&r, '-') || !number(&r, 1, 2, &month))
             return -EINVAL;
         if (r.p != r.end) {
-            if (!eat(&r, '-') || !number(&r, 2, &day))
+            if (!eat(&r, '-') || !number(&r, 1, 2, &day))
                 return -EINVAL;
             if (r.end - r.p >= 2 && (r.p[0] == ' ' || r.p[0] == 'T' || r.p[0] == 't') && digit(&r, 1)) {
                 r.p++;
-                if (!clock_time(&r, &c))
+                if (!clock_time(&r, &c, &carry))
                     return -EINVAL;
             }
             while (eat(&r, ' '))
@@ -238,7 +241,7 @@ int tsfs_time_parse(struct tsfs_str s, int64_t *ns)
     c.year = (int32_t)year;
     c.month = (uint8_t)month;
     c.day = (uint8_t)day;
-    return from_civil(&c, offset, ns);
+    return from_civil(&c, offset - carry * TSFS_NS_PER_S, ns);
 }
 
 static char *put(char *p, uint32_t v, unsigned digits)

@@ -34,7 +34,8 @@ TSFS_MUST_CHECK int tsfs_time_from_civil(const struct tsfs_civil *c, int64_t *ns
 int64_t tsfs_time_floor(int64_t ns, int64_t step);
 
 /* "YYYY-MM-DD[( |T)hh:mm[:ss[.fffffffff]]][ ][Z|UTC|+hh:mm|-hh:mm|+hhmm]"; missing parts are zero, also
- * "YYYY" and "YYYY-MM"; blanks around are ignored.  -EINVAL, -ERANGE. */
+ * "YYYY" and "YYYY-MM"; all but the year and the zone may have one digit where two are usual, a fraction more
+ * than nine, which round; blanks around are ignored.  -EINVAL, -ERANGE. */
 TSFS_MUST_CHECK int tsfs_time_parse(struct tsfs_str s, int64_t *ns);
 
 #define TSFS_TIME_TEXT_MAX 40

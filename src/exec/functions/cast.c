@@ -12,7 +12,7 @@
  *   intervals                                     x
  *
  * unknown (a bare NULL) goes to every type.  double to a whole number rounds half away from zero; what does
- * not fit is an error.  Text is read exactly and as a whole: no blanks around numbers and truth values. */
+ * not fit is an error.  Text is read as a whole; blanks may be around it, but not around truth values. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -137,10 +137,22 @@ static const char *because(int rc)
     return rc == 0 ? NULL : rc == -ERANGE ? OUT_OF_RANGE : "";
 }
 
+/* Without what Java's trim takes: blanks and control characters. */
+static struct tsfs_str trim(struct tsfs_str s)
+{
+    while (s.len > 0 && (unsigned char)s.ptr[0] <= ' ') {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len > 0 && (unsigned char)s.ptr[s.len - 1] <= ' ')
+        s.len--;
+    return s;
+}
+
 static const char *parse_int(struct tsfs_str s, int64_t *r)
 {
     int64_t v;
-    int rc = tsfs_num_parse_i64(s, &v);
+    int rc = tsfs_num_parse_i64(trim(s), &v);
     if (rc == 0 && v != (int32_t)v)
         rc = -ERANGE;
     if (rc == 0)
@@ -150,48 +162,40 @@ static const char *parse_int(struct tsfs_str s, int64_t *r)
 
 static const char *parse_big(struct tsfs_str s, int64_t *r)
 {
-    return because(tsfs_num_parse_i64(s, r));
+    return because(tsfs_num_parse_i64(trim(s), r));
 }
 
+/* NaN and [+-]Infinity beside numbers, which may end in f or d; what is too large is infinite. */
 static const char *parse_double(struct tsfs_str s, double *r)
 {
+    s = trim(s);
+    struct tsfs_str t = s;
+    bool minus = t.len > 0 && *t.ptr == '-';
+    if (minus || (t.len > 0 && *t.ptr == '+')) {
+        t.ptr++;
+        t.len--;
+    }
+    if (tsfs_str_eq(t, TSFS_STR("NaN"))) {
+        *r = NAN;
+        return NULL;
+    }
+    if (s.len > 0 && strchr("fFdD", s.ptr[s.len - 1]) != NULL)
+        s.len--;
     int rc = tsfs_num_parse_double(s, r);
-    if (rc == -EINVAL) {
-        struct tsfs_str t = s;
-        bool minus = t.len > 0 && *t.ptr == '-';
-        if (t.len > 0 && (*t.ptr == '-' || *t.ptr == '+')) {
-            t.ptr++;
-            t.len--;
-        }
+    if (rc == -ERANGE || tsfs_str_eq(t, TSFS_STR("Infinity"))) {
+        *r = minus ? -INFINITY : INFINITY;
         rc = 0;
-        if (tsfs_str_eq(t, TSFS_STR("NaN")))
-            *r = NAN;
-        else if (tsfs_str_eq(t, TSFS_STR("Infinity")))
-            *r = minus ? -INFINITY : INFINITY;
-        else
-            rc = -EINVAL;
     }
     return because(rc);
 }
 
-static struct tsfs_str trim(struct tsfs_str s)
-{
-    while (s.len > 0 && s.ptr[0] == ' ') {
-        s.ptr++;
-        s.len--;
-    }
-    while (s.len > 0 && s.ptr[s.len - 1] == ' ')
-        s.len--;
-    return s;
-}
-
-/* [-]YYYY[Y...][-MM[-DD]]: dates reach further than timestamps. */
+/* [+-]YYYY[Y...][-MM[-DD]]: dates reach further than timestamps. */
 static const char *parse_date(struct tsfs_str s, int64_t *r)
 {
     s = trim(s);
     size_t i = 0;
     bool minus = s.len > 0 && s.ptr[0] == '-';
-    i += minus;
+    i += minus || (s.len > 0 && s.ptr[0] == '+');
     int64_t part[3] = {0, 1, 1};
     for (int p = 0; p < 3; p++) {
         size_t start = i;
@@ -218,16 +222,22 @@ static const char *parse_timestamp(struct tsfs_str s, int64_t *r)
     return because(tsfs_time_parse(s, r));
 }
 
-/* hh:mm[:ss[.fraction]], read as that time of the epoch's day. */
+/* hh:mm[:ss[.fraction]], read as that time of the epoch's day; a time has no zone and does not leave the
+ * day. */
 static const char *parse_time(struct tsfs_str s, int64_t *r)
 {
     char text[64];
+    int64_t ns = 0;
     s = trim(s);
-    if (s.len < 5 || s.len > 24 || s.ptr[2] != ':' || s.ptr[s.len - 1] < '0' || s.ptr[s.len - 1] > '9' ||
-        memchr(s.ptr, '+', s.len) != NULL || memchr(s.ptr, '-', s.len) != NULL)
+    if (s.len < 3 || s.len > 40 || s.ptr[s.len - 1] < '0' || s.ptr[s.len - 1] > '9' ||
+        memchr(s.ptr, '+', s.len) != NULL || memchr(s.ptr, '-', s.len) != NULL ||
+        (s.ptr[1] != ':' && s.ptr[2] != ':'))
         return "";
     int len = snprintf(text, sizeof(text), "1970-01-01 %.*s", (int)s.len, s.ptr);
-    return because(tsfs_time_parse((struct tsfs_str){text, (size_t)len}, r));
+    int rc = tsfs_time_parse((struct tsfs_str){text, (size_t)len}, &ns);
+    if (rc == 0)
+        *r = ns % TSFS_NS_PER_DAY; /* 23:59:59.9999999999 is midnight */
+    return because(rc);
 }
 
 CAST_KERNEL(str_to_bool, struct tsfs_str, uint8_t, TSFS_BOOLEAN, bad = parse_bool(x, &r[i]))

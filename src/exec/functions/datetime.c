@@ -1,11 +1,10 @@
 /* The clock, date_add and date_diff, and conversions between times and numbers. */
-#include <errno.h>
 #include <math.h>
-#include <strings.h>
+#include <stdio.h>
 
 #include "base/num.h"
 #include "base/time.h"
-#include "exec/functions/functions_priv.h"
+#include "exec/functions/rows.h"
 
 static int64_t *fill(struct tsfs_kernel_ctx *ctx, struct tsfs_vec *out, uint32_t n, int64_t v)
 {
@@ -82,31 +81,41 @@ static bool add(enum calendar_unit unit, enum tsfs_type type, int64_t count, int
            !__builtin_add_overflow(x, delta, r);
 }
 
-static int date_add(KERNEL_ARGS)
+/* A kernel whose first argument names a unit that must fit the type of argument `arg`; a unit that is the
+ * same for all rows is looked up once. */
+typedef int (*unit_row)(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_t row,
+                        enum calendar_unit unit, int64_t *r);
+
+static inline int with_unit(KERNEL_ARGS, unsigned arg, const char *fn, unit_row each)
 {
     int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    enum tsfs_type type = args[2].type;
+    int rc = r == NULL ? -ENOMEM : 0;
     enum calendar_unit unit = UNIT_NONE;
     bool known = false;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
         if (!row_valid(valid, i))
             continue;
         if (!known || !args[0].constant)
-            unit = calendar_unit_from(args[0].s[row_at(&args[0], i)]);
+            unit = calendar_unit_from(row_str(args, 0, i));
         known = true;
-        int rc = 0;
-        int64_t count = args[1].i[row_at(&args[1], i)];
-        if (!fits(unit, type))
-            rc = bad_unit(ctx, i, "date_add", args, type);
-        else if (!add(unit, type, count, args[2].i[row_at(&args[2], i)], &r[i]))
-            rc = function_fail(ctx, i, "date_add: the result is out of the range of a %s",
-                               tsfs_type_name(type));
-        if (rc != 0)
-            return rc;
+        rc = fits(unit, args[arg].type) ? each(ctx, args, i, unit, &r[i])
+                                        : bad_unit(ctx, i, fn, args, args[arg].type);
     }
-    return 0;
+    return rc;
+}
+
+static int add_row(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_t row,
+                   enum calendar_unit unit, int64_t *r)
+{
+    if (add(unit, args[2].type, row_i64(args, 1, row), row_i64(args, 2, row), r))
+        return 0;
+    return function_fail(ctx, row, "date_add: the result is out of the range of a %s",
+                         tsfs_type_name(args[2].type));
+}
+
+static int date_add(KERNEL_ARGS)
+{
+    return with_unit(ctx, args, nargs, n, valid, out, 2, "date_add", add_row);
 }
 
 static int64_t diff(enum calendar_unit unit, enum tsfs_type type, int64_t a, int64_t b)
@@ -134,56 +143,33 @@ static int64_t diff(enum calendar_unit unit, enum tsfs_type type, int64_t a, int
     return delta > INT64_MAX ? INT64_MAX : delta < INT64_MIN ? INT64_MIN : (int64_t)delta;
 }
 
+static int diff_row(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_t row,
+                    enum calendar_unit unit, int64_t *r)
+{
+    int64_t a = row_i64(args, 1, row), b = row_i64(args, 2, row), whole;
+    if (unit == UNIT_NANOSECOND && __builtin_sub_overflow(b, a, &whole))
+        return function_fail(ctx, row, "date_diff: the difference in nanoseconds does not fit into a bigint");
+    *r = diff(unit, args[1].type, a, b);
+    return 0;
+}
+
 static int date_diff(KERNEL_ARGS)
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    enum tsfs_type type = args[1].type;
-    enum calendar_unit unit = UNIT_NONE;
-    bool known = false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        if (!known || !args[0].constant)
-            unit = calendar_unit_from(args[0].s[row_at(&args[0], i)]);
-        known = true;
-        int rc = 0;
-        int64_t a = args[1].i[row_at(&args[1], i)], b = args[2].i[row_at(&args[2], i)], whole;
-        if (!fits(unit, type))
-            rc = bad_unit(ctx, i, "date_diff", args, type);
-        else if (unit == UNIT_NANOSECOND && __builtin_sub_overflow(b, a, &whole))
-            rc = function_fail(ctx, i, "date_diff: the difference in nanoseconds does not fit into a bigint");
-        else
-            r[i] = diff(unit, type, a, b);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    return with_unit(ctx, args, nargs, n, valid, out, 1, "date_diff", diff_row);
 }
 
 /* Numbers to times and back. */
 
-static int scale_up(KERNEL_ARGS, int64_t factor, const char *fn)
+static int from_milliseconds_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t x = args[0].i[row_at(&args[0], i)];
-        if (!row_valid(valid, i) || !__builtin_mul_overflow(x, factor, &r[i]))
-            continue;
-        int rc = function_fail(ctx, i, "%s: %lld is out of the range of a timestamp", fn, (long long)x);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    int64_t x = row_i64(args, 0, row);
+    if (!__builtin_mul_overflow(x, TSFS_NS_PER_MS, r))
+        return 0;
+    return function_fail(ctx, row, "from_milliseconds: %lld is out of the range of a timestamp",
+                         (long long)x);
 }
 
-static int from_milliseconds(KERNEL_ARGS)
-{
-    return scale_up(ctx, args, nargs, n, valid, out, TSFS_NS_PER_MS, "from_milliseconds");
-}
+ROW_KERNEL(from_milliseconds, int64_t)
 
 /* Nanoseconds are how timestamps and intervals lie in memory. */
 static int nanoseconds(KERNEL_ARGS)
@@ -205,32 +191,23 @@ static int to_milliseconds(KERNEL_ARGS)
     return 0;
 }
 
-static int from_unixtime(KERNEL_ARGS)
+/* To the millisecond: a double has no more digits behind ten of seconds, and what it shows there is noise. */
+static int from_unixtime_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        double x = args[0].d[row_at(&args[0], i)], seconds = floor(x);
-        if (fabs(seconds) < 1e12) {
-            /* The fraction apart: seconds and fraction together have more digits than a double. */
-            __extension__ typedef __int128 wide;
-            wide ns = (wide)seconds * TSFS_NS_PER_S + (wide)round((x - seconds) * 1e9);
-            r[i] = (int64_t)ns;
-            if (ns >= INT64_MIN && ns <= INT64_MAX)
-                continue;
-        }
-        char text[TSFS_NUM_TEXT_MAX];
-        unsigned len = tsfs_num_format_double(x, text);
-        int rc =
-            function_fail(ctx, i, "from_unixtime: %.*s is out of the range of a timestamp", (int)len, text);
-        if (rc != 0)
-            return rc;
+    double x = row_double(args, 0, row);
+    if (fabs(x) < 1e12) {
+        __extension__ typedef __int128 wide;
+        wide ns = (wide)floor(x * 1000 + 0.5) * TSFS_NS_PER_MS;
+        *r = (int64_t)ns;
+        if (ns >= INT64_MIN && ns <= INT64_MAX)
+            return 0;
     }
-    return 0;
+    char text[TSFS_NUM_TEXT_MAX];
+    unsigned len = tsfs_num_format_double(x, text);
+    return function_fail(ctx, row, "from_unixtime: %.*s is out of the range of a timestamp", (int)len, text);
 }
+
+ROW_KERNEL(from_unixtime, int64_t)
 
 static int to_unixtime(KERNEL_ARGS)
 {
@@ -247,57 +224,19 @@ static int to_date(KERNEL_ARGS)
     return tsfs_cast_kernel(args[0].type, TSFS_DATE)(ctx, args, nargs, n, valid, out);
 }
 
-/* A timestamp of the query's text, or a date. */
-static int to_timestamp(KERNEL_ARGS)
+static int last_day_of_month_row(ROW_ARGS(int64_t))
 {
-    return tsfs_cast_kernel(args[0].type, TSFS_TIMESTAMP)(ctx, args, nargs, n, valid, out);
-}
-
-static int last_day_of_month(KERNEL_ARGS)
-{
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        int64_t day = args[0].i[row_at(&args[0], i)];
-        if (args[0].type == TSFS_TIMESTAMP)
-            day = calendar_floor_div(day, TSFS_NS_PER_DAY);
-        int32_t year;
-        unsigned month, dom;
-        tsfs_time_civil_from_days(day, &year, &month, &dom);
-        r[i] = tsfs_time_days_from_civil(year, month, calendar_days_of_month(year, month));
-    }
+    int64_t day = row_i64(args, 0, row);
+    if (args[0].type == TSFS_TIMESTAMP)
+        day = calendar_floor_div(day, TSFS_NS_PER_DAY);
+    int32_t year;
+    unsigned month, dom;
+    tsfs_time_civil_from_days(day, &year, &month, &dom);
+    *r = tsfs_time_days_from_civil(year, month, calendar_days_of_month(year, month));
     return 0;
 }
 
-static int to_iso8601(KERNEL_ARGS)
-{
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        char text[TSFS_TIME_TEXT_MAX];
-        int64_t x = args[0].i[row_at(&args[0], i)];
-        unsigned len;
-        if (args[0].type == TSFS_DATE) {
-            len = tsfs_time_format_date(x, text);
-        } else {
-            len = tsfs_time_format(x, text);
-            text[len - 19] = 'T';
-            text[len++] = 'Z';
-        }
-        char *copy = function_bytes(ctx, len);
-        if (copy == NULL)
-            return -ENOMEM;
-        memcpy(copy, text, len);
-        r[i] = (struct tsfs_str){copy, len};
-    }
-    return 0;
-}
+ROW_KERNEL(last_day_of_month, int64_t)
 
 /* A number, blanks or none, a unit: "42.8ms", "1 day".  The digits are taken as they stand, without going
  * through a double. */
@@ -334,26 +273,43 @@ static int parse_one_duration(struct tsfs_str s, int64_t *ns)
     return 0;
 }
 
-static int parse_duration(KERNEL_ARGS)
+static int parse_duration_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str s = args[0].s[row_at(&args[0], i)];
-        int rc = parse_one_duration(s, &r[i]);
-        if (rc != 0)
-            rc =
-                function_fail(ctx, i, "parse_duration: '%.*s%s' %s", FUNCTION_EXCERPT(s),
-                              rc == -ERANGE ? "is out of range"
-                                            : "is not a number and a unit (ns us ms s m h d or their names)");
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    struct tsfs_str s = row_str(args, 0, row);
+    int rc = parse_one_duration(s, r);
+    if (rc == 0)
+        return 0;
+    return function_fail(ctx, row, "parse_duration: '%.*s%s' %s", FUNCTION_EXCERPT(s),
+                         rc == -ERANGE ? "is out of range"
+                                       : "is not a number and a unit (ns us ms s m h d or their names)");
 }
+
+ROW_KERNEL(parse_duration, int64_t)
+
+/* human_readable_seconds: "1 week, 2 days, 3 seconds", without what is zero. */
+static int human_readable_seconds_row(ROW_ARGS(struct tsfs_str))
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"week", 604800}, {"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
+    double x = row_double(args, 0, row);
+    if (!(fabs(x) < 0x1p62))
+        return function_fail(ctx, row, "human_readable_seconds: the number is not finite, or too large");
+    int64_t left = (int64_t)fabs(round(x));
+    char text[160];
+    int len = 0;
+    for (int u = 0; u < 5; u++) {
+        int64_t count = left / units[u].seconds;
+        left %= units[u].seconds;
+        if (count > 0 || (u == 4 && len == 0))
+            len += snprintf(text + len, sizeof(text) - (size_t)len, "%s%lld %s%s", len > 0 ? ", " : "",
+                            (long long)count, units[u].name, count == 1 ? "" : "s");
+    }
+    return row_put_text(ctx, text, (size_t)len, r);
+}
+
+ROW_KERNEL(human_readable_seconds, struct tsfs_str)
 
 #define ADD_HELP                                                                                             \
     "date_add(unit, n, t): t plus n units (nanosecond ... second, minute, hour, day, week, month, ...)"
@@ -375,7 +331,11 @@ static const struct tsfs_function items[] = {
     SCALAR("date_diff", BIG, date_diff, DIFF_HELP, STR, TIME, TIME),
     SCALAR("from_milliseconds", TS, from_milliseconds, "from_milliseconds(n): n ms after 1970", BIG),
     SCALAR("from_nanoseconds", TS, nanoseconds, "from_nanoseconds(n): n ns after 1970", BIG),
-    SCALAR("from_unixtime", TS, from_unixtime, "from_unixtime(x): x seconds after 1970", DBL),
+    SCALAR("from_unixtime", TS, from_unixtime, "from_unixtime(x): x seconds after 1970, to the millisecond",
+           DBL),
+    SCALAR("from_unixtime_nanos", TS, nanoseconds, "from_unixtime_nanos(n): n ns after 1970", BIG),
+    SCALAR("human_readable_seconds", STR, human_readable_seconds,
+           "human_readable_seconds(x): '1 minute, 36 seconds' for 96", DBL),
     SCALAR("to_milliseconds", BIG, to_milliseconds,
            "to_milliseconds(t): whole ms since 1970, or of an interval", TS),
     SCALAR("to_milliseconds", BIG, to_milliseconds,
@@ -383,11 +343,6 @@ static const struct tsfs_function items[] = {
     SCALAR("to_nanoseconds", BIG, nanoseconds, "to_nanoseconds(t): ns since 1970, or of an interval", TS),
     SCALAR("to_nanoseconds", BIG, nanoseconds, "to_nanoseconds(t): ns since 1970, or of an interval", DS),
     SCALAR("to_unixtime", DBL, to_unixtime, "to_unixtime(t): seconds since 1970", TS),
-    SCALAR("from_iso8601_timestamp", TS, to_timestamp,
-           "from_iso8601_timestamp(s): '2024-05-01T12:00:00+02:00' and the like, as UTC", STR),
-    SCALAR("from_iso8601_date", DATE, to_date, "from_iso8601_date(s): 'YYYY-MM-DD'", STR),
-    SCALAR("to_iso8601", STR, to_iso8601, "to_iso8601(t): 'YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ'", TS),
-    SCALAR("to_iso8601", STR, to_iso8601, "to_iso8601(d): 'YYYY-MM-DD'", DATE),
     SCALAR("date", DATE, to_date, "date(t): the day of t", TS),
     SCALAR("date", DATE, to_date, "date(t): the day of t", DATE),
     SCALAR("last_day_of_month", DATE, last_day_of_month, "last_day_of_month(t): the last day of t's month",

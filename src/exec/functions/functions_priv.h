@@ -14,7 +14,8 @@ extern const struct function_table functions_arith, functions_interval, function
     functions_bin, functions_date_text, functions_agg_basic, functions_agg_extreme, functions_agg_by,
     functions_agg_stat, functions_agg_sketch, functions_array_make, functions_array_set,
     functions_array_lambda, functions_nested_compare, functions_timeseries, functions_agg_collect,
-    functions_agg_top, functions_regex, functions_joda, functions_window;
+    functions_agg_top, functions_regex, functions_joda, functions_window, functions_bits,
+    functions_string_join, functions_iso8601;
 
 #define FUNCTION_TABLE(array)                                                                                \
     {                                                                                                        \
@@ -163,6 +164,9 @@ uint64_t *function_own_valid(struct tsfs_kernel_ctx *ctx, uint32_t n, const uint
 
 /* math.c: 64 random bits, of a generator for each thread. */
 uint64_t function_random(void);
+
+/* string.c: as Unicode has it. */
+bool function_is_letter(uint32_t cp);
 
 /* nested_compare.c: casts from nested types; NULL if there is none. */
 tsfs_kernel nested_cast_kernel(enum tsfs_type from, enum tsfs_type to);

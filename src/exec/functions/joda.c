@@ -6,21 +6,13 @@
  *   Z offset +0000 (ZZ +00:00, ZZZ the zone)  '...' text  '' a quote
  *
  * The number of letters is the least number of digits; of names four letters and more mean the long form.
- * Timestamps are UTC, so that is the zone that is written; read are offsets and the names of UTC.  When only
- * a part of a date is read, the rest is that of 1970-01-01, but the year is 2000 where a month or a day is
- * read without one. */
-#include <errno.h>
+ * Timestamps are UTC, so that is the zone that is written; read are offsets and the names of zones.  What is
+ * missing is as exec/functions/calendar_text.c says. */
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/limits.h"
-#include "base/time.h"
-#include "exec/functions/functions_priv.h"
-
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
-static const char *const days[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
-                                   "Friday", "Saturday", "Sunday"};
+#include "exec/functions/calendar_text.h"
+#include "exec/functions/rows.h"
 
 /* A pattern cut into letters and texts. */
 struct token {
@@ -87,28 +79,6 @@ static int bad_pattern(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn
 
 /* ---- writing ---- */
 
-struct moment {
-    struct tsfs_civil c;
-    int64_t day;               /* since the epoch */
-    unsigned weekday, ordinal; /* 0 = Monday; 1 = 1 January */
-    int32_t week_year;
-    unsigned week;
-};
-
-static struct moment moment_of(int64_t ns)
-{
-    struct moment m = {.day = calendar_floor_div(ns, TSFS_NS_PER_DAY)};
-    tsfs_time_to_civil(ns, &m.c);
-    int64_t rest = (m.day + 3) % 7;
-    m.weekday = (unsigned)(rest < 0 ? rest + 7 : rest);
-    m.ordinal = (unsigned)(m.day - tsfs_time_days_from_civil(m.c.year, 1, 1)) + 1;
-    int64_t thursday = m.day + 3 - (int64_t)m.weekday;
-    unsigned month, day;
-    tsfs_time_civil_from_days(thursday, &m.week_year, &month, &day);
-    m.week = (unsigned)((thursday - tsfs_time_days_from_civil(m.week_year, 1, 1)) / 7) + 1;
-    return m;
-}
-
 #define FIELD_TEXT_MAX 64
 
 static int put_number(char *out, unsigned digits, int64_t v)
@@ -127,7 +97,7 @@ static int put_name(char *out, unsigned count, const char *name)
 }
 
 /* The text of one letter; count is at most 32. */
-static int put_field(const struct moment *m, char letter, unsigned count, char *out)
+static int put_field(const struct calendar_moment *m, char letter, unsigned count, char *out)
 {
     const struct tsfs_civil *c = &m->c;
     char digits[12];
@@ -139,10 +109,11 @@ static int put_field(const struct moment *m, char letter, unsigned count, char *
     case 'x': return put_year(out, count, m->week_year);
     case 'w': return put_number(out, count, m->week);
     case 'e': return put_number(out, count, m->weekday + 1);
-    case 'E': return put_name(out, count, days[m->weekday]);
+    case 'E': return put_name(out, count, calendar_days[m->weekday]);
     case 'D': return put_number(out, count, m->ordinal);
     case 'M':
-        return count < 3 ? put_number(out, count, c->month) : put_name(out, count, months[c->month - 1]);
+        return count < 3 ? put_number(out, count, c->month)
+                         : put_name(out, count, calendar_months[c->month - 1]);
     case 'd': return put_number(out, count, c->day);
     case 'a': return snprintf(out, FIELD_TEXT_MAX, "%s", c->hour < 12 ? "AM" : "PM");
     case 'H': return put_number(out, count, c->hour);
@@ -176,256 +147,167 @@ static char *put_text(char *p, struct tsfs_str text)
 /* Bytes that one byte of a pattern may become: "zzzz" is 26, a letter alone at most 11. */
 #define GROWTH 12
 
-static int format_datetime(KERNEL_ARGS)
+static int format_datetime_row(ROW_ARGS(struct tsfs_str))
 {
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    int rc = r == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str pattern = args[1].s[row_at(&args[1], i)];
-        if (pattern.len > TSFS_RESULT_VARCHAR_MAX / GROWTH) {
-            rc = function_fail(ctx, i, "format_datetime: the pattern is too long");
-            continue;
-        }
-        struct moment m = moment_of(args[0].i[row_at(&args[0], i)]);
-        char *p = function_bytes(ctx, GROWTH * pattern.len + FIELD_TEXT_MAX), *start = p;
-        if (p == NULL)
-            return -ENOMEM;
-        struct token t;
-        int more;
-        for (size_t at = 0; rc == 0 && (more = next_token(pattern, &at, &t)) != 0;) {
-            if (more < 0 || (t.letter != 0 && (!known(t.letter) || t.count > 32))) {
-                rc = bad_pattern(ctx, i, "format_datetime", &t);
-                p = start;
-                break;
-            }
+    struct tsfs_str pattern = row_str(args, 1, row);
+    if (pattern.len == 0)
+        return function_fail(ctx, row, "format_datetime: the pattern is empty");
+    if (pattern.len > TSFS_RESULT_VARCHAR_MAX / GROWTH)
+        return function_fail(ctx, row, "format_datetime: the pattern is too long");
+    struct calendar_moment m = calendar_moment_of(row_i64(args, 0, row));
+    char *p = function_bytes(ctx, GROWTH * pattern.len + FIELD_TEXT_MAX), *start = p;
+    if (p == NULL)
+        return -ENOMEM;
+    struct token t;
+    int more;
+    for (size_t at = 0; (more = next_token(pattern, &at, &t)) != 0;) {
+        if (more < 0 || (t.letter != 0 && (!known(t.letter) || t.count > 32)))
+            return bad_pattern(ctx, row, "format_datetime", &t);
+        if (t.letter == 0) {
+            p = put_text(p, t.text);
+        } else {
             char text[FIELD_TEXT_MAX];
-            int len = t.letter == 0 ? 0 : put_field(&m, t.letter, t.count, text);
-            if (t.letter == 0) {
-                p = put_text(p, t.text);
-            } else {
-                memcpy(p, text, (size_t)len);
-                p += len;
-            }
+            int len = put_field(&m, t.letter, t.count, text);
+            memcpy(p, text, (size_t)len);
+            p += len;
         }
-        r[i] = (struct tsfs_str){start, (size_t)(p - start)};
+    }
+    *r = (struct tsfs_str){start, (size_t)(p - start)};
+    return 0;
+}
+
+ROW_KERNEL(format_datetime, struct tsfs_str)
+
+/* ---- reading ---- */
+
+/* The longest name of a zone that the text begins with. */
+static int take_zone_name(struct tsfs_str *s, const struct tsfs_zone **zone)
+{
+    size_t len = 0;
+    int rc = -ENOENT;
+    while (len < s->len && len < TSFS_ZONE_NAME_MAX && s->ptr[len] != ' ' && s->ptr[len] != '\'')
+        len++;
+    for (; len > 2 && rc == -ENOENT; len--) {
+        rc = tsfs_zone_find((struct tsfs_str){s->ptr, len}, zone);
+        if (rc == 0)
+            *s = (struct tsfs_str){s->ptr + len, s->len - len};
     }
     return rc;
 }
 
-/* ---- reading ---- */
-
-struct parsed {
-    int64_t year, week_year, fraction;
-    unsigned month, day, ordinal, week, weekday, hour, minute, second;
-    bool has_year, has_week_year, has_month, has_day, has_ordinal, has_week, has_weekday, bc;
-    int half;       /* -1 none, 0 AM, 1 PM */
-    int64_t offset; /* ns east of UTC */
-};
-
-static bool take_number(struct tsfs_str *s, unsigned most, bool sign, int64_t *out, unsigned *digits)
+/* An offset, a name of UTC, of another zone, or, for z, what America's zones are called there. */
+static bool take_zone(struct tsfs_str *s, char letter, struct calendar_fields *f)
 {
-    bool minus = sign && s->len > 0 && s->ptr[0] == '-', plus = sign && s->len > 0 && s->ptr[0] == '+';
-    struct tsfs_str t = {s->ptr + (minus || plus), s->len - (minus || plus)};
-    int64_t v = 0;
-    unsigned k = 0;
-    for (; k < most && k < t.len && t.ptr[k] >= '0' && t.ptr[k] <= '9'; k++)
-        v = v * 10 + (t.ptr[k] - '0');
-    if (k == 0)
-        return false;
-    *s = (struct tsfs_str){t.ptr + k, t.len - k};
-    *out = minus ? -v : v;
-    if (digits != NULL)
-        *digits = k;
-    return true;
-}
-
-/* One of the names, long or by its first three letters. */
-static bool take_name(struct tsfs_str *s, const char *const *names, unsigned n, unsigned *out)
-{
-    for (int form = 0; form < 2; form++)
-        for (unsigned i = 0; i < n; i++) {
-            size_t len = form == 0 ? strlen(names[i]) : 3;
-            if (s->len >= len && strncasecmp(s->ptr, names[i], len) == 0) {
-                *s = (struct tsfs_str){s->ptr + len, s->len - len};
-                *out = i;
-                return true;
-            }
-        }
+    static const char *const utc[] = {"Etc/UTC", "UTC", "GMT", "UT"};
+    static const char *const american[][2] = {{"EST", "America/New_York"},    {"EDT", "America/New_York"},
+                                              {"CST", "America/Chicago"},     {"CDT", "America/Chicago"},
+                                              {"MST", "America/Denver"},      {"MDT", "America/Denver"},
+                                              {"PST", "America/Los_Angeles"}, {"PDT", "America/Los_Angeles"}};
+    struct tsfs_str t = *s;
+    if (calendar_take_offset(&t, &f->offset) &&
+        (t.len == 0 || (*t.ptr | 0x20) < 'a' || (*t.ptr | 0x20) > 'z')) {
+        *s = t;
+        return true;
+    }
+    f->offset = 0;
+    for (size_t i = 0; letter == 'z' && i < sizeof(american) / sizeof(american[0]); i++)
+        if (calendar_take_word(s, american[i][0]))
+            return tsfs_zone_find(tsfs_str_from(american[i][1]), &f->zone) == 0;
+    t = *s;
+    if (take_zone_name(&t, &f->zone) == 0) {
+        *s = t;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(utc) / sizeof(utc[0]); i++)
+        if (calendar_take_word(s, utc[i]))
+            return true;
     return false;
 }
 
-static bool take_word(struct tsfs_str *s, const char *word)
-{
-    size_t len = strlen(word);
-    if (s->len < len || strncasecmp(s->ptr, word, len) != 0)
-        return false;
-    *s = (struct tsfs_str){s->ptr + len, s->len - len};
-    return true;
-}
-
-/* +hh, +hhmm, +hh:mm, or a name of UTC. */
-static bool take_zone(struct tsfs_str *s, int64_t *offset)
-{
-    static const char *const names[] = {"Etc/UTC", "UTC", "GMT", "Z"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (take_word(s, names[i])) {
-            *offset = 0;
-            return true;
-        }
-    if (s->len < 3 || (s->ptr[0] != '+' && s->ptr[0] != '-'))
-        return false;
-    bool minus = s->ptr[0] == '-';
-    struct tsfs_str t = {s->ptr + 1, s->len - 1};
-    int64_t hours, minutes = 0;
-    unsigned digits;
-    if (!take_number(&t, 2, false, &hours, &digits) || digits != 2)
-        return false;
-    bool colon = t.len > 0 && t.ptr[0] == ':';
-    if (colon || (t.len >= 2 && t.ptr[0] >= '0' && t.ptr[0] <= '9')) {
-        t = (struct tsfs_str){t.ptr + colon, t.len - colon};
-        if (!take_number(&t, 2, false, &minutes, &digits) || digits != 2)
-            return false;
-    }
-    if (hours > 23 || minutes > 59)
-        return false;
-    *offset = (hours * 60 + minutes) * TSFS_NS_PER_MIN * (minus ? -1 : 1);
-    *s = t;
-    return true;
-}
-
-static bool take_unsigned(struct tsfs_str *s, unsigned most, unsigned lo, unsigned hi, unsigned *out)
-{
-    int64_t v;
-    if (!take_number(s, most, false, &v, NULL) || v < lo || v > hi)
-        return false;
-    *out = (unsigned)v;
-    return true;
-}
-
-/* A year of two digits is the one nearest to now, 30 years back at most. */
+/* A year of two digits is in the 80 years up to now or the 20 behind. */
 static bool take_year(struct tsfs_str *s, const struct token *t, bool tight, int64_t now, int64_t *out)
 {
     unsigned digits;
-    if (!take_number(s, tight ? (t->count < 9 ? t->count : 9) : 9, true, out, &digits))
+    bool minus = s->len > 0 && s->ptr[0] == '-', sign = minus || (s->len > 0 && s->ptr[0] == '+');
+    struct tsfs_str rest = {s->ptr + sign, s->len - sign};
+    if (!calendar_take_digits(&rest, tight && t->count < 9 ? t->count : 9, out, &digits))
         return false;
-    if (t->count == 2 && digits == 2 && *out >= 0) {
+    *s = rest;
+    if (minus)
+        *out = -*out;
+    if (t->count == 2 && digits == 2 && !sign) {
         struct tsfs_civil c;
         tsfs_time_to_civil(now, &c);
-        int64_t pivot = c.year - 30, year = pivot - pivot % 100 + *out;
-        *out = year < pivot ? year + 100 : year;
+        int64_t first = c.year - 80, year = first - first % 100 + *out;
+        *out = year < first ? year + 100 : year;
     }
     return true;
 }
 
-static bool take_hour(struct tsfs_str *s, unsigned most, char letter, struct parsed *p)
+static bool take_hour(struct tsfs_str *s, unsigned most, char letter, struct calendar_fields *f)
 {
-    unsigned v;
     switch (letter) {
-    case 'H': return take_unsigned(s, most, 0, 23, &p->hour);
+    case 'H': return f->has_hour = calendar_take_number(s, most, 0, 23, &f->hour);
     case 'k':
-        if (!take_unsigned(s, most, 1, 24, &v))
+        if (!calendar_take_number(s, most, 1, 24, &f->hour))
             return false;
-        p->hour = v % 24;
-        return true;
+        f->hour %= 24;
+        return f->has_hour = true;
     default:
-        if (!take_unsigned(s, most, letter == 'K' ? 0 : 1, letter == 'K' ? 11 : 12, &v))
+        if (!calendar_take_number(s, most, letter == 'K' ? 0 : 1, letter == 'K' ? 11 : 12, &f->half_hour))
             return false;
-        p->hour = v % 12;
-        p->half = p->half < 0 ? 0 : p->half;
-        return true;
+        f->half_hour %= 12;
+        return f->has_half_hour = true;
     }
 }
 
 /* One letter's part of the text; next is what follows in the pattern: digits directly before digits are as
  * many as there are letters. */
 static bool take_field(struct tsfs_str *s, const struct token *t, const struct token *next, int64_t now,
-                       struct parsed *p)
+                       struct calendar_fields *f)
 {
     bool tight = numeric(next);
-    unsigned two = tight && t->count < 2 ? t->count : 2, three = tight && t->count < 3 ? t->count : 3, v,
-             digits;
+    unsigned two = tight && t->count < 2 ? t->count : 2, three = tight && t->count < 3 ? t->count : 3, v;
     switch (t->letter) {
     case 'G':
-        if (take_word(s, "BC")) {
-            p->bc = true;
-            return true;
-        }
-        return take_word(s, "AD");
+        if (calendar_take_word(s, "BC"))
+            return f->bc = true;
+        return calendar_take_word(s, "AD");
     case 'Y':
-    case 'y': return p->has_year = take_year(s, t, tight, now, &p->year);
-    case 'x': return p->has_week_year = take_year(s, t, tight, now, &p->week_year);
-    case 'w': return p->has_week = take_unsigned(s, two, 1, 53, &p->week);
-    case 'e': return p->has_weekday = take_unsigned(s, tight ? 1 : two, 1, 7, &p->weekday);
+    case 'y': return f->has_year = take_year(s, t, tight, now, &f->year);
+    case 'x': return f->has_week_year = take_year(s, t, tight, now, &f->week_year);
+    case 'w': return f->has_week = calendar_take_number(s, two, 1, 53, &f->week);
+    case 'e': return f->has_weekday = calendar_take_number(s, tight ? 1 : two, 1, 7, &f->weekday);
     case 'E':
-        if (!take_name(s, days, 7, &v))
+        if (!calendar_take_name(s, calendar_days, 7, true, true, &v))
             return false;
-        p->weekday = v + 1;
-        return p->has_weekday = true;
-    case 'D': return p->has_ordinal = take_unsigned(s, three, 1, 366, &p->ordinal);
+        f->weekday = v + 1;
+        return f->has_weekday = true;
+    case 'D': return f->has_ordinal = calendar_take_number(s, three, 1, 366, &f->ordinal);
     case 'M':
         if (t->count < 3)
-            return p->has_month = take_unsigned(s, two, 1, 12, &p->month);
-        if (!take_name(s, months, 12, &v))
+            return f->has_month = calendar_take_number(s, two, 1, 12, &f->month);
+        if (!calendar_take_name(s, calendar_months, 12, true, true, &v))
             return false;
-        p->month = v + 1;
-        return p->has_month = true;
-    case 'd': return p->has_day = take_unsigned(s, two, 1, 31, &p->day);
-    case 'a': p->half = s->len > 0 && (s->ptr[0] | 0x20) == 'p'; return take_word(s, p->half ? "PM" : "AM");
+        f->month = v + 1;
+        return f->has_month = true;
+    case 'd': return f->has_day = calendar_take_number(s, two, 1, 31, &f->day);
+    case 'a':
+        f->half = calendar_take_word(s, "AM") ? 0 : calendar_take_word(s, "PM") ? 1 : -1;
+        return f->half >= 0;
     case 'H':
     case 'k':
     case 'K':
-    case 'h': return take_hour(s, two, t->letter, p);
-    case 'm': return take_unsigned(s, two, 0, 59, &p->minute);
-    case 's': return take_unsigned(s, two, 0, 59, &p->second);
-    case 'S':
-        if (!take_number(s, t->count < 9 ? t->count : 9, false, &p->fraction, &digits))
-            return false;
-        for (; digits < 9; digits++)
-            p->fraction *= 10;
-        while (t->count > 9 && s->len > 0 && *s->ptr >= '0' && *s->ptr <= '9') {
-            s->ptr++;
-            s->len--;
-        }
-        return true;
-    default: return take_zone(s, &p->offset);
+    case 'h': return take_hour(s, two, t->letter, f);
+    case 'm': return calendar_take_number(s, two, 0, 59, &f->minute);
+    case 's': return calendar_take_number(s, two, 0, 59, &f->second);
+    case 'S': return calendar_take_fraction(s, t->count, &f->fraction);
+    default: return take_zone(s, t->letter, f);
     }
-}
-
-static int to_instant(const struct parsed *p, int64_t *ns)
-{
-    int64_t year = p->has_year ? p->year : p->has_month || p->has_day || p->has_ordinal ? 2000 : 1970, day;
-    if (p->bc)
-        year = 1 - year;
-    if (year < -9999 || year > 9999 || p->week_year < -9999 || p->week_year > 9999)
-        return -ERANGE;
-    if (p->has_week || p->has_week_year) {
-        int64_t january4 = tsfs_time_days_from_civil((int32_t)(p->has_week_year ? p->week_year : year), 1, 4);
-        int64_t monday = january4 - ((january4 + 3) % 7 + 7) % 7;
-        day = monday + 7 * ((int64_t)(p->has_week ? p->week : 1) - 1) + (p->has_weekday ? p->weekday : 1) - 1;
-    } else if (p->has_ordinal && !p->has_month && !p->has_day) {
-        day = tsfs_time_days_from_civil((int32_t)year, 1, 1) + p->ordinal - 1;
-        if (day >= tsfs_time_days_from_civil((int32_t)year + 1, 1, 1))
-            return -ERANGE;
-    } else {
-        unsigned month = p->has_month ? p->month : 1, of_month = p->has_day ? p->day : 1;
-        if (of_month > calendar_days_of_month((int32_t)year, month))
-            return -ERANGE;
-        day = tsfs_time_days_from_civil((int32_t)year, month, of_month);
-    }
-    int64_t hour = p->hour + (p->half == 1 && p->hour < 12 ? 12 : 0);
-    int64_t of_day = ((hour * 60 + p->minute) * 60 + p->second) * TSFS_NS_PER_S + p->fraction - p->offset;
-    __extension__ typedef __int128 wide;
-    wide sum = (wide)day * TSFS_NS_PER_DAY + of_day;
-    if (sum < INT64_MIN || sum > INT64_MAX)
-        return -ERANGE;
-    *ns = (int64_t)sum;
-    return 0;
 }
 
 /* 1 read, 0 it does not follow the pattern, -1 the pattern is bad (*bad). */
-static int read_text(struct tsfs_str s, struct tsfs_str pattern, int64_t now, struct parsed *p,
+static int read_text(struct tsfs_str s, struct tsfs_str pattern, int64_t now, struct calendar_fields *f,
                      struct token *bad)
 {
     struct token t, next;
@@ -438,7 +320,7 @@ static int read_text(struct tsfs_str s, struct tsfs_str pattern, int64_t now, st
             return -1;
         }
         if (t.letter != 0) {
-            if (!take_field(&s, &t, &next, now, p))
+            if (!take_field(&s, &t, &next, now, f))
                 return 0;
             continue;
         }
@@ -457,30 +339,28 @@ static int read_text(struct tsfs_str s, struct tsfs_str pattern, int64_t now, st
     return s.len == 0;
 }
 
-static int parse_datetime(KERNEL_ARGS)
+static int parse_datetime_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    int rc = r == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str text = args[0].s[row_at(&args[0], i)], pattern = args[1].s[row_at(&args[1], i)];
-        struct parsed p = {.half = -1};
-        struct token bad = {0};
-        int fits = read_text(text, pattern, ctx->now, &p, &bad);
-        if (fits < 0 && bad.letter == 'C')
-            rc = function_fail(ctx, i, "parse_datetime: a century (C) can only be written");
-        else if (fits < 0)
-            rc = bad_pattern(ctx, i, "parse_datetime", &bad);
-        else if (fits == 0)
-            rc = function_fail(ctx, i, "parse_datetime: '%.*s%s' does not follow the pattern '%.*s%s'",
-                               FUNCTION_EXCERPT(text), FUNCTION_EXCERPT(pattern));
-        else if (to_instant(&p, &r[i]) != 0)
-            rc = function_fail(ctx, i, "parse_datetime: '%.*s%s' is not a time that there is",
-                               FUNCTION_EXCERPT(text));
-    }
-    return rc;
+    struct tsfs_str text = row_str(args, 0, row), pattern = row_str(args, 1, row);
+    struct calendar_fields f = CALENDAR_FIELDS_NONE;
+    struct token bad = {0};
+    if (pattern.len == 0)
+        return function_fail(ctx, row, "parse_datetime: the pattern is empty");
+    int fits = read_text(text, pattern, ctx->now, &f, &bad);
+    if (fits < 0 && bad.letter == 'C')
+        return function_fail(ctx, row, "parse_datetime: a century (C) can only be written");
+    if (fits < 0)
+        return bad_pattern(ctx, row, "parse_datetime", &bad);
+    if (fits == 0)
+        return function_fail(ctx, row, "parse_datetime: '%.*s%s' does not follow the pattern '%.*s%s'",
+                             FUNCTION_EXCERPT(text), FUNCTION_EXCERPT(pattern));
+    if (calendar_instant(&f, r) != 0)
+        return function_fail(ctx, row, "parse_datetime: '%.*s%s' is not a time that there is",
+                             FUNCTION_EXCERPT(text));
+    return 0;
 }
+
+ROW_KERNEL(parse_datetime, int64_t)
 
 static const struct tsfs_function items[] = {
     SCALAR("format_datetime", STR, format_datetime,

@@ -1,4 +1,4 @@
-/* Mathematical functions, numbers in other bases, bits, random numbers. */
+/* Mathematical functions and random numbers; bases and bits are in bits.c. */
 #include <errno.h>
 #include <math.h>
 #include <sys/random.h>
@@ -225,145 +225,6 @@ static int trunc_whole(KERNEL_ARGS)
     return digits_whole(ctx, args, nargs, n, valid, out, false);
 }
 
-/* Bases. */
-static bool radix_ok(int64_t radix)
-{
-    return radix >= 2 && radix <= 36;
-}
-
-static int bad_radix(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn, int64_t radix)
-{
-    return function_fail(ctx, row, "%s: the radix must be between 2 and 36, not %lld", fn, (long long)radix);
-}
-
-static int to_base(KERNEL_ARGS)
-{
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        int64_t x = args[0].i[row_at(&args[0], i)], radix = args[1].i[row_at(&args[1], i)];
-        if (!radix_ok(radix)) {
-            int rc = bad_radix(ctx, i, "to_base", radix);
-            if (rc != 0)
-                return rc;
-            continue;
-        }
-        char text[65];
-        unsigned at = sizeof(text);
-        uint64_t v = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
-        do {
-            text[--at] = "0123456789abcdefghijklmnopqrstuvwxyz"[v % (uint64_t)radix];
-            v /= (uint64_t)radix;
-        } while (v != 0);
-        if (x < 0)
-            text[--at] = '-';
-        size_t len = sizeof(text) - at;
-        char *copy = function_bytes(ctx, len);
-        if (copy == NULL)
-            return -ENOMEM;
-        memcpy(copy, text + at, len);
-        r[i] = (struct tsfs_str){copy, len};
-    }
-    return 0;
-}
-
-static bool parse_base(struct tsfs_str s, int64_t radix, int64_t *out)
-{
-    size_t i = 0;
-    bool minus = s.len > 0 && s.ptr[0] == '-';
-    if (s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+'))
-        i = 1;
-    if (i == s.len)
-        return false;
-    int64_t v = 0; /* counted downwards, where there is one more */
-    for (; i < s.len; i++) {
-        char c = s.ptr[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'z' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'Z' ? c - 'A' + 10
-                                           : 99;
-        if (digit >= radix || __builtin_mul_overflow(v, radix, &v) || __builtin_sub_overflow(v, digit, &v))
-            return false;
-    }
-    return minus ? (*out = v, true) : !__builtin_sub_overflow(0, v, out);
-}
-
-static int from_base(KERNEL_ARGS)
-{
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str s = args[0].s[row_at(&args[0], i)];
-        int64_t radix = args[1].i[row_at(&args[1], i)];
-        int rc = 0;
-        if (!radix_ok(radix))
-            rc = bad_radix(ctx, i, "from_base", radix);
-        else if (!parse_base(s, radix, &r[i]))
-            rc = function_fail(ctx, i, "from_base: '%.*s%s' is not a bigint in base %lld",
-                               FUNCTION_EXCERPT(s), (long long)radix);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* Bits. */
-#define BITWISE(NAME, EXPR)                                                                                  \
-    static int NAME(KERNEL_ARGS)                                                                             \
-    {                                                                                                        \
-        int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));                                       \
-        if (r == NULL)                                                                                       \
-            return -ENOMEM;                                                                                  \
-        FOR_ROWS_2(int64_t, int64_t, r[i] = (EXPR));                                                         \
-        return 0;                                                                                            \
-    }
-
-BITWISE(bits_and, x &y)
-BITWISE(bits_or, x | y)
-BITWISE(bits_xor, x ^ y)
-
-static int bits_not(KERNEL_ARGS)
-{
-    int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        r[i] = ~args[0].i[row_at(&args[0], i)];
-    return 0;
-}
-
-static int bit_count(KERNEL_ARGS)
-{
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        int64_t x = args[0].i[row_at(&args[0], i)], bits = args[1].i[row_at(&args[1], i)];
-        int rc = 0;
-        if (bits < 2 || bits > 64) {
-            rc = function_fail(ctx, i, "bit_count: the number of bits must be between 2 and 64, not %lld",
-                               (long long)bits);
-        } else if (bits < 64 && (x < -(INT64_C(1) << (bits - 1)) || x >= INT64_C(1) << (bits - 1))) {
-            rc = function_fail(ctx, i, "bit_count: %lld does not fit into %lld bits", (long long)x,
-                               (long long)bits);
-        } else {
-            uint64_t mask = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
-            r[i] = __builtin_popcountll((uint64_t)x & mask);
-        }
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
 /* SplitMix64 (Steele, Lea, Flood 2014), one stream a thread, seeded by the system. */
 uint64_t function_random(void)
 {
@@ -417,26 +278,18 @@ static int random_range(KERNEL_ARGS)
 #define ONE(NAME, KERNEL, HELP) SCALAR(NAME, DBL, KERNEL##_double, NAME HELP, DBL)
 #define WHOLE(NAME, KERNEL, HELP)                                                                            \
     SCALAR(NAME, BIG, KERNEL, NAME HELP, BIG), SCALAR(NAME, INT, KERNEL, NAME HELP, INT)
-#define RANDOM(NAME)                                                                                         \
-    {.name = NAME,                                                                                           \
-     .kind = TSFS_FUNCTION_SCALAR,                                                                           \
-     .result = DBL,                                                                                          \
-     .unstable = true,                                                                                       \
-     .help = NAME "(): a number in [0, 1)",                                                                  \
-     .impl = FUNCTION_IMPL(random_double)},                                                                  \
-        {.name = NAME,                                                                                       \
-         .kind = TSFS_FUNCTION_SCALAR,                                                                       \
-         .nargs = 1,                                                                                         \
-         .args = {BIG},                                                                                      \
-         .result = BIG,                                                                                      \
-         .unstable = true,                                                                                   \
-         .help = NAME "(n): a whole number in [0, n)",                                                       \
-         .impl = FUNCTION_IMPL(random_range)},                                                               \
+/* Every call gives another number. */
+#define UNSTABLE(NAME, RES, N, KERNEL, HELP, ...)                                                            \
     {                                                                                                        \
-        .name = NAME, .kind = TSFS_FUNCTION_SCALAR, .nargs = 2, .args = {BIG, BIG}, .result = BIG,           \
-        .unstable = true, .help = NAME "(m, n): a whole number in [m, n)",                                   \
-        .impl = FUNCTION_IMPL(random_range)                                                                  \
+        .name = (NAME), .kind = TSFS_FUNCTION_SCALAR, .nargs = (N), .args = {__VA_ARGS__}, .result = (RES),  \
+        .unstable = true, .help = NAME HELP, .impl = FUNCTION_IMPL(KERNEL)                                   \
     }
+#define RANDOM(NAME)                                                                                         \
+    UNSTABLE(NAME, DBL, 0, random_double, "(): a number in [0, 1)", TSFS_UNKNOWN),                           \
+        UNSTABLE(NAME, BIG, 1, random_range, "(n): a whole number in [0, n)", BIG),                          \
+        UNSTABLE(NAME, INT, 1, random_range, "(n): a whole number in [0, n)", INT),                          \
+        UNSTABLE(NAME, BIG, 2, random_range, "(m, n): a whole number in [m, n)", BIG, BIG),                  \
+        UNSTABLE(NAME, INT, 2, random_range, "(m, n): a whole number in [m, n)", INT, INT)
 
 static const struct tsfs_function items[] = {
     WHOLE("abs", abs_whole, "(x): absolute value"),
@@ -487,14 +340,6 @@ static const struct tsfs_function items[] = {
     SCALAR("is_nan", BOOL, is_nan, "is_nan(x): whether x is not a number", DBL),
     SCALAR("is_finite", BOOL, is_finite, "is_finite(x): whether x is neither infinite nor NaN", DBL),
     SCALAR("is_infinite", BOOL, is_infinite, "is_infinite(x): whether x is infinite", DBL),
-    SCALAR("to_base", STR, to_base, "to_base(x, radix): x written in that base, 2 to 36", BIG, BIG),
-    SCALAR("from_base", BIG, from_base, "from_base(s, radix): the number that s is in that base", STR, BIG),
-    SCALAR("bitwise_and", BIG, bits_and, "bitwise_and(a, b): bits set in both", BIG, BIG),
-    SCALAR("bitwise_or", BIG, bits_or, "bitwise_or(a, b): bits set in either", BIG, BIG),
-    SCALAR("bitwise_xor", BIG, bits_xor, "bitwise_xor(a, b): bits set in one only", BIG, BIG),
-    SCALAR("bitwise_not", BIG, bits_not, "bitwise_not(a): all bits flipped", BIG),
-    SCALAR("bit_count", BIG, bit_count, "bit_count(x, bits): bits set in x as a number of that many bits",
-           BIG, BIG),
     RANDOM("random"),
     RANDOM("rand"),
 };

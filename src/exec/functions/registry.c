@@ -18,7 +18,8 @@ static const struct function_table *const families[] = {
     &functions_agg_extreme, &functions_agg_by,      &functions_agg_stat,     &functions_agg_sketch,
     &functions_array_make,  &functions_array_set,   &functions_array_lambda, &functions_nested_compare,
     &functions_timeseries,  &functions_agg_collect, &functions_agg_top,      &functions_regex,
-    &functions_joda,        &functions_window,
+    &functions_joda,        &functions_window,      &functions_bits,         &functions_string_join,
+    &functions_iso8601,
 };
 
 static const struct tsfs_function *order[REGISTRY_MAX];

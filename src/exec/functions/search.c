@@ -1,16 +1,9 @@
 /* Strings: finding, splitting and comparing.  Positions count code points from 1. */
-#include <errno.h>
-
 #include "base/utf8.h"
-#include "exec/functions/functions_priv.h"
+#include "exec/functions/rows.h"
 
 /* levenshtein_distance costs the product of the lengths. */
 #define LEVENSHTEIN_MAX 1000000u
-
-static struct tsfs_str str(const struct tsfs_vec *args, unsigned arg, uint32_t row)
-{
-    return args[arg].s[row_at(&args[arg], row)];
-}
 
 /* The byte offset of the nth occurrence (occurrences may overlap), counted from the end if `back`, or
  * SIZE_MAX. */
@@ -37,59 +30,72 @@ static size_t find(struct tsfs_str s, struct tsfs_str what, int64_t nth, bool ba
     return SIZE_MAX;
 }
 
-static inline int position(KERNEL_ARGS, bool back, const char *fn)
+static int position_row(ROW_ARGS(int64_t), bool back, const char *fn)
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str s = str(args, 0, i), what = str(args, 1, i);
-        int64_t nth = nargs > 2 ? args[2].i[row_at(&args[2], i)] : 1;
-        if (nth <= 0) {
-            int rc = function_fail(ctx, i, "%s: the instance must be positive, not %lld", fn, (long long)nth);
-            if (rc != 0)
-                return rc;
-            continue;
-        }
-        if (what.len == 0) {
-            r[i] = back ? (int64_t)tsfs_utf8_length(s) + 1 : 1;
-            continue;
-        }
-        size_t at = find(s, what, nth, back);
-        r[i] = at == SIZE_MAX ? 0 : (int64_t)tsfs_utf8_length((struct tsfs_str){s.ptr, at}) + 1;
+    struct tsfs_str s = row_str(args, 0, row), what = row_str(args, 1, row);
+    int64_t nth = nargs > 2 ? row_i64(args, 2, row) : 1;
+    if (nth == 0 || nth == INT64_MIN || (nth < 0 && back))
+        return function_fail(ctx, row, "%s: the instance must be %s number, not %lld", fn,
+                             back ? "a positive" : "a positive or a negative", (long long)nth);
+    if (what.len == 0) {
+        *r = back ? (int64_t)tsfs_utf8_length(s) + 1 : 1;
+        return 0;
     }
+    if (nth < 0) {
+        nth = -nth;
+        back = true;
+    }
+    size_t at = find(s, what, nth, back);
+    *r = at == SIZE_MAX ? 0 : (int64_t)tsfs_utf8_length((struct tsfs_str){s.ptr, at}) + 1;
     return 0;
 }
 
-static int strpos(KERNEL_ARGS)
+static int strpos_row(ROW_ARGS(int64_t))
 {
-    return position(ctx, args, nargs, n, valid, out, false, "strpos");
+    return position_row(ctx, args, nargs, row, r, false, "strpos");
 }
 
-static int strrpos(KERNEL_ARGS)
+static int strrpos_row(ROW_ARGS(int64_t))
 {
-    return position(ctx, args, nargs, n, valid, out, true, "strrpos");
+    return position_row(ctx, args, nargs, row, r, true, "strrpos");
 }
 
-static int starts_with(KERNEL_ARGS)
+static int starts_with_row(ROW_ARGS(uint8_t))
 {
-    uint8_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str s = str(args, 0, i), what = str(args, 1, i);
-        r[i] = s.len >= what.len && (what.len == 0 || memcmp(s.ptr, what.ptr, what.len) == 0);
-    }
+    struct tsfs_str s = row_str(args, 0, row), what = row_str(args, 1, row);
+    *r = s.len >= what.len && (what.len == 0 || memcmp(s.ptr, what.ptr, what.len) == 0);
     return 0;
 }
 
-/* Part number `index` of s, 1-based; false beyond the last. */
+static int ends_with_row(ROW_ARGS(uint8_t))
+{
+    struct tsfs_str s = row_str(args, 0, row), what = row_str(args, 1, row);
+    *r = s.len >= what.len && (what.len == 0 || memcmp(s.ptr + s.len - what.len, what.ptr, what.len) == 0);
+    return 0;
+}
+
+ROW_KERNEL(strpos, int64_t)
+ROW_KERNEL(strrpos, int64_t)
+ROW_KERNEL(starts_with, uint8_t)
+ROW_KERNEL(ends_with, uint8_t)
+
+/* Part number `index` of s, 1-based; false beyond the last.  An empty delimiter cuts between all characters,
+ * and then an empty text has no parts. */
 static bool part(struct tsfs_str s, struct tsfs_str by, int64_t index, struct tsfs_str *r)
 {
+    while (by.len == 0) {
+        uint32_t cp;
+        if (s.len == 0)
+            return false;
+        unsigned len = tsfs_utf8_decode(s, &cp);
+        len = len == 0 ? 1 : len;
+        if (--index == 0) {
+            *r = (struct tsfs_str){s.ptr, len};
+            return true;
+        }
+        s.ptr += len;
+        s.len -= len;
+    }
     for (;;) {
         const char *hit = memmem(s.ptr, s.len, by.ptr, by.len);
         if (--index == 0) {
@@ -113,14 +119,11 @@ static int split_part(KERNEL_ARGS)
     for (uint32_t i = 0; i < n; i++) {
         if (!row_valid(valid, i))
             continue;
-        struct tsfs_str by = str(args, 1, i);
-        int64_t index = args[2].i[row_at(&args[2], i)];
+        int64_t index = row_i64(args, 2, i);
         int rc = 0;
         if (index <= 0) {
             rc = function_fail(ctx, i, "split_part: the index must be positive, not %lld", (long long)index);
-        } else if (by.len == 0) {
-            rc = function_fail(ctx, i, "split_part: the delimiter must not be empty");
-        } else if (!part(str(args, 0, i), by, index, &r[i])) {
+        } else if (!part(row_str(args, 0, i), row_str(args, 1, i), index, &r[i])) {
             if (own == NULL && (own = function_own_valid(ctx, n, valid, out)) == NULL)
                 return -ENOMEM;
             tsfs_bit_clear(own, i);
@@ -142,25 +145,18 @@ static uint32_t next(struct tsfs_str *s)
     return cp;
 }
 
-static int hamming_distance(KERNEL_ARGS)
+static int hamming_distance_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str a = str(args, 0, i), b = str(args, 1, i);
-        while (a.len > 0 && b.len > 0)
-            r[i] += next(&a) != next(&b);
-        int rc = 0;
-        if (a.len > 0 || b.len > 0)
-            rc = function_fail(ctx, i, "hamming_distance: the strings must be of the same length");
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    struct tsfs_str a = row_str(args, 0, row), b = row_str(args, 1, row);
+    while (a.len > 0 && b.len > 0)
+        *r += next(&a) != next(&b);
+    if (a.len == 0 && b.len == 0)
+        return 0;
+    *r = 0;
+    return function_fail(ctx, row, "hamming_distance: the strings must be of the same length");
 }
+
+ROW_KERNEL(hamming_distance, int64_t)
 
 /* The distance by two rows of the matrix of prefixes (Wagner, Fischer 1974).  0 or -ENOMEM. */
 static int levenshtein(struct tsfs_kernel_ctx *ctx, struct tsfs_str a, struct tsfs_str b, size_t blen,
@@ -188,39 +184,29 @@ static int levenshtein(struct tsfs_kernel_ctx *ctx, struct tsfs_str a, struct ts
     return 0;
 }
 
-static int levenshtein_distance(KERNEL_ARGS)
+static int levenshtein_distance_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str a = str(args, 0, i), b = str(args, 1, i), rest = b;
-        size_t points = 0, product;
-        while (rest.len > 0) {
-            next(&rest);
-            points++;
-        }
-        int rc;
-        if (__builtin_mul_overflow(a.len, points, &product) || product > LEVENSHTEIN_MAX)
-            rc = function_fail(ctx, i, "levenshtein_distance: the strings are too long (%zu and %zu bytes)",
-                               a.len, b.len);
-        else
-            rc = levenshtein(ctx, a, b, points, &r[i]);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    struct tsfs_str a = row_str(args, 0, row), b = row_str(args, 1, row), rest = b;
+    size_t points = 0, product;
+    for (; rest.len > 0; points++)
+        next(&rest);
+    if (__builtin_mul_overflow(a.len, points, &product) || product > LEVENSHTEIN_MAX)
+        return function_fail(ctx, row, "levenshtein_distance: the strings are too long (%zu and %zu bytes)",
+                             a.len, b.len);
+    return levenshtein(ctx, a, b, points, r);
 }
+
+ROW_KERNEL(levenshtein_distance, int64_t)
 
 static const struct tsfs_function items[] = {
     SCALAR("strpos", BIG, strpos, "strpos(s, x): position of x in s, 0 if it is not there", STR, STR),
-    SCALAR("strpos", BIG, strpos, "strpos(s, x, k): position of the k-th x", STR, STR, BIG),
+    SCALAR("strpos", BIG, strpos, "strpos(s, x, k): position of the k-th x, from the end if negative", STR,
+           STR, BIG),
     SCALAR("strrpos", BIG, strrpos, "strrpos(s, x): position of the last x in s, 0 if it is not there", STR,
            STR),
     SCALAR("strrpos", BIG, strrpos, "strrpos(s, x, k): position of the k-th x from the end", STR, STR, BIG),
     SCALAR("starts_with", BOOL, starts_with, "starts_with(s, x): whether s begins with x", STR, STR),
+    SCALAR("ends_with", BOOL, ends_with, "ends_with(s, x): whether s ends in x", STR, STR),
     SCALAR("split_part", STR, split_part,
            "split_part(s, d, k): the k-th part between delimiters; NULL beyond", STR, STR, BIG),
     SCALAR("hamming_distance", BIG, hamming_distance, "hamming_distance(a, b): positions that differ", STR,

@@ -1,25 +1,14 @@
-/* Strings: cutting, padding, case, joining.  Positions and lengths count code points.
+/* Strings: cutting, padding, case.  Positions and lengths count code points.
  *
  * Every string that a function makes is at most TSFS_RESULT_VARCHAR_MAX bytes; a longer one is an error
  * before anything is allocated. */
-#include <errno.h>
 #include <locale.h>
 #include <pthread.h>
 #include <wctype.h>
 
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "exec/functions/functions_priv.h"
-
-static struct tsfs_str str(const struct tsfs_vec *args, unsigned arg, uint32_t row)
-{
-    return args[arg].s[row_at(&args[arg], row)];
-}
-
-static int64_t num(const struct tsfs_vec *args, unsigned arg, uint32_t row)
-{
-    return args[arg].i[row_at(&args[arg], row)];
-}
+#include "exec/functions/rows.h"
 
 static int too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn)
 {
@@ -47,41 +36,15 @@ static size_t byte_of(struct tsfs_str s, size_t points)
     return i;
 }
 
-/* A kernel whose rows go through fn, which sets *r, or takes no part in NULLs.  fn returns 0 or an error. */
-typedef int (*row_fn)(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t row,
-                      struct tsfs_str *r);
+#define STRINGS(NAME) ROW_KERNEL(NAME, struct tsfs_str)
 
-static inline int strings(KERNEL_ARGS, row_fn fn)
+static int length_row(ROW_ARGS(int64_t))
 {
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        int rc = row_valid(valid, i) ? fn(ctx, args, nargs, i, &r[i]) : 0;
-        if (rc != 0)
-            return rc;
-    }
+    *r = (int64_t)tsfs_utf8_length(row_str(args, 0, row));
     return 0;
 }
 
-#define STRINGS(NAME)                                                                                        \
-    static int NAME(KERNEL_ARGS)                                                                             \
-    {                                                                                                        \
-        return strings(ctx, args, nargs, n, valid, out, NAME##_row);                                         \
-    }
-#define ROW_ARGS                                                                                             \
-    struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t row, struct tsfs_str *r
-
-static int length(KERNEL_ARGS)
-{
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        if (row_valid(valid, i))
-            r[i] = (int64_t)tsfs_utf8_length(str(args, 0, i));
-    return 0;
-}
+ROW_KERNEL(length, int64_t)
 
 /* Simple case mapping, one code point to one, as the C library's Unicode tables have it: they are reached
  * through a locale of our own, whatever the process runs under.  Without such a locale only ASCII maps. */
@@ -95,6 +58,12 @@ static void find_unicode(void)
         unicode = newlocale(LC_CTYPE_MASK, "C.utf8", (locale_t)0);
     if (unicode == (locale_t)0)
         unicode = newlocale(LC_CTYPE_MASK, "en_US.UTF-8", (locale_t)0);
+}
+
+bool function_is_letter(uint32_t cp)
+{
+    pthread_once(&unicode_once, find_unicode);
+    return unicode != (locale_t)0 && iswalpha_l((wint_t)cp, unicode);
 }
 
 static int map_case(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, bool up, struct tsfs_str *r)
@@ -139,24 +108,24 @@ static int map_case(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, bool up, str
     return 0;
 }
 
-static int lower_row(ROW_ARGS)
+static int lower_row(ROW_ARGS(struct tsfs_str))
 {
-    return map_case(ctx, str(args, 0, row), false, r);
+    return map_case(ctx, row_str(args, 0, row), false, r);
 }
 
-static int upper_row(ROW_ARGS)
+static int upper_row(ROW_ARGS(struct tsfs_str))
 {
-    return map_case(ctx, str(args, 0, row), true, r);
+    return map_case(ctx, row_str(args, 0, row), true, r);
 }
 
 STRINGS(lower)
 STRINGS(upper)
 
-/* White space as Unicode has it. */
+/* White space is what Java calls so: without the spaces that do not break. */
 static bool space(uint32_t cp)
 {
-    return (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x20) || cp == 0x85 || cp == 0xa0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f ||
+    return (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x20) || cp == 0x1680 ||
+           (cp >= 0x2000 && cp <= 0x200a && cp != 0x2007) || cp == 0x2028 || cp == 0x2029 || cp == 0x205f ||
            cp == 0x3000;
 }
 
@@ -191,24 +160,24 @@ static struct tsfs_str trim_ends(struct tsfs_str s, struct tsfs_str set, bool le
 
 static struct tsfs_str trim_set(const struct tsfs_vec *args, unsigned nargs, uint32_t row)
 {
-    return nargs > 1 ? str(args, 1, row) : (struct tsfs_str){NULL, 0};
+    return nargs > 1 ? row_str(args, 1, row) : (struct tsfs_str){NULL, 0};
 }
 
-static int trim_row(ROW_ARGS)
+static int trim_row(ROW_ARGS(struct tsfs_str))
 {
-    *r = trim_ends(str(args, 0, row), trim_set(args, nargs, row), true, true);
+    *r = trim_ends(row_str(args, 0, row), trim_set(args, nargs, row), true, true);
     return 0;
 }
 
-static int ltrim_row(ROW_ARGS)
+static int ltrim_row(ROW_ARGS(struct tsfs_str))
 {
-    *r = trim_ends(str(args, 0, row), trim_set(args, nargs, row), true, false);
+    *r = trim_ends(row_str(args, 0, row), trim_set(args, nargs, row), true, false);
     return 0;
 }
 
-static int rtrim_row(ROW_ARGS)
+static int rtrim_row(ROW_ARGS(struct tsfs_str))
 {
-    *r = trim_ends(str(args, 0, row), trim_set(args, nargs, row), false, true);
+    *r = trim_ends(row_str(args, 0, row), trim_set(args, nargs, row), false, true);
     return 0;
 }
 
@@ -220,8 +189,8 @@ STRINGS(rtrim)
 static int pad(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_t row, bool left,
                const char *fn, struct tsfs_str *r)
 {
-    struct tsfs_str s = str(args, 0, row), fill = str(args, 2, row);
-    int64_t want = num(args, 1, row);
+    struct tsfs_str s = row_str(args, 0, row), fill = row_str(args, 2, row);
+    int64_t want = row_i64(args, 1, row);
     if (want < 0)
         return function_fail(ctx, row, "%s: the length must not be negative: %lld", fn, (long long)want);
     if (want > TSFS_RESULT_VARCHAR_MAX)
@@ -255,12 +224,12 @@ static int pad(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_
     return 0;
 }
 
-static int lpad_row(ROW_ARGS)
+static int lpad_row(ROW_ARGS(struct tsfs_str))
 {
     return pad(ctx, args, row, true, "lpad", r);
 }
 
-static int rpad_row(ROW_ARGS)
+static int rpad_row(ROW_ARGS(struct tsfs_str))
 {
     return pad(ctx, args, row, false, "rpad", r);
 }
@@ -269,10 +238,10 @@ STRINGS(lpad)
 STRINGS(rpad)
 
 /* start 1-based, negative from the end; outside the string, or 0, gives the empty string. */
-static int substr_row(ROW_ARGS)
+static int substr_row(ROW_ARGS(struct tsfs_str))
 {
-    struct tsfs_str s = str(args, 0, row);
-    int64_t start = num(args, 1, row), want = nargs > 2 ? num(args, 2, row) : INT64_MAX;
+    struct tsfs_str s = row_str(args, 0, row);
+    int64_t start = row_i64(args, 1, row), want = nargs > 2 ? row_i64(args, 2, row) : INT64_MAX;
     *r = (struct tsfs_str){"", 0};
     if (start == 0 || want <= 0 || s.len == 0)
         return 0;
@@ -294,9 +263,9 @@ static int substr_row(ROW_ARGS)
 
 STRINGS(substr)
 
-static int reverse_row(ROW_ARGS)
+static int reverse_row(ROW_ARGS(struct tsfs_str))
 {
-    struct tsfs_str s = str(args, 0, row);
+    struct tsfs_str s = row_str(args, 0, row);
     char *p = function_bytes(ctx, s.len);
     if (p == NULL)
         return -ENOMEM;
@@ -316,109 +285,30 @@ static int reverse_row(ROW_ARGS)
 
 STRINGS(reverse)
 
-static int concat_row(ROW_ARGS)
+static int chr_row(ROW_ARGS(struct tsfs_str))
 {
-    size_t total = 0;
-    for (unsigned a = 0; a < nargs; a++) {
-        total += str(args, a, row).len;
-        if (total > TSFS_RESULT_VARCHAR_MAX)
-            return too_long(ctx, row, "concat");
-    }
-    char *p = function_bytes(ctx, total);
-    if (p == NULL)
-        return -ENOMEM;
-    *r = (struct tsfs_str){p, total};
-    for (unsigned a = 0; a < nargs; a++) {
-        struct tsfs_str s = str(args, a, row);
-        if (s.len > 0)
-            memcpy(p, s.ptr, s.len);
-        p += s.len;
-    }
-    return 0;
-}
-
-STRINGS(concat)
-
-/* Every `what` becomes `with`; an empty `what` stands before every code point and at the end. */
-static int replace_row(ROW_ARGS)
-{
-    struct tsfs_str s = str(args, 0, row), what = str(args, 1, row);
-    struct tsfs_str with = nargs > 2 ? str(args, 2, row) : TSFS_STR("");
-    size_t hits = 0;
-    if (what.len == 0) {
-        hits = tsfs_utf8_length(s) + 1;
-    } else {
-        for (const char *p = s.ptr, *end = s.ptr + s.len;
-             (p = memmem(p, (size_t)(end - p), what.ptr, what.len)) != NULL; p += what.len)
-            hits++;
-    }
-    if (hits == 0) {
-        *r = s;
-        return 0;
-    }
-    size_t added;
-    if (__builtin_mul_overflow(hits, with.len, &added) || added > TSFS_RESULT_VARCHAR_MAX ||
-        s.len - hits * what.len + added > TSFS_RESULT_VARCHAR_MAX)
-        return too_long(ctx, row, "replace");
-    size_t total = s.len - hits * what.len + added;
-    char *p = function_bytes(ctx, total);
-    if (p == NULL)
-        return -ENOMEM;
-    *r = (struct tsfs_str){p, total};
-    const char *q = s.ptr, *end = s.ptr + s.len;
-    for (size_t i = 0; i < hits; i++) {
-        const char *hit = what.len > 0
-                              ? memmem(q, (size_t)(end - q), what.ptr, what.len)
-                              : q + (i > 0 ? byte_of((struct tsfs_str){q, (size_t)(end - q)}, 1) : 0);
-        memcpy(p, q, (size_t)(hit - q));
-        p += hit - q;
-        memcpy(p, with.ptr, with.len);
-        p += with.len;
-        q = hit + what.len;
-    }
-    memcpy(p, q, (size_t)(end - q));
-    return 0;
-}
-
-STRINGS(replace)
-
-static int chr_row(ROW_ARGS)
-{
-    int64_t cp = num(args, 0, row);
+    int64_t cp = row_i64(args, 0, row);
     char bytes[4];
     unsigned len = cp >= 0 && cp <= 0x10ffff ? tsfs_utf8_encode((uint32_t)cp, bytes) : 0;
     if (len == 0)
         return function_fail(ctx, row, "chr: %lld is not a Unicode code point", (long long)cp);
-    char *p = function_bytes(ctx, len);
-    if (p == NULL)
-        return -ENOMEM;
-    memcpy(p, bytes, len);
-    *r = (struct tsfs_str){p, len};
-    return 0;
+    return row_put_text(ctx, bytes, len, r);
 }
 
 STRINGS(chr)
 
-static int codepoint(KERNEL_ARGS)
+static int codepoint_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str s = str(args, 0, i);
-        uint32_t cp = 0;
-        unsigned len = tsfs_utf8_decode(s, &cp);
-        r[i] = cp;
-        int rc = len > 0 && len == s.len
-                     ? 0
-                     : function_fail(ctx, i, "codepoint: '%.*s%s' is not one character", FUNCTION_EXCERPT(s));
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    struct tsfs_str s = row_str(args, 0, row);
+    uint32_t cp = 0;
+    unsigned len = tsfs_utf8_decode(s, &cp);
+    *r = cp;
+    return len > 0 && len == s.len
+               ? 0
+               : function_fail(ctx, row, "codepoint: '%.*s%s' is not one character", FUNCTION_EXCERPT(s));
 }
+
+ROW_KERNEL(codepoint, int64_t)
 
 #define SUBSTR_HELP "(s, start[, len]): part of s; start is 1-based, from the end when negative"
 #define SUBSTR(NAME)                                                                                         \
@@ -429,8 +319,6 @@ static int codepoint(KERNEL_ARGS)
         SCALAR(NAME, STR, KERNEL, NAME "(s, chars): without those characters " SIDE, STR, STR)
 
 static const struct tsfs_function items[] = {
-    SCALAR_OP("||", TSFS_OP_CONCAT, STR, concat, "a || b: a followed by b", STR, STR),
-    SCALAR_VARIADIC("concat", STR, concat, "concat(a, ...): all, one after another", STR),
     SCALAR("length", BIG, length, "length(s): code points of s", STR),
     SCALAR("lower", STR, lower, "lower(s): in lower case", STR),
     SCALAR("upper", STR, upper, "upper(s): in upper case", STR),
@@ -442,8 +330,6 @@ static const struct tsfs_function items[] = {
            STR),
     SUBSTR("substr"),
     SUBSTR("substring"),
-    SCALAR("replace", STR, replace, "replace(s, a): s without each a", STR, STR),
-    SCALAR("replace", STR, replace, "replace(s, a, b): b instead of each a", STR, STR, STR),
     SCALAR("reverse", STR, reverse, "reverse(s): back to front", STR),
     SCALAR("chr", STR, chr, "chr(n): the character with that code point", BIG),
     SCALAR("codepoint", INT, codepoint, "codepoint(s): the code point of a single character", STR),
