@@ -14,12 +14,15 @@
 #include "col/schema.h"
 #include "col/source.h"
 
-#define COLD_INDEX_MAGIC   "TSFSIDX1"
-#define COLD_INDEX_VERSION 1u
-#define COLD_INDEX_HEADER  96u
-#define COLD_SLICE         256u /* entries of a slice: series, values, blocks */
-#define COLD_BLOCK_MIN     32u  /* fewer rows of one series in one row group get no block */
-#define COLD_ABSENT        UINT32_MAX
+#define COLD_INDEX_MAGIC    "TSFSIDX1"
+#define COLD_INDEX_VERSION  1u
+#define COLD_INDEX_HEADER   96u
+#define COLD_PACKED_VERSION 2u
+#define COLD_PACKED_HEADER  24u
+#define COLD_PACKED_MAX     (32u << 10) /* bytes of a packed index, unpacked */
+#define COLD_SLICE          256u        /* entries of a slice: series, values, blocks */
+#define COLD_BLOCK_MIN      32u         /* fewer rows of one series in one row group get no block */
+#define COLD_ABSENT         UINT32_MAX
 
 /* Blocks of a part (the rows of one series in one row group): as few as TSFS_BLOCK_ROWS allows, all
  * of nearly one size. */
@@ -177,6 +180,11 @@ TSFS_MUST_CHECK int cold_index_builder_measure(struct cold_index_builder *b, uin
 /* Appends the whole index to out. */
 TSFS_MUST_CHECK int cold_index_builder_finish(struct cold_index_builder *b, struct tsfs_buf *out);
 uint32_t cold_index_builder_count(const struct cold_index_builder *b);
+/* Replaces an index just finished by its packed form, if it is small enough for one. */
+TSFS_MUST_CHECK int cold_index_pack(struct tsfs_buf *index);
+/* *image = a packed index as if it were none (to be freed), but for checksums and names.  -EINVAL: damaged.
+ */
+TSFS_MUST_CHECK int cold_index_unpack(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length);
 
 /* ---- reading ---- */
 
@@ -211,9 +219,11 @@ struct cold_index {
     _Atomic size_t cached;  /* bytes of those */
     size_t fixed;           /* bytes of all the rest */
     char *names;
+    uint8_t *image; /* of a packed index: the whole of it; slices' offsets count from its beginning */
 };
 
-/* Reads and checks header and directory at [offset, offset + length) of fd. */
+/* Reads and checks header and directory at [offset, offset + length) of fd.  A packed index has no names of
+ * columns: the caller fills them in. */
 TSFS_MUST_CHECK int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index **out,
                                     struct tsfs_error *err);
 void cold_index_free(struct cold_index *ix); /* takes NULL */

@@ -14,10 +14,11 @@
  *       times         first and last time of 256 blocks
  *       summaries     one list a measure: count, sum, min, max, first, last of 256 blocks
  *
- * Opening a segment reads header and directory: sixteen bytes a slice.  Everything else is read and decoded
- * a slice at a time when it is first asked for: finding one series among a million by its hash costs one
- * bucket, one series slice and one dictionary slice a key.  Nothing in here is needed to find a slice but
- * its number: entry i of a list is entry i % 256 of slice i / 256.
+ * A small index is packed (index_pack.c): it is read whole.  Of any other, opening a segment reads header and
+ * directory: sixteen bytes a slice.  Everything else is read and decoded a slice at a time when it is first
+ * asked for: finding one series among a million by its hash costs one bucket, one series slice and one
+ * dictionary slice a key.  Nothing in here is needed to find a slice but its number: entry i of a list is
+ * entry i % 256 of slice i / 256.
  *
  * Blocks are not listed, they follow from the rows: the rows of one series in one row group are a part;
  * a part of fewer than 32 rows has no block (its summary would weigh as much as its data), any other has
@@ -91,7 +92,7 @@ static int load_columns(struct cold_index *ix, const uint8_t **at, const uint8_t
         uint8_t role = p[0], type = p[1];
         c->dict = get_u32(p + 4);
         p += 10;
-        if (end - p < len || len > TSFS_COLUMN_NAME_MAX || memchr(p, 0, len))
+        if (end - p < len || len > (ix->image ? 0 : TSFS_COLUMN_NAME_MAX) || memchr(p, 0, len))
             return damaged(err, "a column's name");
         c->name = (struct tsfs_str){ix->names + names, len};
         memcpy(ix->names + names, p, len);
@@ -149,54 +150,90 @@ static int load_slices(struct cold_index *ix, const uint8_t *p, const uint8_t *e
     return 0;
 }
 
+/* Bytes of the file, to be freed. */
+static int read_part(int fd, uint64_t offset, size_t n, uint8_t **out, struct tsfs_error *err)
+{
+    uint8_t *p = malloc(n);
+    if (!p)
+        return tsfs_error_set(err, -ENOMEM, "out of memory");
+    int rc = tsfs_io_read_all(fd, p, n, (off_t)offset);
+    if (rc) {
+        free(p);
+        return tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
+    }
+    *out = p;
+    return 0;
+}
+
+/* Header and directory, to be freed; of a packed index all of it, and length becomes that. */
+static int load_head(int fd, uint64_t offset, uint64_t *length, uint8_t **out, bool *packed,
+                     struct tsfs_error *err)
+{
+    uint8_t head[COLD_PACKED_HEADER], *whole = NULL, *dir = NULL;
+    if (*length < sizeof(head) || *length > TSFS_INDEX_MAX || offset > INT64_MAX - *length)
+        return damaged(err, "its place in the file");
+    int rc = tsfs_io_read_all(fd, head, sizeof(head), (off_t)offset);
+    if (rc)
+        return tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
+    if (memcmp(head, COLD_INDEX_MAGIC, 8) != 0)
+        return damaged(err, "it does not begin as an index");
+    uint32_t version = get_u32(head + 8), dir_len;
+    *packed = version == COLD_PACKED_VERSION;
+    if (*packed) {
+        if (*length > sizeof(head) + COLD_PACKED_MAX)
+            return damaged(err, "its lengths");
+        rc = read_part(fd, offset, (size_t)*length, &whole, err);
+        if (rc)
+            return rc;
+        rc = cold_index_unpack(whole, (size_t)*length, &dir, &dir_len);
+        free(whole);
+        if (rc)
+            return rc == -EINVAL ? damaged(err, "its checksum") : tsfs_error_set(err, rc, "out of memory");
+        *length = dir_len;
+        dir_len = get_u32(dir + 12);
+        rc = get_u32(dir + 8) == COLD_INDEX_VERSION && dir_len >= COLD_INDEX_HEADER && dir_len <= *length &&
+                     get_u64(dir + 16) == *length
+                 ? 0
+                 : damaged(err, "its lengths");
+    } else if (version != COLD_INDEX_VERSION) {
+        return tsfs_error_set(err, -ENOTSUP, "the segment's index has version %u, this program reads 1 and 2",
+                              version);
+    } else {
+        dir_len = get_u32(head + 12);
+        if (dir_len < COLD_INDEX_HEADER || dir_len > *length || get_u64(head + 16) != *length)
+            return damaged(err, "its lengths");
+        rc = read_part(fd, offset, dir_len, &dir, err);
+        if (rc)
+            return rc;
+        uint64_t sum = get_u64(dir + 88);
+        memset(dir + 88, 0, 8);
+        if (tsfs_hash(dir, dir_len) != sum)
+            rc = damaged(err, "checksum of the directory");
+    }
+    if (rc) {
+        free(dir);
+        return rc;
+    }
+    *out = dir;
+    return 0;
+}
+
 int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index **out, struct tsfs_error *err)
 {
-    uint8_t head[COLD_INDEX_HEADER], *dir = NULL;
+    uint8_t *dir = NULL;
+    bool packed = false;
     struct cold_index *ix = calloc(1, sizeof(*ix));
-    int rc;
     if (!ix)
         return tsfs_error_set(err, -ENOMEM, "out of memory");
-    if (length < sizeof(head) || length > TSFS_INDEX_MAX || offset > INT64_MAX - length) {
-        rc = damaged(err, "its place in the file");
+    int rc = load_head(fd, offset, &length, &dir, &packed, err);
+    if (rc)
         goto out;
-    }
-    rc = tsfs_io_read_all(fd, head, sizeof(head), (off_t)offset);
-    if (rc) {
-        tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
-        goto out;
+    if (packed) {
+        ix->image = dir;
+        offset = 0;
     }
     rc = -EINVAL;
-    if (memcmp(head, COLD_INDEX_MAGIC, 8) != 0) {
-        damaged(err, "it does not begin as an index");
-        goto out;
-    }
-    if (get_u32(head + 8) != COLD_INDEX_VERSION) {
-        rc = tsfs_error_set(err, -ENOTSUP, "the segment's index has version %u, this program reads %u",
-                            get_u32(head + 8), COLD_INDEX_VERSION);
-        goto out;
-    }
-    uint32_t dir_len = get_u32(head + 12);
-    if (dir_len < sizeof(head) || dir_len > length || get_u64(head + 16) != length) {
-        damaged(err, "its lengths");
-        goto out;
-    }
-    dir = malloc(dir_len);
-    if (!dir) {
-        rc = tsfs_error_set(err, -ENOMEM, "out of memory");
-        goto out;
-    }
-    rc = tsfs_io_read_all(fd, dir, dir_len, (off_t)offset);
-    if (rc) {
-        tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
-        goto out;
-    }
-    rc = -EINVAL;
-    uint64_t sum = get_u64(dir + 88);
-    memset(dir + 88, 0, 8);
-    if (tsfs_hash(dir, dir_len) != sum) {
-        damaged(err, "checksum of the directory");
-        goto out;
-    }
+    uint32_t dir_len = get_u32(dir + 12);
     ix->fd = fd;
     ix->rows = get_u64(dir + 24);
     ix->blocks = get_u64(dir + 32);
@@ -211,11 +248,11 @@ int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index 
         ix->rows < ix->series || ix->blocks > ix->rows || ix->ncolumns < 2 ||
         ix->ncolumns > TSFS_COLUMNS_MAX || ix->t_min > ix->t_max || ix->buckets == 0 ||
         ix->buckets > 1u << 24 || (ix->buckets & (ix->buckets - 1)) != 0 || ix->ngroups == 0 ||
-        ix->ngroups > (dir_len - sizeof(head)) / 4 || ix->blocks > UINT32_MAX) {
+        ix->ngroups > (dir_len - COLD_INDEX_HEADER) / 4 || ix->blocks > UINT32_MAX) {
         damaged(err, "its counts");
         goto out;
     }
-    const uint8_t *p = dir + sizeof(head), *end = dir + dir_len;
+    const uint8_t *p = dir + COLD_INDEX_HEADER, *end = dir + dir_len;
     ix->group_row = calloc((size_t)ix->ngroups + 1, sizeof(*ix->group_row));
     if (!ix->group_row) {
         rc = tsfs_error_set(err, -ENOMEM, "out of memory");
@@ -241,9 +278,10 @@ int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index 
     rc = load_slices(ix, p, end, offset + dir_len, offset + length, err);
     ix->fixed = sizeof(*ix) + (ix->ngroups + 1u) * sizeof(uint64_t) +
                 ix->ncolumns * (sizeof(*ix->columns) + 8u) +
-                ix->nslices * (sizeof(*ix->slices) + sizeof(void *));
+                ix->nslices * (sizeof(*ix->slices) + sizeof(void *)) + (packed ? length : 0);
 out:
-    free(dir);
+    if (!ix->image)
+        free(dir);
     if (rc) {
         cold_index_free(ix);
         return rc;
@@ -273,6 +311,7 @@ void cold_index_free(struct cold_index *ix)
     free(ix->slices);
     free(ix->cache);
     free(ix->names);
+    free(ix->image);
     free(ix);
 }
 
@@ -283,10 +322,14 @@ static int read_slice(struct cold_index *ix, uint32_t i, uint8_t **owned, struct
 {
     const struct cold_slice_ref *s = &ix->slices[i];
     uint8_t *stored = malloc(s->stored + 1u), *raw = NULL;
-    int rc = stored ? tsfs_io_read_all(ix->fd, stored, s->stored, (off_t)s->offset) : -ENOMEM;
+    int rc = stored ? 0 : -ENOMEM;
+    if (rc == 0 && ix->image)
+        memcpy(stored, ix->image + s->offset, s->stored);
+    else if (rc == 0)
+        rc = tsfs_io_read_all(ix->fd, stored, s->stored, (off_t)s->offset);
     if (rc) {
         tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
-    } else if (s->stored && tsfs_hash(stored, s->stored) != s->xxh3) {
+    } else if (!ix->image && s->stored && tsfs_hash(stored, s->stored) != s->xxh3) {
         rc = damaged(err, "checksum of a slice");
     } else if (s->stored < s->raw) {
         raw = malloc(s->raw);

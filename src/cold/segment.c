@@ -64,7 +64,7 @@ static bool parse_index_key(struct tsfs_str v, uint64_t size, uint64_t *offset, 
     text[v.len] = 0;
     if (sscanf(text, "%20lu %20lu %9u%n", offset, length, &version, &end) != 3 || text[end] != 0)
         return false;
-    return *offset <= size && *length <= size - *offset && *length >= COLD_INDEX_HEADER;
+    return *offset <= size && *length <= size - *offset && *length >= COLD_PACKED_HEADER;
 }
 
 static bool column_fits(const struct tsfs_pq_column *pq, const struct cold_index_column *c)
@@ -80,14 +80,18 @@ static bool column_fits(const struct tsfs_pq_column *pq, const struct cold_index
     return c->type != TSFS_BIGINT || pq->logical == TSFS_PQ_PHYSICAL || pq->logical == TSFS_PQ_INTEGER;
 }
 
-static int check_index(const struct tsfs_pq_info *info, const struct cold_index *ix, struct tsfs_error *err)
+static int check_index(const struct tsfs_pq_info *info, struct cold_index *ix, struct tsfs_error *err)
 {
     bool ok =
         info->ncolumns == ix->ncolumns && info->ngroups == ix->ngroups && (uint64_t)info->nrows == ix->rows;
     for (uint32_t i = 0; ok && i < info->ngroups; i++)
         ok = info->groups[i].nrows == ix->group_row[i + 1] - ix->group_row[i];
-    for (uint32_t i = 0; ok && i < info->ncolumns; i++)
+    for (uint32_t i = 0; ok && i < info->ncolumns; i++) {
+        struct tsfs_str name = info->columns[i].name;
+        if (ix->image && name.len <= TSFS_COLUMN_NAME_MAX && !memchr(name.ptr, 0, name.len))
+            ix->columns[i].name = name; /* which lives as long as the reader, and so longer than ix */
         ok = column_fits(&info->columns[i], &ix->columns[i]);
+    }
     return ok ? 0
               : tsfs_error_set(err, -EINVAL,
                                "the segment's index does not describe this file's columns and row groups");

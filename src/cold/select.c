@@ -75,7 +75,7 @@ int select_find(struct cold_index *ix, const struct cold_map *map, const struct 
     struct tsfs_series have;
     int rc;
     *number = TSFS_SERIES_NONE;
-    if (!map->same_hash) {
+    if (!map->same_hash || ix->image) { /* a packed index has no hashes */
         uint32_t i;
         rc = select_lower_bound(ix, map, series, dims, &i, err);
         if (rc || i == ix->series)

@@ -379,6 +379,7 @@ static int open_parquet(struct writer *x, struct tsfs_error *err)
         .ncolumns = x->ncolumns,
         .sorting = sorting,
         .nsorting = x->nkeys + 1,
+        .compact = true,
         .created_by = TSFS_STR("tsfs version 0.1.0 (build 0.1.0)"),
     };
     return tsfs_pq_writer_create(&options, (struct tsfs_pq_sink){sink_write, &x->sink}, &x->pq, err);
@@ -393,12 +394,18 @@ static int finish(struct writer *x, struct tsfs_error *err)
         tsfs_error_set(err, rc, "cannot build the segment's index: %s", strerror(-rc));
         goto out;
     }
+    rc = cold_index_pack(&index);
+    if (rc) {
+        tsfs_error_set(err, rc, "cannot pack the segment's index: %s", strerror(-rc));
+        goto out;
+    }
+    uint32_t version;
+    memcpy(&version, index.data + 8, sizeof(version));
     uint64_t offset = tsfs_pq_writer_offset(x->pq);
     rc = tsfs_pq_writer_raw(x->pq, index.data, index.len, err);
     if (rc)
         goto out;
-    int len = snprintf(value, sizeof(value), "%llu %zu %u", (unsigned long long)offset, index.len,
-                       COLD_INDEX_VERSION);
+    int len = snprintf(value, sizeof(value), "%llu %zu %u", (unsigned long long)offset, index.len, version);
     struct tsfs_pq_kv kv = {TSFS_STR(COLD_KEY_INDEX), {value, (size_t)len}};
     rc = tsfs_pq_writer_finish(x->pq, &kv, 1, err);
     if (rc == 0) {

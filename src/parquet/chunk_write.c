@@ -17,10 +17,14 @@
  * next to nothing; where values go to and fro in a narrow band (a price, a load in percent) its finer choice
  * of matches is worth five percent and more, and only there it is used.
  *
+ * Of a small chunk nothing is a sample: the sizes compared are those of its pages, headers included, and the
+ * smallest wins.  If nothing in it shrinks, its dictionary is no zstd frame either.
+ *
  * Codes at whole bytes: the width of dictionary indices is the writer's choice as long as they fit.  With 7
  * or 14 bits, values do not start on bytes and zstd finds neither repeats nor a skewed distribution; with 8
  * or 16 it does. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "parquet/writer_priv.h"
@@ -63,6 +67,10 @@ static const struct {
 #define SAMPLE_VALUES 8192  /* of one span, at most */
 #define STRONG_LEVEL  17    /* of zstd: the first that weighs matches against the statistics of the rest */
 #define STRONG_GAIN   0.995 /* what it must make of the size */
+#define STRONG_LEAST  48    /* bytes of a chunk that are worth trying */
+#define SMALL_CHUNK   4096  /* bytes; of those every one counts */
+#define DICT_HEADER   22    /* of a dictionary page, about */
+#define DICT_TRIAL    (64u << 10) /* bytes of a dictionary that is worth compressing at two levels */
 
 struct encoder {
     struct pq_source *s;
@@ -193,6 +201,7 @@ static int choose(struct encoder *e, enum candidate *best)
             r = pq_page_try(&e->pages, &dictionary);
         if (r)
             return r;
+        dictionary += DICT_HEADER;
     }
     *best = NCANDIDATES;
     for (const enum candidate *c = of[s->kind]; *c != NCANDIDATES; c++) {
@@ -206,7 +215,7 @@ static int choose(struct encoder *e, enum candidate *best)
         double whole = sampled ? (double)size * ((double)s->nvalues / (double)sampled) : 0;
         if (coded)
             whole += (double)dictionary;
-        if (*best == NCANDIDATES || whole < smallest * 0.97) {
+        if (*best == NCANDIDATES || whole < smallest * (smallest < SMALL_CHUNK ? 1 : 0.97)) {
             *best = *c;
             smallest = whole;
         }
@@ -214,22 +223,33 @@ static int choose(struct encoder *e, enum candidate *best)
     return 0;
 }
 
-/* The size of some stretches as candidate c has them at a level; of dictionary codes, which differ more from
- * page to page, three. */
-static int try_level(struct encoder *e, enum candidate c, int level, size_t *size)
+/* The size of the chunk as candidate c has it at a level, judged by one page; by three of dictionary codes,
+ * which differ more from page to page. */
+static int try_level(struct encoder *e, enum candidate c, int level, double *size)
 {
     const struct pq_source *s = e->s;
-    uint32_t spans = c == CODES || c == CODES_ROUNDED ? 3 : 1;
+    bool coded = c == CODES || c == CODES_ROUNDED;
+    uint32_t spans = coded && s->npages > 1 ? 3 : 1;
+    size_t sum = 0, sampled = 0, part = 0;
     int r = pq_page_level(&e->pages, level);
-    *size = 0;
     for (uint32_t i = 0; i < spans && !r; i++) {
         uint32_t p = (uint32_t)((2 * i + 1) * (uint64_t)s->npages / (2 * spans));
-        size_t n = s->page_value[p + 1] - s->page_value[p], part = 0;
+        size_t n = s->page_value[p + 1] - s->page_value[p];
+        n = n < SAMPLE_VALUES ? n : SAMPLE_VALUES;
         e->pages.values.len = 0;
-        r = encode_span(e, c, s->page_value[p], n < SAMPLE_VALUES ? n : SAMPLE_VALUES);
+        r = encode_span(e, c, s->page_value[p], n);
         if (!r)
             r = pq_page_try(&e->pages, &part);
-        *size += part;
+        sum += part;
+        sampled += n;
+    }
+    *size = sampled ? (double)sum * ((double)s->nvalues / (double)sampled) : (double)sum;
+    e->pages.values.len = 0;
+    if (!r && coded)
+        r = encode_dictionary(e, &e->pages.values);
+    if (!r && e->pages.values.len > 0 && e->pages.values.len <= DICT_TRIAL) {
+        r = pq_page_try(&e->pages, &part);
+        *size += (double)part;
     }
     e->pages.values.len = 0;
     return r;
@@ -251,10 +271,12 @@ static int choose_level(struct encoder *e, enum candidate *c, int level)
                                                          [PREFIXES] = PREFIXES};
     const struct pq_source *s = e->s;
     enum candidate tried[2] = {*c, siblings[*c]};
-    size_t normal, strong, least = SIZE_MAX;
+    double normal, strong, least = HUGE_VAL;
     if (s->kind == PQ_BOOLS || s->runs || s->nvalues == 0 || level >= STRONG_LEVEL)
         return 0;
     int r = try_level(e, *c, level, &normal);
+    if (r || normal < STRONG_LEAST)
+        return r;
     for (unsigned i = 0; i < 2 && !r; i++) {
         if (i > 0 && (tried[1] == tried[0] || (tried[1] == CODES_ROUNDED && e->width % 8 == 0)))
             break;
@@ -264,7 +286,7 @@ static int choose_level(struct encoder *e, enum candidate *c, int level)
             *c = tried[i];
         }
     }
-    if (r || (double)least < (double)normal * STRONG_GAIN)
+    if (r || least < normal * STRONG_GAIN)
         return r;
     *c = tried[0];
     return pq_page_level(&e->pages, level);
@@ -423,6 +445,25 @@ static int put_bloom(struct encoder *e, struct tsfs_pq_encoded *out)
     return pq_bloom_build(s->column, s->kind, s->values, s->nvalues, &out->bloom);
 }
 
+/* Writes the dictionary page anew without compression, as no page of the chunk has shrunk. */
+static int store_dictionary(struct encoder *e, struct tsfs_pq_encoded *out)
+{
+    struct tsfs_buf old = out->data;
+    uint32_t was = out->dictionary_size;
+    out->data = (struct tsfs_buf){0};
+    e->pages.values.len = 0;
+    int r = encode_dictionary(e, &e->pages.values);
+    if (!r)
+        r = pq_page_put_dictionary(&e->pages, e->dict.n, e->s->kind != PQ_DOUBLES, false);
+    if (!r)
+        r = tsfs_buf_append(&out->data, old.data + was, old.len - was);
+    tsfs_buf_free(&old);
+    for (uint32_t p = 0; p < out->npages; p++)
+        out->pages[p].offset = out->pages[p].offset - was + out->dictionary_size;
+    out->uncompressed_size = out->data.len;
+    return r;
+}
+
 int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *arena,
                     struct tsfs_pq_encoded *out)
 {
@@ -457,13 +498,15 @@ int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *aren
         e->pages.values.len = 0;
         r = encode_dictionary(e, &e->pages.values);
         if (!r)
-            r = pq_page_put_dictionary(&e->pages, e->dict.n, s->kind != PQ_DOUBLES);
+            r = pq_page_put_dictionary(&e->pages, e->dict.n, s->kind != PQ_DOUBLES, true);
     }
     for (uint32_t p = 0; p < s->npages && !r; p++) {
         e->pages.values.len = 0;
         r = s->runs ? put_run_page(e, p, &run, &bounds[p]) : put_flat_page(e, c, p, &bounds[p]);
         pq_bounds_merge(s->kind, &out->bounds, &bounds[p]);
     }
+    if (!r && !out->compressed && out->dictionary_size)
+        r = store_dictionary(e, out);
     if (r)
         goto out;
     out->encoding = candidates[c].encoding;

@@ -71,7 +71,7 @@ static void put_encoding_count(struct thrift_writer *w, int page_type, int encod
 }
 
 static void put_chunk(struct thrift_writer *w, const struct tsfs_pq_column *column,
-                      const struct pq_written_chunk *c, uint64_t nrows)
+                      const struct pq_written_chunk *c, uint64_t nrows, bool brief)
 {
     bool dictionary = c->dictionary_size > 0;
     bool levels = column->optional && c->encoding != TSFS_PQ_RLE; /* RLE then is said only once */
@@ -87,25 +87,29 @@ static void put_chunk(struct thrift_writer *w, const struct tsfs_pq_column *colu
         thrift_add_int(w, TSFS_PQ_PLAIN);
     thrift_put_list(w, 3, THRIFT_BINARY, 1);
     thrift_add_binary(w, column->name);
-    thrift_put_i32(w, 4, TSFS_PQ_ZSTD);
+    thrift_put_i32(w, 4, c->compressed ? TSFS_PQ_ZSTD : TSFS_PQ_UNCOMPRESSED);
     thrift_put_i64(w, 5, (int64_t)nrows);
     thrift_put_i64(w, 6, (int64_t)c->uncompressed_size);
     thrift_put_i64(w, 7, (int64_t)c->compressed_size);
     thrift_put_i64(w, 9, (int64_t)(c->offset + c->dictionary_size));
     if (dictionary)
         thrift_put_i64(w, 11, (int64_t)c->offset);
-    pq_stats_write(w, 12, column, &c->bounds);
-    thrift_put_list(w, 13, THRIFT_STRUCT, 1u + dictionary);
-    if (dictionary)
-        put_encoding_count(w, 2, TSFS_PQ_PLAIN, 1);
-    put_encoding_count(w, 3, c->encoding, c->npages);
+    pq_stats_write(w, 12, column, &c->bounds, brief, c->compressed_size);
+    if (!brief) {
+        thrift_put_list(w, 13, THRIFT_STRUCT, 1u + dictionary);
+        if (dictionary)
+            put_encoding_count(w, 2, TSFS_PQ_PLAIN, 1);
+        put_encoding_count(w, 3, c->encoding, c->npages);
+    }
     if (c->bloom_size) {
         thrift_put_i64(w, 14, (int64_t)c->bloom_offset);
         thrift_put_i32(w, 15, (int32_t)c->bloom_size);
     }
     thrift_end_struct(w);
-    thrift_put_i64(w, 4, (int64_t)c->offset_index_offset);
-    thrift_put_i32(w, 5, (int32_t)c->offset_index_size);
+    if (c->offset_index_size) {
+        thrift_put_i64(w, 4, (int64_t)c->offset_index_offset);
+        thrift_put_i32(w, 5, (int32_t)c->offset_index_size);
+    }
     if (c->column_index_size) {
         thrift_put_i64(w, 6, (int64_t)c->column_index_offset);
         thrift_put_i32(w, 7, (int32_t)c->column_index_size);
@@ -120,7 +124,7 @@ static void put_group(struct thrift_writer *w, const struct tsfs_pq_writer *file
     thrift_begin_element(w);
     thrift_put_list(w, 1, THRIFT_STRUCT, file->ncolumns);
     for (uint32_t c = 0; c < file->ncolumns; c++) {
-        put_chunk(w, &file->columns[c], &group->chunks[c], group->nrows);
+        put_chunk(w, &file->columns[c], &group->chunks[c], group->nrows, file->brief);
         compressed += group->chunks[c].compressed_size;
         uncompressed += group->chunks[c].uncompressed_size;
     }

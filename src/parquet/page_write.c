@@ -2,7 +2,8 @@
  *
  * Data pages are of version 2: definition levels first and never compressed, then the values as one zstd
  * frame, or as they are if that is not smaller (is_compressed = false).  A dictionary page has no such flag:
- * it is always a frame.  Every page carries the CRC-32 of what follows its header. */
+ * it is a frame, or nothing in the chunk is (its codec then is UNCOMPRESSED).  Every page carries the CRC-32
+ * of what follows its header. */
 #include <errno.h>
 
 #include "base/limits.h"
@@ -83,13 +84,15 @@ static int begin_header(struct pq_page_writer *w, struct thrift_writer *t, int t
     return 0;
 }
 
-int pq_page_put_dictionary(struct pq_page_writer *w, uint32_t entries, bool sorted)
+int pq_page_put_dictionary(struct pq_page_writer *w, uint32_t entries, bool sorted, bool compressed)
 {
     struct thrift_writer t;
     w->levels.len = 0;
-    int r = compress(w);
+    int r = compressed ? compress(w) : 0;
+    const struct tsfs_buf *values = compressed ? &w->packed : &w->values;
+    bool smaller = compressed && values->len < w->values.len;
     if (!r)
-        r = begin_header(w, &t, 2, &w->packed);
+        r = begin_header(w, &t, 2, values);
     if (r)
         return r;
     thrift_begin_struct(&t, 7);
@@ -100,7 +103,8 @@ int pq_page_put_dictionary(struct pq_page_writer *w, uint32_t entries, bool sort
     thrift_end_struct(&t);
     thrift_end_struct(&t);
     size_t before = w->out->data.len;
-    r = t.error ? t.error : put(w, &w->levels, &w->packed);
+    r = t.error ? t.error : put(w, &w->levels, values);
+    w->out->compressed |= smaller;
     w->out->dictionary_size = (uint32_t)(w->out->data.len - before);
     return r;
 }
@@ -132,6 +136,7 @@ int pq_page_put_data(struct pq_page_writer *w, uint32_t page, uint32_t first_row
     place->offset = w->out->data.len;
     place->first_row = first_row;
     r = t.error ? t.error : put(w, &w->levels, values);
+    w->out->compressed |= compressed;
     place->size = (uint32_t)(w->out->data.len - place->offset);
     return r;
 }

@@ -226,16 +226,22 @@ struct tsfs_str pq_bound_max(const struct tsfs_pq_column *column, const struct p
     return s;
 }
 
+#define BRIEF_SHARE 16 /* pages must be so many times their bounds */
+
 void pq_stats_write(struct thrift_writer *w, int16_t id, const struct tsfs_pq_column *column,
-                    const struct pq_bounds *b)
+                    const struct pq_bounds *b, bool brief, uint64_t pages)
 {
     char room_min[PQ_BOUND_MAX + 4], room_max[PQ_BOUND_MAX + 4];
     bool min_exact, max_exact;
     thrift_begin_struct(w, id);
     thrift_put_i64(w, 3, (int64_t)b->nulls);
+    struct tsfs_str max = {0}, min = {0};
     if (b->any) {
-        struct tsfs_str max = pq_bound_max(column, b, room_max, &max_exact);
-        struct tsfs_str min = pq_bound_min(column, b, room_min, &min_exact);
+        max = pq_bound_max(column, b, room_max, &max_exact);
+        min = pq_bound_min(column, b, room_min, &min_exact);
+    }
+    bool cheap = !brief || column->logical == TSFS_PQ_TIMESTAMP || (min.len + max.len) * BRIEF_SHARE < pages;
+    if (b->any && cheap) {
         /* A zero may have been given the other sign. */
         if (column->physical == TSFS_PQ_DOUBLE) {
             min_exact = b->min.d != 0;
@@ -243,10 +249,12 @@ void pq_stats_write(struct thrift_writer *w, int16_t id, const struct tsfs_pq_co
         }
         thrift_put_binary(w, 5, max);
         thrift_put_binary(w, 6, min);
-        thrift_put_bool(w, 7, max_exact);
-        thrift_put_bool(w, 8, min_exact);
+        if (!brief) {
+            thrift_put_bool(w, 7, max_exact);
+            thrift_put_bool(w, 8, min_exact);
+        }
     }
-    if (column->physical == TSFS_PQ_DOUBLE)
+    if (column->physical == TSFS_PQ_DOUBLE && !brief)
         thrift_put_i64(w, 9, (int64_t)b->nans);
     thrift_end_struct(w);
 }

@@ -13,7 +13,12 @@
  *     Bloom filters, column indexes, offset indexes
  *     FileMetaData, its length in 4 bytes, "PAR1"
  *
- * The indexes and filters are kept in memory until the end, as the format wants them near the footer. */
+ * The indexes and filters are kept in memory until the end, as the format wants them near the footer.
+ *
+ * They serve to skip pages, and cost more than they spare where there is nothing to skip.  A file written
+ * with `compact` that has one page a column is written without: no page index, no encoding statistics, and
+ * bounds only of columns whose pages are well larger.  And a row group of few rows has no Bloom filters: the
+ * dictionaries that they would spare a reader are hardly larger than they. */
 #include "parquet/writer.h"
 
 #include <errno.h>
@@ -23,6 +28,7 @@
 #include "parquet/writer_priv.h"
 
 #define ZSTD_LEVEL_DEFAULT 3
+#define BLOOM_ROWS_MIN     (64u << 10) /* of a row group in a compact file */
 
 static int emit(struct tsfs_pq_writer *w, const void *data, size_t len)
 {
@@ -80,6 +86,7 @@ int tsfs_pq_writer_create(const struct tsfs_pq_writer_options *options, struct t
     tsfs_arena_init(&w->arena, NULL);
     w->sink = sink;
     w->zstd_level = options->zstd_level ? options->zstd_level : ZSTD_LEVEL_DEFAULT;
+    w->compact = options->compact;
     w->ncolumns = options->ncolumns;
     w->nsorting = options->nsorting;
     if (w->ncolumns == 0 || w->ncolumns > TSFS_COLUMNS_MAX + 2) {
@@ -261,6 +268,7 @@ int tsfs_pq_writer_append(struct tsfs_pq_writer *w, struct tsfs_pq_encoded *e, s
                                    .uncompressed_size = e->uncompressed_size,
                                    .dictionary_size = e->dictionary_size,
                                    .encoding = e->encoding,
+                                   .compressed = e->compressed,
                                    .npages = e->npages,
                                    .bounds = e->bounds,
                                    .strings = e->strings,
@@ -323,6 +331,23 @@ static int emit_part(struct tsfs_pq_writer *w, struct tsfs_buf *part, uint64_t *
     return r;
 }
 
+/* What a compact file does without. */
+static void leave_out(struct tsfs_pq_writer *w)
+{
+    w->brief = w->ngroups == 1 && w->npages == 1;
+    for (uint32_t g = 0; g < w->ngroups; g++) {
+        for (uint32_t i = 0; i < w->ncolumns; i++) {
+            struct pq_written_chunk *c = &w->groups[g].chunks[i];
+            if (w->groups[g].nrows < BLOOM_ROWS_MIN)
+                tsfs_buf_free(&c->bloom);
+            if (w->brief) {
+                tsfs_buf_free(&c->column_index);
+                tsfs_buf_free(&c->offset_index);
+            }
+        }
+    }
+}
+
 int tsfs_pq_writer_finish(struct tsfs_pq_writer *w, const struct tsfs_pq_kv *kv, uint32_t nkv,
                           struct tsfs_error *err)
 {
@@ -330,6 +355,8 @@ int tsfs_pq_writer_finish(struct tsfs_pq_writer *w, const struct tsfs_pq_kv *kv,
     int r = 0;
     if (w->failed || w->finished || w->in_group)
         return misuse(w, err, "finished inside a row group");
+    if (w->compact)
+        leave_out(w);
     for (int part = 0; part < 3; part++) {
         for (uint32_t g = 0; g < w->ngroups; g++) {
             for (uint32_t i = 0; i < w->ncolumns && !r; i++) {

@@ -35,6 +35,7 @@ struct tsfs_pq_writer_options {
     const struct tsfs_pq_sorting *sorting; /* how the rows of every group are sorted; copied */
     uint32_t nsorting;
     int zstd_level;             /* 0 = 3 */
+    bool compact;               /* leave out what a small file does not repay (writer.c) */
     struct tsfs_str created_by; /* empty = "tsfs version <version> (build <version>)" form is the caller's
                                    choice; nothing is written then */
 };

@@ -52,8 +52,10 @@ struct tsfs_str pq_bound_min(const struct tsfs_pq_column *column, const struct p
                              char room[PQ_BOUND_MAX + 4], bool *exact);
 struct tsfs_str pq_bound_max(const struct tsfs_pq_column *column, const struct pq_bounds *b,
                              char room[PQ_BOUND_MAX + 4], bool *exact);
+/* brief: short of all that a reader can do without; also of the bounds if they are not short against `pages`
+ * bytes of data. */
 void pq_stats_write(struct thrift_writer *w, int16_t id, const struct tsfs_pq_column *column,
-                    const struct pq_bounds *b);
+                    const struct pq_bounds *b, bool brief, uint64_t pages);
 
 /* bloom.c */
 TSFS_MUST_CHECK int pq_bloom_build(const struct tsfs_pq_column *column, enum pq_kind kind, const void *values,
@@ -90,6 +92,7 @@ struct tsfs_pq_encoded {
     uint64_t uncompressed_size;     /* headers included */
     uint32_t dictionary_size;       /* bytes of its page with header; 0 = none */
     enum tsfs_pq_encoding encoding; /* of the data pages */
+    bool compressed;                /* any page of it is */
     uint64_t nrows;
     struct pq_bounds bounds; /* min and max point into strings */
     struct tsfs_buf strings; /* what bounds borrows */
@@ -114,7 +117,8 @@ TSFS_MUST_CHECK int pq_page_level(struct pq_page_writer *w, int zstd_level);
 /* The size that the content of values would have in a page. */
 TSFS_MUST_CHECK int pq_page_try(struct pq_page_writer *w, size_t *size);
 /* Take the content of values (and levels) and leave them empty. */
-TSFS_MUST_CHECK int pq_page_put_dictionary(struct pq_page_writer *w, uint32_t entries, bool sorted);
+TSFS_MUST_CHECK int pq_page_put_dictionary(struct pq_page_writer *w, uint32_t entries, bool sorted,
+                                           bool compressed);
 TSFS_MUST_CHECK int pq_page_put_data(struct pq_page_writer *w, uint32_t page, uint32_t first_row,
                                      uint32_t nrows, uint32_t nulls, enum tsfs_pq_encoding encoding);
 
@@ -135,6 +139,7 @@ struct pq_written_chunk {
     uint64_t compressed_size, uncompressed_size;
     uint32_t dictionary_size;
     enum tsfs_pq_encoding encoding;
+    bool compressed;
     uint32_t npages;
     struct pq_bounds bounds;
     struct tsfs_buf strings;
@@ -154,6 +159,8 @@ struct tsfs_pq_writer {
     struct tsfs_pq_sorting *sorting;
     uint32_t nsorting;
     int zstd_level;
+    bool compact;
+    bool brief; /* a compact file that turned out to be small */
     struct tsfs_str created_by;
     uint64_t offset;
     struct pq_written_group *groups;

@@ -81,14 +81,16 @@ static void build(uint32_t nseries, uint32_t group_rows, struct tsfs_buf *out)
     cold_index_builder_free(b);
 }
 
-static void round_trip(void **state)
+static void check_round_trip(uint32_t n, bool packed, uint64_t least_blocks)
 {
-    (void)state;
     struct tsfs_buf buf = {0};
     struct cold_index *ix;
     struct tsfs_error err = {0};
-    const uint32_t n = 3000;
     build(n, 5000, &buf);
+    size_t loose = buf.len;
+    if (packed)
+        assert_int_equal(cold_index_pack(&buf), 0);
+    assert_true(packed ? buf.len < loose : buf.len == loose);
     int fd = temp_file(buf.data, buf.len);
     assert_int_equal(cold_index_load(fd, 0, buf.len, &ix, &err), 0);
     assert_int_equal(ix->series, n);
@@ -128,7 +130,8 @@ static void round_trip(void **state)
             assert_true(sum->dmin == min && sum->dmax == max && sum->dsum == min + max);
         }
     }
-    assert_true(row == ix->rows && block == ix->blocks && block > 200);
+    assert_true(row == ix->rows && block == ix->blocks && block >= least_blocks);
+    assert_true((ix->image != NULL) == packed);
     /* strangers are not found */
     struct tsfs_str dims[2] = {TSFS_STR("host00000001"), TSFS_STR("region9")}, scratch[2];
     struct tsfs_series stranger = {TSFS_STR("cpu"), dims, 2};
@@ -150,6 +153,31 @@ static void round_trip(void **state)
     }
     cold_index_free(ix);
     close(fd);
+    tsfs_buf_free(&buf);
+}
+
+static void round_trip(void **state)
+{
+    (void)state;
+    check_round_trip(3000, false, 200);
+}
+
+static void packed_round_trip(void **state)
+{
+    (void)state;
+    check_round_trip(1, true, 0);
+    check_round_trip(300, true, 20);
+}
+
+/* What is too large for it stays as it is. */
+static void large_is_not_packed(void **state)
+{
+    (void)state;
+    struct tsfs_buf buf = {0};
+    build(20000, 5000, &buf);
+    size_t len = buf.len;
+    assert_int_equal(cold_index_pack(&buf), 0);
+    assert_true(buf.len == len);
     tsfs_buf_free(&buf);
 }
 
@@ -230,11 +258,12 @@ static int read_everything(int fd, size_t n)
     return rc;
 }
 
-static void damage_is_an_error(void **state)
+static void check_damage(bool packed)
 {
-    (void)state;
     struct tsfs_buf buf = {0};
     build(400, 5000, &buf);
+    if (packed)
+        assert_int_equal(cold_index_pack(&buf), 0);
     int fd = temp_file(buf.data, buf.len);
     assert_int_equal(read_everything(fd, buf.len), 0);
     for (size_t i = 0; i < buf.len; i++) {
@@ -252,6 +281,13 @@ static void damage_is_an_error(void **state)
     }
     close(fd);
     tsfs_buf_free(&buf);
+}
+
+static void damage_is_an_error(void **state)
+{
+    (void)state;
+    check_damage(false);
+    check_damage(true);
 }
 
 /* Decoders face bytes that no checksum has vouched for. */
@@ -358,6 +394,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(packed_round_trip),
+        cmocka_unit_test(large_is_not_packed),
         cmocka_unit_test(lookup_is_partial),
         cmocka_unit_test(damage_is_an_error),
         cmocka_unit_test(codecs_take_anything),

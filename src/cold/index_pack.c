@@ -1,0 +1,151 @@
+/* The packed form of a small private index (docs/format/segment.md, section 3.1).
+ *
+ * The index of a file of some thousand rows is nearly all form: a header of 96 bytes, 16 a slice, names that
+ * the footer has too.  The packed form is the same index, its slices as they are before compression, without
+ * checksums of their own, without names, and with nothing in its hash buckets (hashes do not compress, and
+ * among so few series one is found by bisection just as well): all of it one zstd frame under one checksum.
+ * It is read and unpacked whole when the segment is opened, and from there on the reader (index_read.c) takes
+ * slices from memory instead of from the file. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "base/hash.h"
+#include "cold/index.h"
+
+#define LEVEL 19 /* of zstd; it is but a few KiB */
+
+static uint32_t get_u32(const char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static int put_slices(const struct tsfs_buf *index, size_t table, size_t end, struct tsfs_buf *image)
+{
+    static const uint64_t zero;
+    size_t hashes = table + 16 * (size_t)((get_u32(index->data + 40) + COLD_SLICE - 1) / COLD_SLICE);
+    size_t hashes_end = hashes + 16 * (size_t)get_u32(index->data + 80), at = end;
+    int rc = 0;
+    for (size_t i = table; rc == 0 && i < end; i += 16) {
+        bool hash = i >= hashes && i < hashes_end;
+        const char *raw =
+            hash ? (const char *)&zero : index->data + i + 4; /* stands for what is stored too */
+        rc = tsfs_buf_append(image, raw, 4);
+        if (rc == 0)
+            rc = tsfs_buf_append(image, raw, 4);
+        if (rc == 0)
+            rc = tsfs_buf_append(image, &zero, 8);
+    }
+    for (size_t i = table; rc == 0 && i < end; i += 16) {
+        uint32_t stored = get_u32(index->data + i), raw = get_u32(index->data + i + 4);
+        const char *from = index->data + at;
+        at += stored;
+        if (raw == 0 || (i >= hashes && i < hashes_end))
+            continue;
+        if (image->len + raw > COLD_PACKED_MAX)
+            return -E2BIG;
+        rc = tsfs_buf_reserve(image, raw);
+        if (rc)
+            return rc;
+        if (stored == raw)
+            memcpy(image->data + image->len, from, raw);
+        else if (ZSTD_decompress(image->data + image->len, raw, from, stored) != raw)
+            return -EIO;
+        image->len += raw;
+    }
+    return rc;
+}
+
+/* The image of the index; -E2BIG if it is too large. */
+static int put_image(const struct tsfs_buf *index, uint32_t ncolumns, uint32_t ngroups,
+                     struct tsfs_buf *image)
+{
+    static const char zeros[8];
+    size_t dir = get_u32(index->data + 12), at = COLD_INDEX_HEADER + 4 * (size_t)ngroups;
+    if (dir > COLD_PACKED_MAX)
+        return -E2BIG;
+    int rc = tsfs_buf_append(image, index->data, at);
+    for (uint32_t i = 0; rc == 0 && i < ncolumns; i++) {
+        uint16_t name;
+        memcpy(&name, index->data + at + 8, 2);
+        rc = tsfs_buf_append(image, index->data + at, 8);
+        if (rc == 0)
+            rc = tsfs_buf_append(image, zeros, 2);
+        at += 10u + name;
+    }
+    at += -at & 7;
+    if (rc == 0)
+        rc = tsfs_buf_append(image, zeros, -image->len & 7);
+    uint32_t head = (uint32_t)(image->len + (dir - at));
+    if (rc == 0)
+        rc = put_slices(index, at, dir, image);
+    if (rc)
+        return rc;
+    uint64_t length = image->len;
+    memcpy(image->data + 12, &head, 4);
+    memcpy(image->data + 16, &length, 8);
+    memset(image->data + 88, 0, 8);
+    return 0;
+}
+
+int cold_index_pack(struct tsfs_buf *index)
+{
+    struct tsfs_buf image = {0}, packed = {0};
+    uint32_t ncolumns = get_u32(index->data + 44), ngroups = get_u32(index->data + 48);
+    int rc = put_image(index, ncolumns, ngroups, &image);
+    if (rc == 0)
+        rc = tsfs_buf_reserve(&packed, COLD_PACKED_HEADER + ZSTD_compressBound(image.len));
+    if (rc)
+        goto out;
+    char *to = packed.data + COLD_PACKED_HEADER;
+    uint32_t version = COLD_PACKED_VERSION, length = (uint32_t)image.len;
+    size_t n = ZSTD_compress(to, ZSTD_compressBound(image.len), image.data, image.len, LEVEL);
+    if (ZSTD_isError(n) || n >= image.len) {
+        memcpy(to, image.data, image.len);
+        n = image.len;
+    }
+    uint64_t sum = tsfs_hash(to, n);
+    memcpy(packed.data, COLD_INDEX_MAGIC, 8);
+    memcpy(packed.data + 8, &version, 4);
+    memcpy(packed.data + 12, &length, 4);
+    memcpy(packed.data + 16, &sum, 8);
+    packed.len = COLD_PACKED_HEADER + n;
+    if (packed.len < index->len) {
+        struct tsfs_buf old = *index;
+        *index = packed;
+        packed = old;
+    }
+out:
+    tsfs_buf_free(&image);
+    tsfs_buf_free(&packed);
+    return rc == -E2BIG ? 0 : rc;
+}
+
+int cold_index_unpack(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length)
+{
+    uint32_t n;
+    uint64_t sum;
+    if (len < COLD_PACKED_HEADER)
+        return -EINVAL;
+    memcpy(&n, p + 12, 4);
+    memcpy(&sum, p + 16, 8);
+    p += COLD_PACKED_HEADER;
+    len -= COLD_PACKED_HEADER;
+    if (n < COLD_INDEX_HEADER || n > COLD_PACKED_MAX || len > n || tsfs_hash(p, len) != sum)
+        return -EINVAL;
+    uint8_t *to = malloc(n);
+    if (!to)
+        return -ENOMEM;
+    if (len == n) {
+        memcpy(to, p, n);
+    } else if (ZSTD_decompress(to, n, p, len) != n) {
+        free(to);
+        return -EINVAL;
+    }
+    *image = to;
+    *length = n;
+    return 0;
+}
