@@ -432,7 +432,7 @@ static void check_snapshot(struct race *r, struct tsfs_hot_snap *snap)
                 seen = (int64_t)v > seen ? (int64_t)v : seen;
                 if (text && text->data && !tsfs_vec_null(text, k))
                     assert_true(text->s[k].len == 3 && memcmp(text->s[k].ptr, "abc", 3) == 0);
-                if (pieces[p].cols[1].data && !tsfs_vec_null(&pieces[p].cols[1], k))
+                if (pieces[p].ncols > 1 && pieces[p].cols[1].data && !tsfs_vec_null(&pieces[p].cols[1], k))
                     assert_true(pieces[p].cols[1].d[k] == v);
                 count++;
             }
