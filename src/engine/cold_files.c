@@ -173,8 +173,23 @@ struct attach {
     struct generation *staged[64];
     unsigned nstaged;
     struct tsfs_cell *cells;
+    struct tsfs_series_index *index; /* that id, the series of the rows at hand, is of; NULL = none yet */
+    uint32_t id;
     uint64_t rows;
 };
+
+/* The id of a series in the index of a partition. */
+static int find_id(struct attach *a, struct tsfs_series_index *index, const struct tsfs_series *series)
+{
+    struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
+    unsigned ndims = 0;
+    for (uint16_t d = 0; d < series->ndims && ndims < TSFS_DIMENSIONS_MAX; d++)
+        if (series->dims[d].ptr)
+            dims[ndims++] = (struct tsfs_dim_value){d, series->dims[d]};
+    int rc = tsfs_series_index_intern(index, series->measure_name, dims, ndims, &a->id);
+    a->index = rc == 0 ? index : NULL;
+    return rc;
+}
 
 /* Under write_lock. */
 static int commit(struct attach *a, struct tsfs_error *err)
@@ -200,7 +215,8 @@ static int commit(struct attach *a, struct tsfs_error *err)
     return rc;
 }
 
-static int stage(struct attach *a, uint32_t series, int64_t time, unsigned ncells, struct tsfs_error *err)
+static int stage(struct attach *a, const struct tsfs_series *series, int64_t time, unsigned ncells,
+                 struct tsfs_error *err)
 {
     struct partition *p;
     struct generation *g;
@@ -209,6 +225,8 @@ static int stage(struct attach *a, uint32_t series, int64_t time, unsigned ncell
         rc = partition_writable(a->node, p, &g, err);
     if (rc == 0 && !g->staged && a->nstaged == sizeof(a->staged) / sizeof(a->staged[0]))
         rc = commit(a, err);
+    if (rc == 0 && a->index != tsfs_hot_series(g->hot))
+        rc = find_id(a, tsfs_hot_series(g->hot), series);
     if (rc < 0)
         return rc;
     for (int tries = 0; tries < 2; tries++) {
@@ -216,7 +234,7 @@ static int stage(struct attach *a, uint32_t series, int64_t time, unsigned ncell
             g->staged = true;
             a->staged[a->nstaged++] = g;
         }
-        rc = tsfs_hot_stage(g->hot, a->schema, series, time, a->cells, ncells);
+        rc = tsfs_hot_stage(g->hot, a->schema, a->id, time, a->cells, ncells);
         if (rc != -E2BIG)
             break;
         rc = commit(a, err);
@@ -230,20 +248,13 @@ static int stage(struct attach *a, uint32_t series, int64_t time, unsigned ncell
 static int attach_rows(struct attach *a, struct tsfs_cursor *c, const struct tsfs_run *run, uint32_t row,
                        uint32_t n, struct tsfs_vec *vecs, struct tsfs_error *err)
 {
-    struct table *t = a->node->table;
     const int64_t *times;
-    struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
-    unsigned ndims = 0;
-    uint32_t series;
     int rc = c->ops->times(c, row, n, &times, err);
     for (uint16_t m = 0; m < a->schema->nmeasures && rc == 0; m++)
         rc = c->ops->column(c, a->schema->measures[m], row, n, &vecs[m], err);
     if (rc < 0)
         return rc;
-    for (uint16_t d = 0; d < run->series.ndims && ndims < TSFS_DIMENSIONS_MAX; d++)
-        if (run->series.dims[d].ptr)
-            dims[ndims++] = (struct tsfs_dim_value){d, run->series.dims[d]};
-    rc = tsfs_series_index_intern(t->series, run->series.measure_name, dims, ndims, &series);
+    a->index = NULL; /* another series, and the lock was free since the last one */
     for (uint32_t i = 0; i < n && rc == 0; i++) {
         unsigned ncells = 0;
         for (uint16_t m = 0; m < a->schema->nmeasures; m++) {
@@ -260,7 +271,7 @@ static int attach_rows(struct attach *a, struct tsfs_cursor *c, const struct tsf
             default: cell->i = v.i; break;
             }
         }
-        rc = stage(a, series, times[i], ncells, err);
+        rc = stage(a, &run->series, times[i], ncells, err);
         a->rows += rc == 0;
     }
     return rc;

@@ -61,7 +61,8 @@ struct table {
     pthread_mutex_t job_lock;   /* one migration, attach, truncate or rm at a time */
     pthread_mutex_t write_lock; /* one write at a time; held over log writes */
     pthread_mutex_t lock;       /* partitions, schema: short, never over I/O */
-    struct tsfs_series_index *series;
+    struct tsfs_series_index
+        *series; /* that the next generations will use; changed under write_lock and lock */
     struct tsfs_schema *schema;
     int schema_fd; /* -1 while it is not being changed; guarded by sync_lock */
     uint64_t schema_size;
@@ -161,6 +162,11 @@ TSFS_MUST_CHECK int table_partition(struct tsfs_node *node, int64_t time, int64_
 /* The generation that takes writes.  Under write_lock. */
 TSFS_MUST_CHECK int partition_writable(struct tsfs_node *node, struct partition *p, struct generation **out,
                                        struct tsfs_error *err);
+/* The series index of the generation that a row of this time would go to.  Borrowed; under write_lock. */
+struct tsfs_series_index *table_series_at(struct table *table, int64_t time);
+/* Begins a new series index if most series of the present one have no hot rows: it goes with the last
+ * generation that uses it.  Takes write_lock and lock. */
+void table_renew_series(struct tsfs_node *node);
 /* New columns; *schema is the table's afterwards (borrowed under write_lock).  Under write_lock. */
 TSFS_MUST_CHECK int table_extend(struct tsfs_node *node, const struct tsfs_column *add, unsigned n,
                                  struct tsfs_error *err);

@@ -247,6 +247,7 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
     p->failed_at = rc < 0 ? tsfs_time_monotonic() : 0;
     pthread_mutex_unlock(&t->lock);
     if (rc == 0) {
+        table_renew_series(node);
         atomic_fetch_add(&node->engine->migrations, 1);
         return 0;
     }

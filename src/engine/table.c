@@ -2,7 +2,12 @@
  *
  * A partition's folder holds at most one segment, seg-<g>.parquet, with everything up to generation g, and
  * the logs of later generations, wal-<h>.  In memory it is the segment, the generation that takes writes and
- * those sealed for migration. */
+ * those sealed for migration.
+ *
+ * Series are kept in an index that generations share, so that a series costs the same in one partition and in
+ * ten.  Nothing is taken out of an index.  When generations have gone and most series of the index have no
+ * hot rows any more, later generations get a new one, and the old one is freed with the last generation that
+ * was made with it: a fleet whose names change every day costs what its hot days hold. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +16,8 @@
 #include "base/time.h"
 #include "catalog/schema_file.h"
 #include "engine/engine_priv.h"
+
+#define SERIES_WORTH (64u << 10) /* bytes of series that are worth a look whether they are still in use */
 
 struct generation *generation_ref(struct generation *g)
 {
@@ -118,8 +125,10 @@ int table_create(struct tsfs_node *node, struct tsfs_error *err)
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->sync_lock, NULL);
     int rc = tsfs_series_index_create(&t->series);
-    if (rc == 0)
+    if (rc == 0) {
+        tsfs_series_index_charge(t->series, &node->engine->hot_budget);
         rc = load_schema(node, err);
+    }
     if (rc == 0)
         rc = table_load_partitions(node, err);
     return rc;
@@ -348,6 +357,53 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
     return 0;
 }
 
+/* ---- series
+ * --------------------------------------------------------------------------------------------------- */
+
+struct tsfs_series_index *table_series_at(struct table *t, int64_t time)
+{
+    const struct partition *p = table_find_partition(t, time);
+    return p && time < p->end && p->active ? tsfs_hot_series(p->active->hot) : t->series;
+}
+
+/* Series of the table's index that have hot rows, those in several generations more than once.  Under lock.
+ */
+static uint64_t series_in_use(const struct table *t)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < t->npartitions; i++) {
+        const struct partition *p = t->partitions[i];
+        for (unsigned j = 0; j <= p->nsealed; j++) {
+            const struct generation *g = j < p->nsealed ? p->sealed[j] : p->active;
+            struct tsfs_hot_facts facts;
+            if (!g || tsfs_hot_series(g->hot) != t->series)
+                continue;
+            tsfs_hot_facts(g->hot, &facts);
+            n += facts.series;
+        }
+    }
+    return n;
+}
+
+void table_renew_series(struct tsfs_node *node)
+{
+    struct table *t = node->table;
+    struct tsfs_series_index *old = NULL, *fresh;
+    pthread_mutex_lock(&t->write_lock);
+    if (tsfs_series_index_bytes(t->series) >= SERIES_WORTH) {
+        pthread_mutex_lock(&t->lock);
+        uint64_t used = series_in_use(t);
+        if (used < tsfs_series_index_count(t->series) / 2 && tsfs_series_index_create(&fresh) == 0) {
+            tsfs_series_index_charge(fresh, &node->engine->hot_budget);
+            old = t->series;
+            t->series = fresh;
+        }
+        pthread_mutex_unlock(&t->lock);
+    }
+    pthread_mutex_unlock(&t->write_lock);
+    tsfs_series_index_free(old);
+}
+
 /* ---- durability
  * ----------------------------------------------------------------------------------------------- */
 
@@ -466,6 +522,8 @@ int table_drop(struct tsfs_node *node, struct partition *p)
     for (unsigned i = 0; i < n; i++)
         engine_empty_trash(node->engine, trash[i]);
     free(trash);
+    if (n)
+        table_renew_series(node);
     return rc;
 }
 

@@ -122,6 +122,7 @@ void tsfs_writer_close(struct tsfs_writer *w)
         tsfs_node_unref(w->touched[i]);
     free(w->touched);
     free(w->point_target);
+    free(w->point_key);
     free(w->point_series);
     free(w->cells);
     free(w->add);

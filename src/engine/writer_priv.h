@@ -18,6 +18,8 @@ struct target {
     struct tsfs_buf raw;          /* the measurement as spelled that leads here; database writers only */
     struct tsfs_settings settings;
     int64_t low, high; /* times accepted: low <= t < high */
+    struct tsfs_series_index
+        *series; /* that ids found before the lock was taken are of; counted, NULL = none */
     struct generation **staged;
     unsigned nstaged, staged_cap;
     struct partition *partition; /* of the row before */
@@ -45,8 +47,9 @@ struct tsfs_writer {
     struct tsfs_lp_batch batch;
     struct target *targets;
     unsigned ntargets, targets_cap;
-    uint32_t *point_target; /* index into targets, a point each; UINT32_MAX = refused */
-    uint32_t *point_series; /* as found before the locks were taken; TSFS_SERIES_NONE = look again */
+    uint32_t *point_target;          /* index into targets, a point each; UINT32_MAX = refused */
+    struct tsfs_spelling *point_key; /* what to find them by */
+    uint32_t *point_series;          /* as found before the locks were taken; TSFS_SERIES_NONE = look again */
     struct tsfs_cell *cells;
     unsigned cells_cap;
     struct tsfs_column *add; /* columns that the line at hand brings; names borrowed from it */

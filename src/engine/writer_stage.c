@@ -183,9 +183,9 @@ static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsf
     return 0;
 }
 
-static int intern(struct tsfs_writer *w, struct target *t, struct tsfs_str measurement,
-                  const struct tsfs_lp_tag *tags, unsigned ntags, struct tsfs_str key, uint64_t hash,
-                  uint32_t *series)
+static int intern(struct tsfs_writer *w, struct target *t, struct tsfs_series_index *index,
+                  struct tsfs_str measurement, const struct tsfs_lp_tag *tags, unsigned ntags,
+                  struct tsfs_str key, uint64_t hash, uint32_t *series)
 {
     struct table *table = t->node->table;
     struct tsfs_dim_value *dims = tsfs_arena_alloc(&w->arena, (ntags + 1) * sizeof(*dims));
@@ -195,9 +195,9 @@ static int intern(struct tsfs_writer *w, struct target *t, struct tsfs_str measu
         uint16_t ordinal = tsfs_schema_find(table->schema, tags[i].key);
         dims[i] = (struct tsfs_dim_value){table->schema->cols[ordinal].slot, tags[i].value};
     }
-    int rc = tsfs_series_index_intern(table->series, measurement, dims, ntags, series);
+    int rc = tsfs_series_index_intern(index, measurement, dims, ntags, series);
     if (rc == 0)
-        rc = tsfs_series_index_add_spelling(table->series, key, hash, *series);
+        rc = tsfs_series_index_add_spelling(index, key, hash, *series);
     return rc;
 }
 
@@ -334,6 +334,11 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
     int rc = scaled_time(t, point, now, &time, err);
     if (rc < 0)
         return rc;
+    struct tsfs_series_index *index = t->partition && time >= t->partition->start && time < t->partition->end
+                                          ? tsfs_hot_series(t->generation->hot)
+                                          : table_series_at(table, time);
+    if (index != t->series)
+        series = TSFS_SERIES_NONE;
     if (series == TSFS_SERIES_NONE &&
         (key.len == 0 || key.ptr[0] == ',')) { /* the table's own name stands in front */
         w->key.len = 0;
@@ -346,7 +351,7 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
         hash = tsfs_hash(key.ptr, key.len);
     }
     if (series == TSFS_SERIES_NONE)
-        series = tsfs_series_index_find_spelling(table->series, key, hash);
+        series = tsfs_series_index_find_spelling(index, key, hash);
     if (series == TSFS_SERIES_NONE)
         rc = resolve_key(w, t, point, key, &measurement, &tags, &ntags, &nadd, err);
     if (rc == 0)
@@ -363,7 +368,7 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
             t->ordinals[k] = field_ordinal(t, table->schema, k, w->batch.fields[point->first_field + k].name);
     }
     if (rc == 0 && series == TSFS_SERIES_NONE)
-        rc = intern(w, t, measurement, tags, ntags, key, hash, &series);
+        rc = intern(w, t, index, measurement, tags, ntags, key, hash, &series);
     if (rc == 0)
         rc = fill_cells(w, t, point, err);
     if (rc == 0) {
@@ -379,13 +384,27 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
 /* Looks the points' series up while other writers are staging: the index needs no lock to be read. */
 static void find_series(struct tsfs_writer *w, size_t known)
 {
-    for (size_t i = 0; i < known; i++) {
-        const struct tsfs_lp_point *p = &w->batch.points[i];
-        uint32_t at = w->point_target[i];
-        w->point_series[i] = TSFS_SERIES_NONE;
-        if (at != UINT32_MAX && p->key.len && p->key.ptr[0] != ',')
-            w->point_series[i] =
-                tsfs_series_index_find_spelling(w->targets[at].node->table->series, p->key, p->key_hash);
+    for (unsigned i = 0; i < w->ntargets; i++) {
+        struct table *table = w->targets[i].node->table;
+        pthread_mutex_lock(&table->lock);
+        w->targets[i].series = tsfs_series_index_ref(table->series);
+        pthread_mutex_unlock(&table->lock);
+    }
+    for (size_t from = 0, to; from < known; from = to) { /* stretches of one table */
+        uint32_t at = w->point_target[from];
+        for (to = from; to < known && w->point_target[to] == at; to++) {
+            const struct tsfs_lp_point *p = &w->batch.points[to];
+            bool whole = p->key.len && p->key.ptr[0] != ',';
+            w->point_key[to] = (struct tsfs_spelling){{whole ? p->key.ptr : NULL, p->key.len}, p->key_hash};
+            w->point_series[to] = TSFS_SERIES_NONE;
+        }
+        if (at == UINT32_MAX)
+            continue;
+        const struct tsfs_series_index *index = w->targets[at].series;
+        tsfs_series_index_enter(index);
+        tsfs_series_index_find_spellings(index, w->point_key + from, (uint32_t)(to - from),
+                                         w->point_series + from);
+        tsfs_series_index_leave(index);
     }
 }
 
@@ -404,7 +423,9 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
         w->point_target = malloc(WRITER_POINTS * sizeof(*w->point_target));
     if (!w->point_series)
         w->point_series = malloc(WRITER_POINTS * sizeof(*w->point_series));
-    if (!w->point_target || !w->point_series)
+    if (!w->point_key)
+        w->point_key = malloc(WRITER_POINTS * sizeof(*w->point_key));
+    if (!w->point_target || !w->point_series || !w->point_key)
         return -ENOMEM;
     rc = writer_find_targets(w, &known, &found, err);
     if (rc < 0)

@@ -10,6 +10,8 @@ void writer_release_targets(struct tsfs_writer *w)
     for (unsigned i = 0; i < w->ntargets; i++) {
         tsfs_node_unref(w->targets[i].node);
         w->targets[i].node = NULL;
+        tsfs_series_index_free(w->targets[i].series);
+        w->targets[i].series = NULL;
     }
     w->ntargets = 0;
 }

@@ -36,7 +36,7 @@ int tsfs_hot_create(struct tsfs_series_index *series, struct tsfs_budget *budget
     if (!hot)
         return -ENOMEM;
     atomic_store(&hot->refs, 1);
-    hot->series = series;
+    hot->series = tsfs_series_index_ref(series);
     hot->budget = budget;
     hot->bump = (struct slab_bump){.first = BUMP_FIRST, .budget = budget};
     hot->heads = (struct slab_bump){.first = HEADS_FIRST, .budget = budget};
@@ -63,20 +63,25 @@ void tsfs_hot_unref(struct tsfs_hot *hot)
     slab_bump_free(&hot->bump);
     slab_bump_free(&hot->heads);
     slab_bump_free(&hot->strings);
-    slab_index_free(&hot->by_series);
+    slab_map_free(&hot->by_series);
     slab_index_free(&hot->shape_index);
     if (hot->budget)
         tsfs_budget_release(hot->budget, hot->counts_cap * sizeof(*hot->counts) + hot->tables);
+    tsfs_series_index_free(hot->series);
     free(hot->counts);
     free(hot->shapes);
     pthread_mutex_destroy(&hot->lock);
     free(hot);
 }
 
+struct tsfs_series_index *tsfs_hot_series(const struct tsfs_hot *hot)
+{
+    return hot->series;
+}
+
 static size_t table_bytes(const struct tsfs_hot *hot)
 {
-    return atomic_load_explicit(&hot->by_series.bytes, memory_order_relaxed) +
-           atomic_load_explicit(&hot->shape_index.bytes, memory_order_relaxed) +
+    return hot->by_series.bytes + atomic_load_explicit(&hot->shape_index.bytes, memory_order_relaxed) +
            hot->shapes_cap * sizeof(hot->shapes[0]);
 }
 

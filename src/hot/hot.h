@@ -30,10 +30,12 @@ struct tsfs_cell {
     };
 };
 
-/* series and budget (the hot tier's memory, only counted here, never refused) are borrowed until the last
- * reference goes. */
+/* Keeps a reference to series; budget (the hot tier's memory, only counted here, never refused) is borrowed
+ * until the last reference goes. */
 TSFS_MUST_CHECK int tsfs_hot_create(struct tsfs_series_index *series, struct tsfs_budget *budget,
                                     struct tsfs_hot **out);
+/* The index that its series' ids are of.  Borrowed. */
+struct tsfs_series_index *tsfs_hot_series(const struct tsfs_hot *hot);
 struct tsfs_hot *tsfs_hot_ref(struct tsfs_hot *hot);
 void tsfs_hot_unref(struct tsfs_hot *hot); /* takes NULL */
 

@@ -143,7 +143,7 @@ struct tsfs_hot {
     bool live;                 /* has had one */
 
     /* grown by the writer, read by anyone */
-    struct slab_index by_series; /* tag = hot_series_tag, so a hit needs no comparison */
+    struct slab_map by_series; /* series -> its first lane */
     _Atomic(struct hot_lane *) lanes[HOT_LANE_BLOCKS];
 
     /* under lock: what is published */
@@ -157,16 +157,6 @@ struct tsfs_hot {
     size_t tables; /* bytes of indexes, as charged to the budget */
 };
 
-/* A bijection, so that equal tags mean equal series; neighbouring ids stay neighbours in eights. */
-static inline uint64_t hot_series_tag(uint32_t series)
-{
-    uint32_t x = series >> 3;
-    x ^= x >> 15;
-    x = x * 0x2c1b3c6du & 0x1fffffffu;
-    x ^= x >> 13;
-    return (uint64_t)(x << 3 | (series & 7)) << 32;
-}
-
 static inline struct hot_lane *hot_lane_at(const struct tsfs_hot *hot, uint32_t number)
 {
     uint32_t offset;
@@ -176,9 +166,8 @@ static inline struct hot_lane *hot_lane_at(const struct tsfs_hot *hot, uint32_t 
 
 static inline struct hot_lane *hot_lane_find(const struct tsfs_hot *hot, uint32_t series)
 {
-    uint32_t number;
-    struct slab_probe p = slab_probe_begin(&hot->by_series, hot_series_tag(series));
-    return slab_probe_next(&p, &number) ? hot_lane_at(hot, number) : NULL;
+    uint32_t number = slab_map_get(&hot->by_series, series);
+    return number == HOT_NONE ? NULL : hot_lane_at(hot, number);
 }
 
 static inline void *hot_col_data(const struct hot_chunk *chunk, const struct hot_col *col)

@@ -92,7 +92,7 @@ int hot_lane_get(struct tsfs_hot *hot, uint32_t series, struct hot_lane **out)
         return 0;
     int rc = new_lane(hot, series, 0, out);
     if (!rc)
-        rc = slab_index_add(&hot->by_series, hot_series_tag(series), (*out)->number);
+        rc = slab_map_set(&hot->by_series, series, (*out)->number);
     if (!rc)
         hot->nlanes++;
     return rc;

@@ -34,11 +34,12 @@ static int define_series(struct tsfs_hot *hot, const struct tsfs_schema *schema,
 {
     struct hot_batch *batch = hot->batch;
     const struct series_tuple *t = series_tuple_at(hot->series, lane->series);
-    const uint16_t *slots = series_tuple_slots(t);
+    const struct series_layout *layout = series_tuple_layout(hot->series, t);
+    const uint16_t *slots = layout->slots;
     struct tsfs_str name = series_text_at(hot->series, t->measure_name);
     size_t size = 1 + 2 * RECORD_VUINT_MAX + name.len;
     int rc = 0;
-    for (unsigned d = 0; d < t->ndims && rc == 0; d++) {
+    for (unsigned d = 0; d < layout->ndims && rc == 0; d++) {
         if (slots[d] >= schema->ndims)
             return -EINVAL;
         size += 2 + RECORD_VUINT_MAX + series_text_at(hot->series, t->values[d]).len;
@@ -53,8 +54,8 @@ static int define_series(struct tsfs_hot *hot, const struct tsfs_schema *schema,
     uint8_t *p = batch->rec + TSFS_WAL_FRAME_BYTES + batch->len;
     *p++ = RECORD_SERIES << 4;
     p = record_put_bytes(p, name.ptr, name.len);
-    p = record_put_vuint(p, t->ndims);
-    for (unsigned d = 0; d < t->ndims; d++) {
+    p = record_put_vuint(p, layout->ndims);
+    for (unsigned d = 0; d < layout->ndims; d++) {
         struct tsfs_str value = series_text_at(hot->series, t->values[d]);
         p = record_put_u16(p, schema->dims[slots[d]]);
         p = record_put_bytes(p, value.ptr, value.len);

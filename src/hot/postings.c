@@ -1,19 +1,19 @@
 /* Which series have a given value in a given dimension, for queries that name one series out of a million.
  *
  * Built when a query first asks for a dimension, and brought up to date by later queries: writers never pay
- * for it.  Per dimension asked for: a list head per value and one 32-bit link per series (series with the
- * same value are chained, newest first). */
+ * for it.  Per dimension asked for: a list head for every text of the index, found by the text's reference
+ * without any search, and one 32-bit link per series (series with the same value are chained, newest first).
+ * So a series is added by two stores, mostly next to the last one's: some milliseconds for a million. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hot/series_priv.h"
 
 #define MEASURE_NAME UINT32_MAX /* in place of a slot */
-#define NO_HEAD      UINT32_MAX
 
 struct head {
-    uint32_t value; /* reference; 0 = the series that lack the dimension */
-    uint32_t last;  /* id */
+    uint32_t last; /* id + 1; 0 = none */
     uint32_t count;
 };
 
@@ -22,63 +22,49 @@ struct postings {
     uint32_t slot;
     uint32_t covered; /* ids below are in */
     uint32_t cap;
-    uint32_t *link; /* id -> the one before it with the same value */
-    struct head *heads;
-    uint32_t nheads, heads_cap;
-    struct slab_index by_value;
+    uint32_t *link;     /* id -> the one before it with the same value, + 1 */
+    struct head *heads; /* by half of the text's reference; 0 = the series that lack the dimension */
+    uint32_t heads_cap;
 };
 
 void postings_free(struct postings *postings)
 {
     while (postings) {
         struct postings *next = postings->next;
-        free(postings->link);
-        free(postings->heads);
-        slab_index_free(&postings->by_value);
+        slab_pages_free(postings->link, postings->cap * sizeof(*postings->link));
+        slab_pages_free(postings->heads, postings->heads_cap * sizeof(*postings->heads));
         free(postings);
         postings = next;
     }
 }
 
-static uint64_t mix(uint32_t value)
+/* *array of *cap zeroed items becomes one of at least need. */
+static int grow(struct tsfs_series_index *index, void **array, uint32_t *cap, uint32_t need, size_t width)
 {
-    return value * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static uint32_t find_head(const struct postings *p, uint32_t value)
-{
-    uint32_t h;
-    for (struct slab_probe probe = slab_probe_begin(&p->by_value, mix(value)); slab_probe_next(&probe, &h);)
-        if (p->heads[h].value == value)
-            return h;
-    return NO_HEAD;
-}
-
-static int new_head(struct postings *p, uint32_t value, uint32_t *h)
-{
-    if (p->nheads == p->heads_cap) {
-        uint32_t cap = p->heads_cap ? p->heads_cap * 2 : 16;
-        struct head *grown = realloc(p->heads, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        p->heads = grown;
-        p->heads_cap = cap;
-    }
-    int rc = slab_index_add(&p->by_value, mix(value), p->nheads);
-    if (rc)
-        return rc;
-    *h = p->nheads++;
-    p->heads[*h] = (struct head){.value = value, .last = TSFS_SERIES_NONE};
+    uint64_t more = (uint64_t)need + need / 4 + 64;
+    uint32_t now = more < UINT32_MAX ? (uint32_t)more : UINT32_MAX;
+    if (need <= *cap)
+        return 0;
+    void *grown = slab_pages_alloc(now * width, true);
+    if (!grown)
+        return -ENOMEM;
+    if (*cap)
+        memcpy(grown, *array, *cap * width);
+    slab_pages_free(*array, *cap * width);
+    slab_budget_add(index->budget, (now - *cap) * width);
+    index->postings_bytes += (now - *cap) * width;
+    *array = grown;
+    *cap = now;
     return 0;
 }
 
-static uint32_t value_of(const struct series_tuple *t, uint32_t slot)
+static uint32_t value_of(const struct tsfs_series_index *index, const struct series_tuple *t, uint32_t slot)
 {
-    const uint16_t *slots = series_tuple_slots(t);
+    const struct series_layout *layout = series_tuple_layout(index, t);
     if (slot == MEASURE_NAME)
         return t->measure_name;
-    for (unsigned d = 0; d < t->ndims && slots[d] <= slot; d++)
-        if (slots[d] == slot)
+    for (unsigned d = 0; d < layout->ndims && layout->slots[d] <= slot; d++)
+        if (layout->slots[d] == slot)
             return t->values[d];
     return 0;
 }
@@ -86,27 +72,26 @@ static uint32_t value_of(const struct series_tuple *t, uint32_t slot)
 static int extend(struct tsfs_series_index *index, struct postings *p)
 {
     uint32_t count = tsfs_series_index_count(index);
-    if (count > p->cap) {
-        uint32_t cap = count + count / 2;
-        uint32_t *grown = realloc(p->link, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        p->link = grown;
-        p->cap = cap;
+    int rc = grow(index, (void **)&p->link, &p->cap, count, sizeof(*p->link));
+    for (; p->covered < count && rc == 0; p->covered++) {
+        uint32_t at = value_of(index, series_tuple_at(index, p->covered), p->slot) / 2;
+        if (at >= p->heads_cap)
+            rc = grow(index, (void **)&p->heads, &p->heads_cap, at + 1, sizeof(*p->heads));
+        if (rc)
+            break;
+        p->link[p->covered] = p->heads[at].last;
+        p->heads[at].last = p->covered + 1;
+        p->heads[at].count++;
     }
-    for (; p->covered < count; p->covered++) {
-        uint32_t value = value_of(series_tuple_at(index, p->covered), p->slot);
-        uint32_t h = find_head(p, value);
-        if (h == NO_HEAD) {
-            int rc = new_head(p, value, &h);
-            if (rc)
-                return rc;
-        }
-        p->link[p->covered] = p->heads[h].last;
-        p->heads[h].last = p->covered;
-        p->heads[h].count++;
-    }
-    return 0;
+    return rc;
+}
+
+/* The list of a value, NULL if no series has it. */
+static const struct head *head_of(const struct tsfs_series_index *index, const struct postings *p,
+                                  struct tsfs_str value)
+{
+    uint32_t ref = value.ptr ? series_index_value(index, value) : 0;
+    return (ref || !value.ptr) && ref / 2 < p->heads_cap ? &p->heads[ref / 2] : NULL;
 }
 
 static struct postings *postings_of(struct tsfs_series_index *index, uint32_t slot)
@@ -131,9 +116,8 @@ static uint64_t count_matches(const struct tsfs_series_index *index, const struc
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < in->n; i++) {
-        uint32_t ref = in->values[i].ptr ? series_index_value(index, in->values[i]) : 0;
-        uint32_t h = ref || !in->values[i].ptr ? find_head(p, ref) : NO_HEAD;
-        n += h == NO_HEAD ? 0 : p->heads[h].count;
+        const struct head *head = head_of(index, p, in->values[i]);
+        n += head ? head->count : 0;
     }
     return n;
 }
@@ -152,13 +136,10 @@ static int collect(const struct tsfs_series_index *index, const struct postings 
     if (!ids)
         return -ENOMEM;
     for (uint32_t i = 0; i < in->n; i++) {
-        uint32_t ref = in->values[i].ptr ? series_index_value(index, in->values[i]) : 0;
-        uint32_t h = ref || !in->values[i].ptr ? find_head(p, ref) : NO_HEAD;
-        if (h == NO_HEAD)
-            continue;
-        for (uint32_t id = p->heads[h].last; id != TSFS_SERIES_NONE; id = p->link[id])
+        const struct head *head = head_of(index, p, in->values[i]);
+        for (uint32_t id = head ? head->last : 0; id != 0; id = p->link[id - 1])
             if (n < max)
-                ids[n++] = id;
+                ids[n++] = id - 1;
     }
     if (in->n > 1 && n > 1) {
         qsort(ids, n, sizeof(*ids), cmp_id);

@@ -1,19 +1,18 @@
 /* The series index.
  *
- * Three tables over one store of bytes: spellings (the hot path: raw bytes of "measurement,tags" -> id),
- * values (each distinct name or tag value once) and ids (canonical form -> id).  A series is kept as a tuple
- * of references to values, so that comparing two mostly compares integers.
+ * Three tables over stores of bytes: spellings (spelling.c; the hot path: raw bytes of "measurement,tags" ->
+ * id), values (each distinct name or tag value once) and ids (canonical form -> id).  A series is kept as a
+ * tuple of references to values, so that comparing two mostly compares integers; which dimensions these are
+ * says a layout that most series of a table share.
  *
- * One adder at a time, any number of readers, no locks: store, tables and entries only grow, what is
- * published is never moved, and a table that was outgrown is kept until the end (they double, so all of them
- * together are no larger than the last).
+ * One adder at a time, any number of readers, no locks: stores, tables and entries only grow and what is
+ * published is never moved.  A table that was outgrown goes when no reader is inside
+ * (tsfs_series_index_enter).
  *
- * Cost of an idle series with 10 tags, one value of its own, and a spelling of 150 bytes: entry 16, tuple 72,
- * spelling 160, value 16, slots in three tables 8 to 21 each (outgrown tables included): 300 to 330 bytes,
- * half of them for the spelling.
- *
- * Spellings are bounded: each series may have one, and all further ones (tags in another order, escapes not
- * needed) share SPELLING_EXTRA_MAX bytes.  One that is not kept costs its writer a canonical lookup. */
+ * Cost of an idle series with 10 tags, one of them with a value of its own: entry 8, tuple 48, value 16,
+ * slots in three tables 11 to 21 each: 105 to 135 bytes.  No series is ever taken out.  An index goes as a
+ * whole with the last hot rows that refer to it, and the engine begins a new one when most of this one's
+ * series have no hot rows any more (engine/table.c). */
 #include "hot/series.h"
 
 #include <errno.h>
@@ -26,13 +25,8 @@
 #include "base/limits.h"
 #include "hot/series_priv.h"
 
-#define SPELLING_EXTRA_MAX (64u << 20)
-#define ENCODE_STACK       2048u
-
-struct spelling {
-    uint32_t id, len;
-    char bytes[];
-};
+#define ENCODE_STACK 2048u
+#define CHARGE_STEP  4096u /* bytes: what the budget may lag behind */
 
 int tsfs_series_index_create(struct tsfs_series_index **out)
 {
@@ -40,61 +34,89 @@ int tsfs_series_index_create(struct tsfs_series_index **out)
     if (!index)
         return -ENOMEM;
     pthread_mutex_init(&index->postings_lock, NULL);
+    atomic_store(&index->refs, 1);
+    index->texts.next = 2; /* so that all references are even: postings.c counts on it */
+    index->spellings.readers = index->values.readers = index->ids.readers = &index->readers;
     *out = index;
     return 0;
 }
 
+struct tsfs_series_index *tsfs_series_index_ref(struct tsfs_series_index *index)
+{
+    atomic_fetch_add_explicit(&index->refs, 1, memory_order_relaxed);
+    return index;
+}
+
+void tsfs_series_index_enter(const struct tsfs_series_index *index)
+{
+    atomic_fetch_add_explicit(&((struct tsfs_series_index *)index)->readers, 1, memory_order_seq_cst);
+}
+
+void tsfs_series_index_leave(const struct tsfs_series_index *index)
+{
+    atomic_fetch_sub_explicit(&((struct tsfs_series_index *)index)->readers, 1, memory_order_release);
+}
+
+static size_t entries_bytes(const struct tsfs_series_index *index)
+{
+    return (size_t)tsfs_series_index_count(index) * sizeof(struct series_entry);
+}
+
+static size_t adders_bytes(const struct tsfs_series_index *index)
+{
+    const struct slab_store *stores[] = {&index->texts, &index->tuples, &index->in_full};
+    const struct slab_index *tables[] = {&index->spellings, &index->values, &index->ids, &index->layouts,
+                                         &index->patterns};
+    size_t n = entries_bytes(index);
+    for (unsigned i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+        n += atomic_load_explicit(&stores[i]->bytes, memory_order_relaxed);
+    for (unsigned i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        n += atomic_load_explicit(&tables[i]->bytes, memory_order_relaxed);
+    return n;
+}
+
+/* Keeps the budget up with what the adder holds. */
+static void charge(struct tsfs_series_index *index)
+{
+    size_t now = adders_bytes(index);
+    if (!index->budget)
+        return;
+    if (now >= index->charged + CHARGE_STEP)
+        slab_budget_add(index->budget, now - index->charged);
+    else if (now + CHARGE_STEP <= index->charged)
+        tsfs_budget_release(index->budget, index->charged - now);
+    else
+        return;
+    index->charged = now;
+}
+
+void tsfs_series_index_charge(struct tsfs_series_index *index, struct tsfs_budget *budget)
+{
+    index->budget = budget;
+    charge(index);
+}
+
 void tsfs_series_index_free(struct tsfs_series_index *index)
 {
-    if (!index)
+    if (!index || atomic_fetch_sub_explicit(&index->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (index->budget)
+        tsfs_budget_release(index->budget, index->charged + index->postings_bytes);
     postings_free(index->postings);
-    slab_store_free(&index->store);
+    slab_store_free(&index->texts);
+    slab_store_free(&index->tuples);
+    slab_store_free(&index->in_full);
     slab_index_free(&index->spellings);
     slab_index_free(&index->values);
     slab_index_free(&index->ids);
+    slab_index_free(&index->layouts);
+    slab_index_free(&index->patterns);
     for (unsigned k = 0; k < SERIES_BLOCKS; k++)
-        free(atomic_load(&index->entries[k]));
+        slab_pages_free(atomic_load(&index->entries[k]), sizeof(struct series_entry)
+                                                             << (SERIES_FIRST_BITS + k));
     pthread_mutex_destroy(&index->postings_lock);
     free(index->scratch);
     free(index);
-}
-
-uint32_t tsfs_series_index_find_spelling(const struct tsfs_series_index *index, struct tsfs_str raw,
-                                         uint64_t hash)
-{
-    uint32_t ref;
-    for (struct slab_probe p = slab_probe_begin(&index->spellings, hash); slab_probe_next(&p, &ref);) {
-        const struct spelling *s = slab_store_at(&index->store, ref);
-        if (s->len == raw.len && memcmp(s->bytes, raw.ptr, raw.len) == 0)
-            return s->id;
-    }
-    return TSFS_SERIES_NONE;
-}
-
-int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_str raw, uint64_t hash,
-                                   uint32_t id)
-{
-    struct series_entry *entry = (struct series_entry *)series_entry_at(index, id);
-    size_t size = sizeof(struct spelling) + raw.len;
-    if (raw.len > TSFS_SERIES_KEY_MAX ||
-        (entry->spelled && index->extra_spellings + size > SPELLING_EXTRA_MAX) ||
-        tsfs_series_index_find_spelling(index, raw, hash) != TSFS_SERIES_NONE)
-        return 0;
-    uint32_t ref = slab_store_alloc(&index->store, size);
-    if (!ref)
-        return -ENOMEM;
-    struct spelling *s = slab_store_at(&index->store, ref);
-    s->id = id;
-    s->len = (uint32_t)raw.len;
-    memcpy(s->bytes, raw.ptr, raw.len);
-    int rc = slab_index_add(&index->spellings, hash, ref);
-    if (rc)
-        return rc;
-    if (entry->spelled)
-        index->extra_spellings += size;
-    entry->spelled = 1;
-    return 0;
 }
 
 /* The canonical encoding, little-endian: u32 length and bytes of the measure name, then for every dimension
@@ -165,11 +187,12 @@ static bool equals(const struct tsfs_series_index *index, uint32_t id, struct ts
                    const struct tsfs_dim_value *dims, unsigned ndims)
 {
     const struct series_tuple *t = series_tuple_at(index, id);
-    const uint16_t *slots = series_tuple_slots(t);
-    if (t->ndims != ndims || !tsfs_str_eq(series_text_at(index, t->measure_name), measure_name))
+    const struct series_layout *layout = series_tuple_layout(index, t);
+    if (layout->ndims != ndims || !tsfs_str_eq(series_text_at(index, t->measure_name), measure_name))
         return false;
     for (unsigned d = 0; d < ndims; d++)
-        if (slots[d] != dims[d].slot || !tsfs_str_eq(series_text_at(index, t->values[d]), dims[d].value))
+        if (layout->slots[d] != dims[d].slot ||
+            !tsfs_str_eq(series_text_at(index, t->values[d]), dims[d].value))
             return false;
     return true;
 }
@@ -179,7 +202,7 @@ static uint32_t find(const struct tsfs_series_index *index, uint64_t hash, struc
 {
     uint32_t id;
     for (struct slab_probe p = slab_probe_begin(&index->ids, hash); slab_probe_next(&p, &id);)
-        if (series_entry_at(index, id)->hash == hash && equals(index, id, measure_name, dims, ndims))
+        if (equals(index, id, measure_name, dims, ndims))
             return id;
     return TSFS_SERIES_NONE;
 }
@@ -213,14 +236,40 @@ static int intern_value(struct tsfs_series_index *index, struct tsfs_str value, 
     *ref = series_index_value(index, value);
     if (*ref)
         return 0;
-    *ref = slab_store_alloc(&index->store, sizeof(struct series_text) + value.len);
+    *ref = slab_store_alloc(&index->texts, (sizeof(struct series_text) + value.len + 15) & ~(size_t)15);
     if (!*ref)
         return -ENOMEM;
-    struct series_text *text = slab_store_at(&index->store, *ref);
+    struct series_text *text = slab_store_at(&index->texts, *ref);
     text->len = (uint32_t)value.len;
     if (value.len)
         memcpy(text->bytes, value.ptr, value.len);
     return slab_index_add(&index->values, XXH3_64bits(value.ptr, value.len), *ref);
+}
+
+static int intern_layout(struct tsfs_series_index *index, const struct tsfs_dim_value *dims, unsigned ndims,
+                         uint32_t *ref)
+{
+    struct series_layout *layout;
+    uint64_t hash = ndims;
+    for (unsigned d = 0; d < ndims; d++)
+        hash = (hash ^ dims[d].slot) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash ^ hash >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    for (struct slab_probe p = slab_probe_begin(&index->layouts, hash); slab_probe_next(&p, ref);) {
+        unsigned d = 0;
+        layout = slab_store_at(&index->tuples, *ref);
+        while (d < ndims && layout->ndims == ndims && layout->slots[d] == dims[d].slot)
+            d++;
+        if (d == ndims && layout->ndims == ndims)
+            return 0;
+    }
+    *ref = slab_store_alloc(&index->tuples, sizeof(*layout) + ndims * sizeof(layout->slots[0]));
+    if (!*ref)
+        return -ENOMEM;
+    layout = slab_store_at(&index->tuples, *ref);
+    layout->ndims = (uint16_t)ndims;
+    for (unsigned d = 0; d < ndims; d++)
+        layout->slots[d] = dims[d].slot;
+    return slab_index_add(&index->layouts, hash, *ref);
 }
 
 static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str measure_name,
@@ -232,33 +281,45 @@ static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str m
     unsigned k = slab_block(n, SERIES_FIRST_BITS, &offset);
     struct series_entry *block = atomic_load_explicit(&index->entries[k], memory_order_relaxed);
     if (!block) {
-        block = malloc(sizeof(*block) << (SERIES_FIRST_BITS + k));
+        block = slab_pages_alloc(sizeof(*block) << (SERIES_FIRST_BITS + k), false);
         if (!block)
             return -ENOMEM;
         atomic_store_explicit(&index->entries[k], block, memory_order_release);
     }
-    uint32_t ref = slab_store_alloc(&index->store, sizeof(struct series_tuple) +
-                                                       ndims * (sizeof(uint32_t) + sizeof(uint16_t)));
-    if (!ref)
-        return -ENOMEM;
-    struct series_tuple *tuple = slab_store_at(&index->store, ref);
-    uint16_t *slots = (uint16_t *)(tuple->values + ndims);
-    tuple->ndims = (uint16_t)ndims;
-    tuple->unused = 0;
-    int rc = intern_value(index, measure_name, &tuple->measure_name);
-    for (unsigned d = 0; d < ndims && rc == 0; d++) {
-        slots[d] = dims[d].slot;
-        rc = intern_value(index, dims[d].value, &tuple->values[d]);
-    }
+    uint32_t layout;
+    int rc = intern_layout(index, dims, ndims, &layout);
     if (rc)
         return rc;
-    block[offset] = (struct series_entry){hash, ref, 0};
+    uint32_t ref = slab_store_alloc(&index->tuples, sizeof(struct series_tuple) + ndims * sizeof(uint32_t));
+    if (!ref)
+        return -ENOMEM;
+    struct series_tuple *tuple = slab_store_at(&index->tuples, ref);
+    tuple->layout = layout;
+    rc = intern_value(index, measure_name, &tuple->measure_name);
+    for (unsigned d = 0; d < ndims && rc == 0; d++)
+        rc = intern_value(index, dims[d].value, &tuple->values[d]);
+    if (rc)
+        return rc;
+    block[offset] = (struct series_entry){ref, 0};
     rc = slab_index_add(&index->ids, hash, n);
     if (rc)
         return rc;
     atomic_store_explicit(&index->count, n + 1, memory_order_release);
+    charge(index);
     *id = n;
     return 0;
+}
+
+char *series_scratch(struct tsfs_series_index *index, size_t size)
+{
+    if (size > index->scratch_cap) {
+        char *grown = realloc(index->scratch, size * 2);
+        if (!grown)
+            return NULL;
+        index->scratch = grown;
+        index->scratch_cap = size * 2;
+    }
+    return index->scratch;
 }
 
 int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str measure_name,
@@ -283,13 +344,8 @@ int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str me
     for (unsigned d = 1; d < n; d++)
         if (sorted[d].slot == sorted[d - 1].slot)
             return -EINVAL;
-    if (size > index->scratch_cap) {
-        char *grown = realloc(index->scratch, size * 2);
-        if (!grown)
-            return -ENOMEM;
-        index->scratch = grown;
-        index->scratch_cap = size * 2;
-    }
+    if (!series_scratch(index, size))
+        return -ENOMEM;
     char *p = encode_text(index->scratch, measure_name);
     for (unsigned d = 0; d < n; d++)
         p = encode_text(encode_slot(p, sorted[d].slot), sorted[d].value);
@@ -305,38 +361,34 @@ uint32_t tsfs_series_index_count(const struct tsfs_series_index *index)
 
 size_t tsfs_series_index_bytes(const struct tsfs_series_index *index)
 {
-    return sizeof(*index) + atomic_load_explicit(&index->store.bytes, memory_order_relaxed) +
-           atomic_load_explicit(&index->spellings.bytes, memory_order_relaxed) +
-           atomic_load_explicit(&index->values.bytes, memory_order_relaxed) +
-           atomic_load_explicit(&index->ids.bytes, memory_order_relaxed) +
-           (size_t)tsfs_series_index_count(index) * sizeof(struct series_entry);
+    return sizeof(*index) + adders_bytes(index);
 }
 
 void tsfs_series_index_get(const struct tsfs_series_index *index, uint32_t id, struct tsfs_str *measure_name,
                            struct tsfs_str *dims, uint16_t ndims)
 {
     const struct series_tuple *t = series_tuple_at(index, id);
-    const uint16_t *slots = series_tuple_slots(t);
+    const struct series_layout *layout = series_tuple_layout(index, t);
     *measure_name = series_text_at(index, t->measure_name);
     for (unsigned d = 0; d < ndims; d++)
         dims[d] = (struct tsfs_str){NULL, 0};
-    for (unsigned d = 0; d < t->ndims && slots[d] < ndims; d++)
-        dims[slots[d]] = series_text_at(index, t->values[d]);
+    for (unsigned d = 0; d < layout->ndims && layout->slots[d] < ndims; d++)
+        dims[layout->slots[d]] = series_text_at(index, t->values[d]);
 }
 
 int series_index_cmp(const struct tsfs_series_index *index, uint32_t a, uint32_t b)
 {
     const struct series_tuple *ta = series_tuple_at(index, a), *tb = series_tuple_at(index, b);
-    const uint16_t *sa = series_tuple_slots(ta), *sb = series_tuple_slots(tb);
+    const struct series_layout *la = series_tuple_layout(index, ta), *lb = series_tuple_layout(index, tb);
     if (a == b)
         return 0;
     if (ta->measure_name != tb->measure_name)
         return tsfs_str_cmp(series_text_at(index, ta->measure_name), series_text_at(index, tb->measure_name));
     for (unsigned d = 0;; d++) {
-        if (d == ta->ndims || d == tb->ndims)
-            return (d < ta->ndims) - (d < tb->ndims);
-        if (sa[d] != sb[d]) /* the one that lacks the lower slot comes first */
-            return sa[d] < sb[d] ? 1 : -1;
+        if (d == la->ndims || d == lb->ndims)
+            return (d < la->ndims) - (d < lb->ndims);
+        if (la->slots[d] != lb->slots[d]) /* the one that lacks the lower slot comes first */
+            return la->slots[d] < lb->slots[d] ? 1 : -1;
         if (ta->values[d] != tb->values[d])
             return tsfs_str_cmp(series_text_at(index, ta->values[d]), series_text_at(index, tb->values[d]));
     }

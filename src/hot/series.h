@@ -1,9 +1,10 @@
-/* The series of a table: (measure_name, dimensions) <-> dense 32-bit ids, for as long as the daemon runs. */
+/* The series that hot rows are of: (measure_name, dimensions) <-> dense 32-bit ids. */
 #ifndef TSFS_HOT_SERIES_H
 #define TSFS_HOT_SERIES_H
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "col/source.h"
@@ -18,12 +19,28 @@ struct tsfs_dim_value {
 };
 
 TSFS_MUST_CHECK int tsfs_series_index_create(struct tsfs_series_index **out);
-void tsfs_series_index_free(struct tsfs_series_index *index);
+struct tsfs_series_index *tsfs_series_index_ref(struct tsfs_series_index *index);
+void tsfs_series_index_free(struct tsfs_series_index *index); /* one reference; takes NULL */
+/* Charges what it holds to a budget (borrowed as long as the index lives) that is never asked for leave. */
+void tsfs_series_index_charge(struct tsfs_series_index *index, struct tsfs_budget *budget);
+
+/* Whoever looks something up beside one that adds does so between these two; not for long, as outgrown tables
+ * wait for it.  Those who exclude the adder need neither. */
+void tsfs_series_index_enter(const struct tsfs_series_index *index);
+void tsfs_series_index_leave(const struct tsfs_series_index *index);
 
 /* The fast path: the id that this spelling (raw bytes of "measurement,tags", hash = tsfs_hash of them) was
- * given, or TSFS_SERIES_NONE.  Safe from any number of threads beside one that adds. */
+ * given, or TSFS_SERIES_NONE. */
 uint32_t tsfs_series_index_find_spelling(const struct tsfs_series_index *index, struct tsfs_str raw,
                                          uint64_t hash);
+/* The same for several at once, their misses of the cache side by side; those without a key (ptr NULL) get
+ * TSFS_SERIES_NONE. */
+struct tsfs_spelling {
+    struct tsfs_str raw;
+    uint64_t hash;
+};
+void tsfs_series_index_find_spellings(const struct tsfs_series_index *index,
+                                      const struct tsfs_spelling *spellings, uint32_t n, uint32_t *ids);
 /* Remembers a spelling for id.  The spellings kept are bounded; forgetting one only costs time.
  * Callers of the adding functions exclude one another. */
 TSFS_MUST_CHECK int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_str raw,
@@ -38,7 +55,7 @@ uint32_t tsfs_series_index_count(const struct tsfs_series_index *index);
 size_t tsfs_series_index_bytes(const struct tsfs_series_index *index);
 
 /* What id stands for: fills dims[0..ndims) by slot (ptr NULL where absent); strings live as long as the
- * index. Safe beside an adder for every id already given out. */
+ * index.  Safe beside an adder for every id already given out. */
 void tsfs_series_index_get(const struct tsfs_series_index *index, uint32_t id, struct tsfs_str *measure_name,
                            struct tsfs_str *dims, uint16_t ndims);
 

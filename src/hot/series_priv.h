@@ -8,24 +8,29 @@
 #include "hot/series.h"
 #include "hot/slab.h"
 
-/* A series as it is kept: references into the store, dimensions by slot.  slots[] follows values[]. */
-struct series_tuple {
-    uint32_t measure_name;
+/* Which dimensions a series has: one of these for all that have the same. */
+struct series_layout {
     uint16_t ndims;
-    uint16_t unused;
+    uint16_t slots[]; /* ascending */
+};
+
+/* A series as it is kept: references to its layout and its texts, dimensions by slot. */
+struct series_tuple {
+    uint32_t layout;
+    uint32_t measure_name;
     uint32_t values[];
 };
 
-struct series_text { /* a string in the store */
+struct series_text {
     uint32_t len;
     char bytes[];
 };
 
 struct series_entry {
-    uint64_t hash;
     uint32_t tuple;
-    uint32_t spelled; /* the adder's: has had its first spelling */
+    uint32_t spelled; /* the pattern of its first spelling; 0 = has none, SERIES_SPELLED = kept in full */
 };
+#define SERIES_SPELLED UINT32_MAX
 
 #define SERIES_FIRST_BITS 6u
 #define SERIES_BLOCKS     21u
@@ -33,17 +38,26 @@ struct series_entry {
 struct postings; /* postings.c */
 
 struct tsfs_series_index {
-    struct slab_store store;
-    struct slab_index spellings; /* -> spelling in the store */
-    struct slab_index values;    /* -> series_text in the store */
+    _Atomic uint32_t refs, readers;
+    struct tsfs_budget *budget;
+    size_t charged;              /* of what the adder holds */
+    struct slab_store texts;     /* series_text; sizes are multiples of 16 */
+    struct slab_store tuples;    /* series_tuple, series_layout, spellings' patterns */
+    struct slab_store in_full;   /* spellings */
+    struct slab_index spellings; /* -> spelling.c */
+    struct slab_index values;    /* -> texts */
     struct slab_index ids;       /* -> id */
+    struct slab_index layouts;   /* -> tuples; the adder's, as the next */
+    struct slab_index patterns;  /* -> tuples */
     _Atomic(struct series_entry *) entries[SERIES_BLOCKS];
     _Atomic uint32_t count;
+    uint32_t npatterns, last_pattern, nfull;
     size_t extra_spellings; /* bytes of spellings beyond the first of their series */
     char *scratch;          /* the adder's */
     size_t scratch_cap;
-    pthread_mutex_t postings_lock; /* leaf: guards postings; taken by queries, never by writers */
+    pthread_mutex_t postings_lock; /* leaf: guards the next two; taken by queries, never by writers */
     struct postings *postings;
+    size_t postings_bytes; /* as charged */
 };
 
 static inline const struct series_entry *series_entry_at(const struct tsfs_series_index *index, uint32_t id)
@@ -55,17 +69,18 @@ static inline const struct series_entry *series_entry_at(const struct tsfs_serie
 
 static inline const struct series_tuple *series_tuple_at(const struct tsfs_series_index *index, uint32_t id)
 {
-    return slab_store_at(&index->store, series_entry_at(index, id)->tuple);
+    return slab_store_at(&index->tuples, series_entry_at(index, id)->tuple);
 }
 
-static inline const uint16_t *series_tuple_slots(const struct series_tuple *tuple)
+static inline const struct series_layout *series_tuple_layout(const struct tsfs_series_index *index,
+                                                              const struct series_tuple *tuple)
 {
-    return (const uint16_t *)(tuple->values + tuple->ndims);
+    return slab_store_at(&index->tuples, tuple->layout);
 }
 
 static inline struct tsfs_str series_text_at(const struct tsfs_series_index *index, uint32_t ref)
 {
-    const struct series_text *text = slab_store_at(&index->store, ref);
+    const struct series_text *text = slab_store_at(&index->texts, ref);
     return (struct tsfs_str){text->bytes, text->len};
 }
 
@@ -82,5 +97,8 @@ TSFS_MUST_CHECK int series_index_select(struct tsfs_series_index *index, const s
                                         const struct tsfs_dim_in *in, uint32_t n, uint32_t **ids,
                                         uint32_t *nids);
 void postings_free(struct postings *postings);
+
+/* Room for what encodes size bytes; NULL when out of memory. */
+char *series_scratch(struct tsfs_series_index *index, size_t size);
 
 #endif

@@ -6,8 +6,28 @@
 
 #define STORE_UNITS_MAX (UINT64_C(1) << 32)
 #define TABLE_FIRST     16u
+#define RETIRE_EVERY    64u /* additions between two tries to free what was outgrown */
 #define BLOCK_MAX       (size_t)(4u << 20)
 #define BLOCK_MAPPED    (size_t)(2u << 20) /* from here on blocks come from mmap, for huge pages */
+
+void *slab_pages_alloc(size_t size, bool zeroed)
+{
+    if (size < BLOCK_MAPPED)
+        return zeroed ? calloc(1, size) : malloc(size);
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return NULL;
+    madvise(pages, size, MADV_HUGEPAGE); /* a wish: without huge pages it works as well */
+    return pages;
+}
+
+void slab_pages_free(void *pages, size_t size)
+{
+    if (size < BLOCK_MAPPED)
+        free(pages);
+    else if (pages)
+        munmap(pages, size);
+}
 
 uint32_t slab_store_alloc(struct slab_store *store, size_t size)
 {
@@ -27,7 +47,8 @@ uint32_t slab_store_alloc(struct slab_store *store, size_t size)
             continue;
         }
         if (!atomic_load_explicit(&store->blocks[k], memory_order_relaxed)) {
-            char *block = malloc((size_t)8 << (STORE_FIRST_BITS + k)); /* untouched pages cost nothing */
+            char *block = slab_pages_alloc((size_t)8 << (STORE_FIRST_BITS + k),
+                                           false); /* untouched ones cost nothing */
             if (!block)
                 return 0;
             atomic_store_explicit(&store->blocks[k], block, memory_order_release);
@@ -42,7 +63,7 @@ uint32_t slab_store_alloc(struct slab_store *store, size_t size)
 void slab_store_free(struct slab_store *store)
 {
     for (unsigned k = 0; k < STORE_BLOCKS; k++)
-        free(atomic_load(&store->blocks[k]));
+        slab_pages_free(atomic_load(&store->blocks[k]), (size_t)8 << (STORE_FIRST_BITS + k));
 }
 
 static void place(struct slab_table *table, uint64_t slot)
@@ -53,12 +74,31 @@ static void place(struct slab_table *table, uint64_t slot)
     atomic_store_explicit(&table->slots[at], slot, memory_order_release);
 }
 
+static size_t table_size(const struct slab_table *table)
+{
+    return sizeof(*table) + ((size_t)table->mask + 1) * sizeof(table->slots[0]);
+}
+
+/* Frees the tables before this one if nobody can be reading them: who raises the count from now on finds the
+ * new table, as this exchange with the count comes after its publication. */
+static void retire(struct slab_index *index, struct slab_table *table)
+{
+    if (index->readers && atomic_fetch_add_explicit(index->readers, 0, memory_order_seq_cst) != 0)
+        return;
+    while (table->retired) {
+        struct slab_table *old = table->retired;
+        table->retired = old->retired;
+        atomic_fetch_sub_explicit(&index->bytes, table_size(old), memory_order_relaxed);
+        slab_pages_free(old, table_size(old));
+    }
+}
+
 static int grow(struct slab_index *index, struct slab_table *old)
 {
     if (old && old->mask >= UINT32_MAX / 2)
         return -ENOMEM;
     size_t n = old ? ((size_t)old->mask + 1) * 2 : TABLE_FIRST;
-    struct slab_table *table = calloc(1, sizeof(*table) + n * sizeof(table->slots[0]));
+    struct slab_table *table = slab_pages_alloc(sizeof(*table) + n * sizeof(table->slots[0]), true);
     if (!table)
         return -ENOMEM;
     table->mask = (uint32_t)(n - 1);
@@ -68,8 +108,9 @@ static int grow(struct slab_index *index, struct slab_table *old)
         if (slot)
             place(table, slot);
     }
-    atomic_fetch_add_explicit(&index->bytes, n * sizeof(table->slots[0]), memory_order_relaxed);
+    atomic_fetch_add_explicit(&index->bytes, table_size(table), memory_order_relaxed);
     atomic_store_explicit(&index->table, table, memory_order_release);
+    retire(index, table);
     return 0;
 }
 
@@ -81,6 +122,8 @@ int slab_index_add(struct slab_index *index, uint64_t hash, uint32_t number)
         if (rc)
             return rc;
         table = atomic_load_explicit(&index->table, memory_order_relaxed);
+    } else if (table->retired && index->used % RETIRE_EVERY == 0) {
+        retire(index, table);
     }
     place(table, hash >> 32 << 32 | ((uint64_t)number + 1));
     index->used++;
@@ -92,10 +135,45 @@ void slab_index_free(struct slab_index *index)
     struct slab_table *table = atomic_load(&index->table);
     while (table) {
         struct slab_table *retired = table->retired;
-        free(table);
+        slab_pages_free(table, table_size(table));
         table = retired;
     }
     atomic_store(&index->table, NULL);
+}
+
+int slab_map_set(struct slab_map *map, uint32_t key, uint32_t number)
+{
+    uint32_t offset;
+    unsigned k = slab_block(key >> MAP_PAGE_BITS, MAP_FIRST_BITS, &offset);
+    _Atomic(struct slab_map_page *) *block = atomic_load_explicit(&map->blocks[k], memory_order_relaxed);
+    if (!block) {
+        block = slab_pages_alloc(sizeof(*block) << (MAP_FIRST_BITS + k), true);
+        if (!block)
+            return -ENOMEM;
+        map->bytes += sizeof(*block) << (MAP_FIRST_BITS + k);
+        atomic_store_explicit(&map->blocks[k], block, memory_order_release);
+    }
+    struct slab_map_page *page = atomic_load_explicit(&block[offset], memory_order_relaxed);
+    if (!page) {
+        page = calloc(1, sizeof(*page));
+        if (!page)
+            return -ENOMEM;
+        map->bytes += sizeof(*page);
+        atomic_store_explicit(&block[offset], page, memory_order_release);
+    }
+    atomic_store_explicit(&page->numbers[key & ((1u << MAP_PAGE_BITS) - 1)], number + 1,
+                          memory_order_release);
+    return 0;
+}
+
+void slab_map_free(struct slab_map *map)
+{
+    for (unsigned k = 0; k < MAP_BLOCKS; k++) {
+        _Atomic(struct slab_map_page *) *block = atomic_load(&map->blocks[k]);
+        for (uint32_t i = 0; block && i < 1u << (MAP_FIRST_BITS + k); i++)
+            free(atomic_load_explicit(&block[i], memory_order_relaxed));
+        slab_pages_free(block, sizeof(*block) << (MAP_FIRST_BITS + k));
+    }
 }
 
 struct slab_block_head {

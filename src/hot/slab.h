@@ -1,5 +1,5 @@
-/* Three structures that one thread grows while others read, without locks: nothing that was once published
- * moves or is freed before the owner goes.
+/* Four structures that one thread grows while others read, without locks: nothing that was once published
+ * moves or is freed before the owner goes (but for the tables that a slab_index has outgrown).
  *
  * "Geometric" arrays: item n lives in block k of FIRST << k items, so a fixed table of block pointers serves
  * any size, and small ones stay small. */
@@ -33,7 +33,8 @@ struct slab_store {
     _Atomic size_t bytes;
 };
 
-/* Room for size bytes (at most 128 KiB), 8-byte aligned; 0 = out of memory or full. */
+/* Room for size bytes (at most 128 KiB), 8-byte aligned; 0 = out of memory or full.  A store whose sizes are
+ * all multiples of 16, begun with next = 2, has even references only. */
 uint32_t slab_store_alloc(struct slab_store *store, size_t size);
 void slab_store_free(struct slab_store *store);
 
@@ -52,14 +53,27 @@ struct slab_table {
     _Atomic uint64_t slots[];
 };
 
+/* A table is replaced by one of twice the size when it is three quarters full.  The old one is freed as soon
+ * as nobody can be reading it: readers is a count of those who may, beside the one who adds (NULL = there are
+ * never any), raised before and lowered after. */
 struct slab_index {
     _Atomic(struct slab_table *) table;
     uint32_t used;
     _Atomic size_t bytes;
+    _Atomic uint32_t *readers;
 };
 
 TSFS_MUST_CHECK int slab_index_add(struct slab_index *index, uint64_t hash, uint32_t number);
 void slab_index_free(struct slab_index *index);
+
+/* Brings the line where a probe for hash begins into the cache. */
+static inline void slab_index_prefetch(const struct slab_index *index, uint64_t hash)
+{
+    const struct slab_table *table = atomic_load_explicit(&index->table, memory_order_acquire);
+    if (table)
+        __builtin_prefetch((const char *)table->slots +
+                           ((uint32_t)(hash >> 32) & table->mask) * sizeof(table->slots[0]));
+}
 
 struct slab_probe {
     const struct slab_table *table;
@@ -91,6 +105,36 @@ static inline bool slab_probe_next(struct slab_probe *p, uint32_t *number)
     }
 }
 
+/* From dense numbers to numbers, most of them absent: pages of 64, geometric arrays of pages. */
+#define MAP_PAGE_BITS  6u
+#define MAP_FIRST_BITS 4u
+#define MAP_BLOCKS     (32u - MAP_PAGE_BITS - MAP_FIRST_BITS + 1)
+
+struct slab_map {
+    _Atomic(_Atomic(struct slab_map_page *) *) blocks[MAP_BLOCKS];
+    size_t bytes;
+};
+
+struct slab_map_page {
+    _Atomic uint32_t numbers[1u << MAP_PAGE_BITS]; /* number + 1; 0 = absent */
+};
+
+TSFS_MUST_CHECK int slab_map_set(struct slab_map *map, uint32_t key, uint32_t number);
+void slab_map_free(struct slab_map *map);
+
+/* UINT32_MAX if it is absent. */
+static inline uint32_t slab_map_get(const struct slab_map *map, uint32_t key)
+{
+    uint32_t offset;
+    unsigned k = slab_block(key >> MAP_PAGE_BITS, MAP_FIRST_BITS, &offset);
+    _Atomic(struct slab_map_page *) *block = atomic_load_explicit(&map->blocks[k], memory_order_acquire);
+    struct slab_map_page *page = block ? atomic_load_explicit(&block[offset], memory_order_acquire) : NULL;
+    return page ? atomic_load_explicit(&page->numbers[key & ((1u << MAP_PAGE_BITS) - 1)],
+                                       memory_order_acquire) -
+                      1
+                : UINT32_MAX;
+}
+
 /* Bump allocation in large blocks, accounted to a budget that is never asked for leave.  For one writer. */
 struct slab_bump {
     struct slab_block_head *head; /* newest first */
@@ -118,5 +162,9 @@ void slab_bump_rollback(struct slab_bump *bump, struct slab_mark mark);
 void slab_bump_free(struct slab_bump *bump);
 
 void slab_budget_add(struct tsfs_budget *budget, size_t n);
+
+/* Memory that goes back to the system when it is freed; large blocks in huge pages where there are any. */
+void *slab_pages_alloc(size_t size, bool zeroed);
+void slab_pages_free(void *pages, size_t size); /* takes NULL */
 
 #endif

@@ -44,7 +44,9 @@ static int find_lanes(struct tsfs_hot *hot, const struct tsfs_schema *schema,
     uint32_t *ids, nids, n = 0, first = 0;
     if (g->nbefore < SELECT_FROM || !spec || spec->n_dim_in == 0)
         return 0;
+    tsfs_series_index_enter(hot->series);
     int rc = series_index_select(hot->series, schema, spec->dim_in, spec->n_dim_in, &ids, &nids);
+    tsfs_series_index_leave(hot->series);
     if (rc <= 0)
         return rc;
     for (uint32_t i = 0; i < nids; i++) {
@@ -386,7 +388,9 @@ void tsfs_hot_snap_series(const struct tsfs_hot_snap *snap, uint32_t i, struct t
 
 uint32_t tsfs_hot_snap_find(const struct tsfs_hot_snap *snap, const struct tsfs_series *series)
 {
+    tsfs_series_index_enter(snap->hot->series);
     uint32_t id = series_index_lookup(snap->hot->series, series);
+    tsfs_series_index_leave(snap->hot->series);
     const struct hot_lane *lane = id == TSFS_SERIES_NONE ? NULL : hot_lane_find(snap->hot, id);
     if (!lane)
         return TSFS_SERIES_NONE;

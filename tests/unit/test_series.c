@@ -138,7 +138,9 @@ static void *reader(void *ctx)
             uint32_t id = (x >> 8) % seen;
             int n = snprintf(raw, sizeof(raw), "m,h=%u", id);
             struct tsfs_str key = {raw, (size_t)n};
+            tsfs_series_index_enter(r->index);
             assert_int_equal(tsfs_series_index_find_spelling(r->index, key, tsfs_hash(raw, (size_t)n)), id);
+            tsfs_series_index_leave(r->index);
             tsfs_series_index_get(r->index, id, &name, dims, 2);
             assert_true(tsfs_str_eq(dims[0], (struct tsfs_str){raw + 4, (size_t)n - 4}));
         }
