@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "engine/engine_priv.h"
+#include "hot/reserve.h"
 
 /* The first line of DATA/.format: what wrote the folder. */
 #define FORMAT_TEXT "tsfs 1\n"
@@ -150,6 +151,10 @@ int tsfs_engine_start(struct tsfs_engine *e, struct tsfs_error *err)
     int rc = tsfs_pool_create(e->options.threads, &e->pool);
     if (rc == 0)
         rc = jobs_start(e);
+    if (rc == 0 && !e->options.read_only) {
+        rc = tsfs_hot_reserve_start();
+        e->reserves = rc == 0;
+    }
     return rc < 0 ? tsfs_error_set(err, rc, "cannot start threads: %s", strerror(-rc)) : 0;
 }
 
@@ -202,6 +207,8 @@ int tsfs_engine_close(struct tsfs_engine *e)
         tsfs_io()->close(e->data_fd);
     if (e->lock_fd >= 0)
         tsfs_io()->close(e->lock_fd); /* last: the lock goes with it */
+    if (e->reserves)
+        tsfs_hot_reserve_stop();
     free(e->data_path);
     pthread_rwlock_destroy(&e->tree_lock);
     pthread_mutex_destroy(&e->jobs_lock);

@@ -105,6 +105,7 @@ struct tsfs_engine {
     int data_fd, lock_fd, tmp_fd;
     struct tsfs_budget hot_budget; /* limit = the --memory budget */
     struct tsfs_pool *pool;
+    bool reserves; /* is a user of hot/reserve.h */
     struct tsfs_node *root;
     pthread_rwlock_t tree_lock;
     _Atomic uint64_t next_id, next_tmp;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "hot/reserve.h"
+
 #define STORE_UNITS_MAX (UINT64_C(1) << 32)
 #define TABLE_FIRST     16u
 #define RETIRE_EVERY    64u /* additions between two tries to free what was outgrown */
-#define BLOCK_MAX       (size_t)(4u << 20)
+#define BLOCK_MAX       RESERVE_BLOCK
 #define BLOCK_MAPPED    (size_t)(2u << 20) /* from here on blocks come from mmap, for huge pages */
 
 void *slab_pages_alloc(size_t size, bool zeroed)
@@ -179,8 +181,7 @@ void slab_map_free(struct slab_map *map)
 struct slab_block_head {
     struct slab_block_head *next;
     size_t size;
-    bool mapped;
-    char pad[64 - 2 * sizeof(size_t) - sizeof(bool)];
+    char pad[64 - 2 * sizeof(size_t)];
 };
 
 void slab_budget_add(struct tsfs_budget *budget, size_t n)
@@ -196,19 +197,12 @@ static int add_block(struct slab_bump *bump, size_t need)
         size = BLOCK_MAX;
     while (size < need + sizeof(struct slab_block_head) + 64)
         size *= 2;
-    bool mapped = size >= BLOCK_MAPPED;
-    struct slab_block_head *block;
-    if (mapped) {
-        block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (block == MAP_FAILED)
-            return -ENOMEM;
-        madvise(block, size, MADV_HUGEPAGE); /* a wish: without huge pages it works as well */
-    } else {
-        block = malloc(size);
-        if (!block)
-            return -ENOMEM;
-    }
-    *block = (struct slab_block_head){.next = bump->head, .size = size, .mapped = mapped};
+    struct slab_block_head *block = size == RESERVE_BLOCK ? reserve_take() : NULL;
+    if (!block)
+        block = slab_pages_alloc(size, false);
+    if (!block)
+        return -ENOMEM;
+    *block = (struct slab_block_head){.next = bump->head, .size = size};
     bump->head = block;
     bump->used = sizeof(*block);
     atomic_fetch_add_explicit(&bump->bytes, size, memory_order_relaxed);
@@ -235,10 +229,8 @@ static void drop_block(struct slab_bump *bump)
     atomic_fetch_sub_explicit(&bump->bytes, block->size, memory_order_relaxed);
     if (bump->budget)
         tsfs_budget_release(bump->budget, block->size);
-    if (block->mapped)
-        munmap(block, block->size);
-    else
-        free(block);
+    if (block->size != RESERVE_BLOCK || !reserve_give(block))
+        slab_pages_free(block, block->size);
 }
 
 struct slab_mark slab_bump_mark(const struct slab_bump *bump)
