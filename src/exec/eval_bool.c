@@ -226,10 +226,17 @@ static int in_list(struct tsfs_eval *eval, const struct tsfs_expr *expr, const s
     bits_zero(f, n);
     if (bits_none(valid, n))
         return 0;
+    if (expr->nargs == 2 && expr->args[1]->kind == TSFS_EXPR_SET) {
+        const struct eval_values *values = expr->args[1]->value.p;
+        rc = eval_values_probe(values, eval, &x, n, valid, t);
+        for (size_t w = 0; w < tsfs_bit_words(n) && !values->null; w++)
+            f[w] = valid[w] & ~t[w];
+        return rc;
+    }
     const struct eval_set *set = eval_set_find(eval->sets, expr);
     if (set != NULL)
         eval_set_probe(set, &x, n, valid, t);
-    for (uint32_t i = 1; i < expr->nargs && rc == 0; i++) {
+    for (uint32_t i = 1; i < expr->nargs && rc == 0 && (set == NULL || eval_set_has_others(set)); i++) {
         const struct tsfs_expr *element = expr->args[i];
         if (set == NULL || element->kind != TSFS_EXPR_LITERAL || element->value.null)
             rc = in_element(eval, element, &x, valid, cols, n, t, unknown);

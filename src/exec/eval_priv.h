@@ -3,6 +3,7 @@
 #define TSFS_EXEC_EVAL_PRIV_H
 
 #include "exec/eval.h"
+#include "exec/kernels/group.h"
 
 /* A boolean expression as two bitmaps of n rows: where it is TRUE and where it is FALSE; neither = NULL. */
 TSFS_MUST_CHECK int eval_tri(struct tsfs_eval *eval, const struct tsfs_expr *expr,
@@ -54,8 +55,19 @@ bool eval_is_comparison(const struct tsfs_expr *expr);
 /* The set made ready for this IN, or NULL. */
 struct eval_set;
 const struct eval_set *eval_set_find(const struct tsfs_eval_sets *sets, const struct tsfs_expr *in);
+bool eval_set_has_others(const struct eval_set *set); /* that are no literals, or NULL */
 /* Bit i = v[i] is in the set, for the rows of valid. */
 void eval_set_probe(const struct eval_set *set, const struct tsfs_vec *v, uint32_t n, const uint64_t *valid,
                     uint64_t *bits);
+
+/* What a TSFS_EXPR_SET points to. */
+struct eval_values {
+    struct tsfs_value_set set;
+    struct group_table table; /* of the values, NULL among them too */
+    bool null;                /* there is one */
+};
+TSFS_MUST_CHECK int eval_values_probe(const struct eval_values *values, struct tsfs_eval *eval,
+                                      const struct tsfs_vec *v, uint32_t n, const uint64_t *valid,
+                                      uint64_t *bits);
 
 #endif

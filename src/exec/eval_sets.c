@@ -13,6 +13,7 @@
 struct eval_set {
     const struct tsfs_expr *in;
     enum tsfs_type type;
+    bool others;
     uint32_t mask;
     uint32_t *slots; /* 1 + index into values, 0 = free */
     struct tsfs_value *values;
@@ -90,6 +91,7 @@ static int make_set(struct tsfs_arena *arena, const struct tsfs_expr *in, struct
         return -ENOMEM;
     set->in = in;
     set->type = in->args[0]->type;
+    set->others = n + 1 < in->nargs;
     set->mask = slots - 1;
     uint32_t k = 0;
     for (uint32_t i = 1; i < in->nargs; i++) {
@@ -132,6 +134,30 @@ const struct eval_set *eval_set_find(const struct tsfs_eval_sets *sets, const st
         if (s->in == in)
             return s;
     return NULL;
+}
+
+bool eval_set_has_others(const struct eval_set *set)
+{
+    return set->others;
+}
+
+int eval_values_probe(const struct eval_values *values, struct tsfs_eval *eval, const struct tsfs_vec *v,
+                      uint32_t n, const uint64_t *valid, uint64_t *bits)
+{
+    uint32_t rows = v->constant ? 1 : n;
+    uint32_t *groups = tsfs_arena_alloc(eval->arena, n * sizeof(*groups));
+    int rc = groups == NULL ? -ENOMEM : group_lookup(&values->table, eval->arena, v, rows, groups);
+    if (rc != 0)
+        return rc;
+    bits_zero(bits, n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t row = v->constant ? 0 : i;
+        bool nan = v->type == TSFS_DOUBLE && v->d != NULL && v->d[row] != v->d[row]; /* equals nothing */
+        bits[i / 64] |= (uint64_t)(groups[row] != GROUP_NONE && !nan) << (i % 64);
+    }
+    for (uint32_t w = 0; w < tsfs_bit_words(n); w++)
+        bits[w] &= valid[w];
+    return 0;
 }
 
 void eval_set_probe(const struct eval_set *set, const struct tsfs_vec *v, uint32_t n, const uint64_t *valid,

@@ -190,10 +190,21 @@ static uint32_t after(const struct join_op *self, uint32_t at)
 static uint32_t fill_pairs(struct join_op *self)
 {
     uint32_t n = 0;
+    /* a preserved row without a match comes where it stands, unless a condition must be asked first */
+    bool in_place = self->keep_probe && !self->keep_build && self->op.plan->join.condition == NULL;
     for (; self->row < self->in->nrows; self->row++, self->started = false) {
         if (!self->started) {
             self->at = chain_of(self, self->row);
             self->started = true;
+            if (self->at == 0 && in_place) {
+                if (n == TSFS_BATCH_ROWS) {
+                    self->started = false;
+                    return n;
+                }
+                tsfs_bit_set(self->hit, self->row);
+                self->pair_probe[n] = (uint16_t)self->row;
+                self->pair_build[n++] = ROWS_NONE;
+            }
         }
         /* one match is enough to know that there is one */
         bool once = (self->semi || self->anti) && tsfs_bit_get(self->hit, self->row);
@@ -455,7 +466,7 @@ int exec_open_join(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     self->key_types = TSFS_NEW_ARRAY(&ctx->arena, enum tsfs_type, self->nkeys);
     if (self->op.more == NULL || self->key_types == NULL)
         return -ENOMEM;
-    if (!self->semi && !self->anti)
+    if (!self->semi && !self->anti && !plan->join.ordered)
         self->build_left = exec_estimate(ctx, plan->input) < exec_estimate(ctx, plan->more[0]);
     bool left = kind == TSFS_JOIN_LEFT || kind == TSFS_JOIN_FULL;
     bool right = kind == TSFS_JOIN_RIGHT || kind == TSFS_JOIN_FULL;

@@ -6,6 +6,7 @@
  * has made and kept. */
 #include <errno.h>
 
+#include "exec/eval_priv.h"
 #include "exec/exec_priv.h"
 #include "exec/kernels/gather.h"
 #include "exec/kernels/group.h"
@@ -68,6 +69,69 @@ static int run_for_row(struct exec_ctx *ctx, struct tsfs_arena *arena, const str
     return rc;
 }
 
+/* Up to so many values of a list become literals, which scans look up and prune by; more become a set. */
+#define LITERALS_MAX 1000u
+
+/* The values seen, which become the set's; the table's slots move into the query's arena. */
+static int make_set(struct exec_ctx *ctx, struct group_table *seen, struct tsfs_plan_list *list)
+{
+    struct eval_values *values = TSFS_NEW(&ctx->arena, struct eval_values);
+    enum tsfs_type type = seen->types[0];
+    struct tsfs_arena scratch;
+    if (values == NULL)
+        return -ENOMEM;
+    tsfs_arena_init(&scratch, ctx->options.budget);
+    bool ordered = type != TSFS_VARCHAR && type != TSFS_BOOLEAN && type != TSFS_UNKNOWN;
+    int rc = group_table_keep(seen);
+    for (uint32_t from = 0; rc == 0 && from < seen->n; from += TSFS_BATCH_ROWS) {
+        uint32_t n = seen->n - from < TSFS_BATCH_ROWS ? seen->n - from : TSFS_BATCH_ROWS;
+        struct tsfs_vec v;
+        tsfs_arena_reset(&scratch);
+        rc = group_column(seen, &scratch, 0, from, n, &v);
+        for (uint32_t i = 0; i < n && rc == 0; i++) {
+            struct tsfs_value value = tsfs_vec_get(&v, i), *min = &values->set.min, *max = &values->set.max;
+            value.type = type;
+            if (value.null) {
+                values->null = true;
+                continue;
+            }
+            if (!ordered || (type == TSFS_DOUBLE && value.d != value.d))
+                continue;
+            bool first = !values->set.ordered;
+            values->set.ordered = true;
+            if (first || (type == TSFS_DOUBLE ? value.d < min->d : value.i < min->i))
+                *min = value;
+            if (first || (type == TSFS_DOUBLE ? value.d > max->d : value.i > max->i))
+                *max = value;
+        }
+    }
+    tsfs_arena_free(&scratch);
+    values->table = *seen;
+    if (rc == 0)
+        seen->slots = NULL; /* the set's */
+    list->set = &values->set;
+    return rc;
+}
+
+static int make_literals(struct exec_ctx *ctx, const struct group_table *seen, struct tsfs_plan_list *list)
+{
+    struct tsfs_vec v;
+    list->values = TSFS_NEW_ARRAY(&ctx->arena, struct tsfs_value, seen->n);
+    if (list->values == NULL)
+        return -ENOMEM;
+    for (uint32_t from = 0; from < seen->n; from += TSFS_BATCH_ROWS) {
+        uint32_t n = seen->n - from < TSFS_BATCH_ROWS ? seen->n - from : TSFS_BATCH_ROWS;
+        int rc = group_column(seen, &ctx->arena, 0, from, n, &v);
+        if (rc != 0)
+            return rc;
+        for (uint32_t i = 0; i < n; i++) {
+            list->values[from + i] = tsfs_vec_get(&v, i); /* strings are the table's, in the query's arena */
+            list->values[from + i].type = seen->types[0];
+        }
+    }
+    return 0;
+}
+
 /* The different values of its one column. */
 static int run_for_list(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct tsfs_plan_list *list,
                         struct tsfs_error *err)
@@ -76,9 +140,12 @@ static int run_for_list(struct exec_ctx *ctx, const struct tsfs_plan *plan, stru
     struct tsfs_batch *in;
     struct group_table seen = {0};
     struct tsfs_arena scratch;
-    enum tsfs_type type = plan->cols[0].type;
+    enum tsfs_type *type = TSFS_NEW(&ctx->arena, enum tsfs_type);
+    if (type == NULL)
+        return -ENOMEM;
+    *type = plan->cols[0].type;
     tsfs_arena_init(&scratch, ctx->options.budget);
-    int rc = group_table_init(&seen, &ctx->arena, 1, &type, 0);
+    int rc = group_table_init(&seen, &ctx->arena, 1, type, 0);
     if (rc == 0)
         rc = exec_plan_open(ctx, plan, &op, err);
     while (rc == 0 && (rc = exec_poll(ctx, err)) == 0 && (rc = exec_next(op, &in, err)) > 0) {
@@ -86,18 +153,9 @@ static int run_for_list(struct exec_ctx *ctx, const struct tsfs_plan *plan, stru
         uint32_t *groups = tsfs_arena_alloc(&scratch, in->nrows * sizeof(*groups));
         rc = groups == NULL ? -ENOMEM : group_rows(&seen, &scratch, in->cols, in->nrows, groups);
     }
-    if (rc == 0 && (list->values = TSFS_NEW_ARRAY(&ctx->arena, struct tsfs_value, seen.n)) == NULL)
-        rc = -ENOMEM;
-    for (uint32_t from = 0; rc == 0 && from < seen.n; from += TSFS_BATCH_ROWS) {
-        uint32_t n = seen.n - from < TSFS_BATCH_ROWS ? seen.n - from : TSFS_BATCH_ROWS;
-        struct tsfs_vec v;
-        tsfs_arena_reset(&scratch);
-        rc = group_column(&seen, &scratch, 0, from, n, &v);
-        for (uint32_t i = 0; i < n && rc == 0; i++) {
-            list->values[from + i] = tsfs_vec_get(&v, i); /* strings are the table's, in the query's arena */
-            list->values[from + i].type = type;
-        }
-    }
+    if (rc == 0)
+        rc = seen.n > LITERALS_MAX && !tsfs_type_is_nested(*type) ? make_set(ctx, &seen, list)
+                                                                  : make_literals(ctx, &seen, list);
     list->n = rc == 0 ? seen.n : 0;
     exec_op_close(op);
     group_table_free(&seen);

@@ -158,6 +158,7 @@ struct tsfs_plan {
             struct tsfs_expr **left_keys, **right_keys;
             uint32_t nkeys;
             struct tsfs_expr *condition; /* over the columns of both, besides the keys; NULL = none */
+            bool ordered;                /* rows come in the order of the input's */
         } join;
         struct {
             enum tsfs_set_op op;
@@ -206,6 +207,7 @@ struct tsfs_plan_params {
     struct tsfs_plan_list {    /* [n]; of a list its values, which may be NULLs */
         struct tsfs_value *values;
         uint64_t n;
+        const struct tsfs_value_set *set; /* instead of values, where they are many */
     } * lists;
     bool *known, *is_list; /* [n] */
     uint32_t n;

@@ -31,6 +31,9 @@ struct plan_builder {
         struct tsfs_plan_shared *shared;
         struct plan_cte *next;
     } * ctes;
+    /* The last subquery that became a LEFT JOIN, and the projection over it. */
+    const struct tsfs_plan *joined;
+    const struct tsfs_subquery *joined_for;
     uint32_t nodes, nshared;
     bool bare; /* no rules */
     int rc;    /* why it failed */
@@ -49,7 +52,14 @@ bool plan_counted(struct plan_builder *b); /* one more operator, unless there ar
 struct tsfs_expr *plan_lower(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *e);
 bool plan_has_subquery(const struct tsfs_expr *e, bool dependent_only);
 /* WHERE's term as a semi or anti join with *input, where that can be done: *done. */
+/* decorrelate.c */
 bool plan_lower_term(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *term, bool *done);
+
+/* A subquery that depends on the row, as a LEFT JOIN with *input; *column NULL: it cannot be one. */
+bool plan_lower_by_join(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *e,
+                        struct tsfs_expr **column);
+/* The subquery of "x IN (query)" whose query depends on the row, or NULL. */
+const struct tsfs_subquery *plan_is_membership(const struct tsfs_expr *e);
 
 /* select.c */
 struct tsfs_plan *plan_build_select(struct plan_builder *b, const struct tsfs_bound *rel, bool order_matters);

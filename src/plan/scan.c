@@ -210,6 +210,14 @@ static bool derive_range(const struct tsfs_expr *e, uint32_t index, struct range
     }
     switch (e->kind) {
     case TSFS_EXPR_IN:
+        if (e->args[1]->kind == TSFS_EXPR_SET) {
+            const struct tsfs_value_set *set = e->args[1]->value.p;
+            if (!set->ordered || !compare_range(e->args[0], TSFS_OP_GE, &set->min, index, out) ||
+                !compare_range(e->args[0], TSFS_OP_LE, &set->max, index, &one))
+                return false;
+            *out = intersect(*out, one);
+            return true;
+        }
         for (uint32_t i = 1; i < e->nargs; i++) {
             if (e->args[i]->kind != TSFS_EXPR_LITERAL ||
                 !compare_range(e->args[0], TSFS_OP_EQ, &e->args[i]->value, index, &one))

@@ -28,12 +28,27 @@ static bool has_known(const struct substitution *s, const struct tsfs_expr *e)
 
 static struct tsfs_expr *replace(struct substitution *s, struct tsfs_expr *e);
 
+static struct tsfs_expr *set_of(struct substitution *s, struct tsfs_expr *e, const struct tsfs_value_set *set)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(s->arena, struct tsfs_expr *, 2);
+    struct tsfs_expr *node = TSFS_NEW(s->arena, struct tsfs_expr);
+    if (args == NULL || node == NULL || (args[0] = replace(s, e->args[0])) == NULL)
+        return NULL;
+    *node = *e->args[1];
+    node->kind = TSFS_EXPR_SET;
+    node->value = (struct tsfs_value){.type = e->args[1]->type, .p = set};
+    args[1] = node;
+    return tsfs_expr_with_args(s->arena, e, args);
+}
+
 /* x IN $list */
 static struct tsfs_expr *expand_list(struct substitution *s, struct tsfs_expr *e)
 {
     const struct tsfs_plan_list *list = &s->params->lists[e->args[1]->index];
     if (list->n == 0)
         return tsfs_expr_boolean(s->arena, false, e);
+    if (list->set != NULL)
+        return set_of(s, e, list->set);
     if (list->n >= UINT32_MAX - 1)
         return NULL;
     struct tsfs_expr **args = TSFS_NEW_ARRAY(s->arena, struct tsfs_expr *, list->n + 1);
@@ -81,7 +96,10 @@ static struct tsfs_expr *replace(struct substitution *s, struct tsfs_expr *e)
     if (e->kind == TSFS_EXPR_IN && e->nargs == 2 && e->args[1]->kind == TSFS_EXPR_OUTER &&
         is_known(s, e->args[1]->index) && s->params->is_list[e->args[1]->index]) {
         struct tsfs_expr *in = expand_list(s, e);
-        return in == NULL || in->nargs == 0 || in->nargs > 1000 ? in : fold(s, in);
+        return in == NULL || in->nargs == 0 || in->args[in->nargs - 1]->kind == TSFS_EXPR_SET ||
+                       in->nargs > 1000
+                   ? in
+                   : fold(s, in);
     }
     struct tsfs_expr **args = TSFS_NEW_ARRAY(s->arena, struct tsfs_expr *, e->nargs);
     if (args == NULL)

@@ -64,8 +64,12 @@ struct tsfs_subquery {
     const struct tsfs_bound *rel;
     uint32_t *params; /* as many as the TSFS_EXPR_SUBQUERY has args */
     uint32_t nparams;
-    bool free;       /* something in it is a param of a query further out */
-    uint32_t result; /* without params: its results are the params result + column */
+    bool free; /* something in it is a param of a query further out */
+    /* Of x IN (query) that takes params, which this counts the equal values of; else NULL.  The whole of it
+     * is then the one argument of a COALESCE, which the planner takes for what it was written as. */
+    const struct tsfs_bound *members; /* the query, one column */
+    struct tsfs_expr *member;         /* column 0 of members = the param that x is */
+    uint32_t result;                  /* without params: its results are the params result + column */
     uint32_t line, column;
 };
 

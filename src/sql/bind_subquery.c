@@ -360,7 +360,18 @@ static struct tsfs_expr *bind_quantified(struct binder *b, struct bind_select *s
         c.q = c.rel == NULL ? NULL : new_subquery(b, TSFS_SUBQUERY_SCALAR, c.rel, &frame, ast);
         if (c.q == NULL)
             return NULL;
-        e = membership ? equal_any(&c) : by_extremes(&c, op, all);
+        if (membership) {
+            struct tsfs_subquery *q = (struct tsfs_subquery *)c.q;
+            q->members = rel;
+            q->member = c.rel->select.aggs[AGG_EQUAL].filter;
+            struct tsfs_expr *counted = equal_any(&c);
+            e = counted == NULL ? NULL : bind_new(b, TSFS_EXPR_COALESCE, TSFS_BOOLEAN, ast, 1);
+            if (e == NULL)
+                return NULL;
+            e->args[0] = counted;
+        } else {
+            e = by_extremes(&c, op, all);
+        }
     }
     return membership && differ && e != NULL ? bind_negate(b, s, ast, e) : e;
 }

@@ -29,7 +29,15 @@ enum tsfs_expr_kind {
     TSFS_EXPR_PARAM, /* index: a parameter of a lambda around it */
     /* Only between binder and execution; an evaluator never sees these: */
     TSFS_EXPR_SUBQUERY, /* column `index` of subquery; args: what it takes from the row, for its params */
-    TSFS_EXPR_OUTER     /* param `index` of the statement; as IN's second argument it may be a list */
+    TSFS_EXPR_OUTER,    /* param `index` of the statement; as IN's second argument it may be a list */
+    /* The second argument of an IN that has two: value.p is a struct tsfs_value_set. */
+    TSFS_EXPR_SET
+};
+
+/* Many values, the result of a subquery, in the form in which the evaluator looks them up. */
+struct tsfs_value_set {
+    bool ordered; /* all values that are not NULL lie in [min, max] */
+    struct tsfs_value min, max;
 };
 
 struct tsfs_sort_flags {

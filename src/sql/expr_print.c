@@ -227,6 +227,7 @@ static int print(const struct printer *p, const struct tsfs_expr *e)
             rc = tsfs_buf_printf(p->out, "%s$%u", i > 0 ? ", " : "", e->index + i + 1);
         return rc != 0 ? rc : wrap(p, e, ") -> ", 0, "", "");
     case TSFS_EXPR_SUBQUERY: return wrap(p, e, "subquery(", 0, ", ", ")");
+    case TSFS_EXPR_SET: return put(p, "set");
     case TSFS_EXPR_OUTER: return tsfs_buf_printf(p->out, "$%u", e->index + 1);
     }
     return 0;

@@ -113,6 +113,7 @@ bool tsfs_expr_equal(const struct tsfs_expr *a, const struct tsfs_expr *b)
     case TSFS_EXPR_COLUMN:
     case TSFS_EXPR_PARAM:
     case TSFS_EXPR_OUTER: return a->index == b->index;
+    case TSFS_EXPR_SET: return a->value.p == b->value.p;
     case TSFS_EXPR_LAMBDA:
         if (a->index != b->index || a->value.i != b->value.i)
             return false;
@@ -155,6 +156,7 @@ uint64_t tsfs_expr_hash(const struct tsfs_expr *e)
     case TSFS_EXPR_LAMBDA: h ^= (uint64_t)e->index << 20; break;
     case TSFS_EXPR_SUBQUERY: h ^= (uint64_t)(uintptr_t)e->subquery + e->index; break;
     case TSFS_EXPR_CALL: h ^= (uint64_t)(uintptr_t)e->fn; break;
+    case TSFS_EXPR_SET: h ^= (uint64_t)(uintptr_t)e->value.p; break;
     default: break;
     }
     for (uint32_t i = 0; i < e->nargs; i++)

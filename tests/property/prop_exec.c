@@ -171,7 +171,8 @@ static V eval(const E *e, const V *row, bool *failed)
     case TSFS_EXPR_SUBQUERY:
     case TSFS_EXPR_OUTER:
     case TSFS_EXPR_LAMBDA:
-    case TSFS_EXPR_PARAM: break; /* no generated plan has them */
+    case TSFS_EXPR_PARAM:
+    case TSFS_EXPR_SET: break; /* no generated plan has them */
     }
     fail_msg("unknown expression");
     return null_of(TSFS_UNKNOWN);

@@ -202,7 +202,8 @@ static bool eval(const struct tsfs_expr *e, const struct tsfs_value *row, struct
     case TSFS_EXPR_SUBQUERY:
     case TSFS_EXPR_OUTER:
     case TSFS_EXPR_LAMBDA:
-    case TSFS_EXPR_PARAM: return false; /* no generated statement has them */
+    case TSFS_EXPR_PARAM:
+    case TSFS_EXPR_SET: return false; /* no generated statement has them */
     case TSFS_EXPR_TRY:
         if (!eval(e->args[0], row, out))
             *out = (struct tsfs_value){.type = e->type, .null = true};

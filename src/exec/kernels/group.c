@@ -78,6 +78,18 @@ void group_table_free(struct group_table *table)
     table->slots = NULL;
 }
 
+int group_table_keep(struct group_table *table)
+{
+    size_t size = ((size_t)table->mask + 1) * sizeof(*table->slots);
+    struct group_slot *slots = table->slots == NULL ? NULL : tsfs_arena_alloc(table->arena, size);
+    if (table->slots == NULL || slots == NULL)
+        return table->slots == NULL ? 0 : -ENOMEM;
+    memcpy(slots, table->slots, size);
+    group_table_free(table);
+    table->slots = slots;
+    return 0;
+}
+
 /* ---- packing ---- */
 
 static uint64_t double_word(double d)

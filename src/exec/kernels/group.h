@@ -41,6 +41,8 @@ struct group_table {
 TSFS_MUST_CHECK int group_table_init(struct group_table *table, struct tsfs_arena *arena, uint32_t ncols,
                                      const enum tsfs_type *types, uint32_t payload);
 void group_table_free(struct group_table *table);
+/* All of it becomes the arena's: it lives as long as that, and takes no more groups. */
+TSFS_MUST_CHECK int group_table_keep(struct group_table *table);
 
 static inline char *group_key(const struct group_table *table, uint32_t group)
 {
