@@ -431,6 +431,8 @@ static struct tsfs_expr *bind_special(struct binder *b, struct bind_select *s, c
         return takes(b, ast, "now", 0, 0) ? instant(b, ast, TSFS_TIMESTAMP) : NULL;
     if (is_named(name, "current_timezone"))
         return takes(b, ast, "current_timezone", 0, 0) ? instant(b, ast, TSFS_VARCHAR) : NULL;
+    if (is_named(name, "zip") && ast->nargs > 4)
+        return bind_zip(b, s, ast);
     *found = false;
     return NULL;
 }

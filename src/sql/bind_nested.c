@@ -99,6 +99,31 @@ struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct
     return bind_make_row(b, s, ast, args, NULL, ast->nargs);
 }
 
+struct tsfs_expr *bind_zip(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
+    enum tsfs_type *types = TSFS_NEW_ARRAY(b->arena, enum tsfs_type, ast->nargs);
+    if (args == NULL || types == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < ast->nargs; i++) {
+        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return NULL;
+        if (args[i]->type == TSFS_UNKNOWN &&
+            (args[i] = bind_coerce(b, s, args[i], tsfs_type_array(TSFS_UNKNOWN))) == NULL)
+            return NULL;
+        if (tsfs_type_kind(args[i]->type) != TSFS_KIND_ARRAY) {
+            bind_fail(b, ast->args[i]->line, ast->args[i]->column, "zip takes arrays, not %s",
+                      tsfs_type_name(args[i]->type));
+            return NULL;
+        }
+        types[i] = tsfs_type_element(args[i]->type);
+    }
+    enum tsfs_type row = tsfs_type_row(types, NULL, ast->nargs);
+    return call_entry(b, s, "zip", ast, row == TSFS_UNKNOWN ? row : tsfs_type_array(row), args, ast->nargs);
+}
+
 /* The number of a row's field, UINT32_MAX = none of that name, or several. */
 static uint32_t find_field(enum tsfs_type row, struct tsfs_str name)
 {

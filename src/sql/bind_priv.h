@@ -188,6 +188,8 @@ bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, stru
 struct tsfs_expr *bind_array(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* e's field; e must be a row. */
+/* zip of more arrays than the registry has a signature for. */
+struct tsfs_expr *bind_zip(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* ROW(args), its fields called names unless that is NULL. */
 struct tsfs_expr *bind_make_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
                                 struct tsfs_expr **args, const struct tsfs_str *names, uint32_t n);

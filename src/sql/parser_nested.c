@@ -59,7 +59,8 @@ static bool parse_nested_type(struct sql_parser *p, enum tsfs_type *out)
     bool array = sql_is(p, SQL_KW_ARRAY), row = sql_is(p, SQL_KW_ROW);
     if (!sql_enter(p) || !sql_advance(p))
         return false;
-    if (p->tok.kind != SQL_TOK_LPAREN)
+    bool angle = p->tok.kind == SQL_TOK_LT && !row; /* ARRAY<type>, as older texts have it */
+    if (p->tok.kind != SQL_TOK_LPAREN && !angle)
         return sql_fail_expected(p, array ? "( and the type of the elements"
                                     : row ? "( and the types of the fields"
                                           : "( and the type of the values");
@@ -67,7 +68,8 @@ static bool parse_nested_type(struct sql_parser *p, enum tsfs_type *out)
     if (row) {
         ok = parse_row_type(p, &first, out);
     } else {
-        ok = sql_advance(p) && sql_parse_type(p, out) && sql_expect_token(p, SQL_TOK_RPAREN, ")");
+        ok = sql_advance(p) && sql_parse_type(p, out) &&
+             (angle ? sql_expect_token(p, SQL_TOK_GT, ">") : sql_expect_token(p, SQL_TOK_RPAREN, ")"));
         if (ok) {
             *out = array ? tsfs_type_array(*out) : tsfs_type_timeseries(*out);
             ok = *out != TSFS_UNKNOWN || fail_large(p, &first);

@@ -126,6 +126,7 @@ static void check_expressions(const struct sql_case *cases, size_t n)
 
 #define CASES(array) array, sizeof(array) / sizeof((array)[0])
 
+#include "function_cases.inc"
 #include "grammar_cases.inc"
 #include "nested_cases.h"
 
@@ -137,6 +138,7 @@ static void test_arrays(void **state)
 static void test_grammar(void **state)
 {
     check_all(CASES(grammar_cases));
+    check_all(CASES(function_cases));
 }
 
 static void test_lambdas(void **state)
@@ -184,7 +186,8 @@ static void test_all_covered(void **state)
         if (set->items[i].sig != NULL && !mentioned(name, CASES(array_cases)) &&
             !mentioned(name, CASES(lambda_cases)) && !mentioned(name, CASES(row_cases)) &&
             !mentioned(name, CASES(series_cases)) && !mentioned(name, CASES(aggregate_cases)) &&
-            !mentioned(name, CASES(text_cases)) && !mentioned(name, CASES(unnest_cases)))
+            !mentioned(name, CASES(text_cases)) && !mentioned(name, CASES(function_cases)) &&
+            !mentioned(name, CASES(unnest_cases)))
             fail_msg("%s has no test", name);
     }
 }

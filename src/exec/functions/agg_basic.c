@@ -312,18 +312,20 @@ static int bool_or_finish(AGG_FINISH_ARGS)
 
 /* bitwise_and_agg keeps the complement, so that a zeroed state is neutral for both. */
 struct bits_state {
-    uint64_t count, zeros, ones;
+    uint64_t count, zeros, ones, odd;
 };
 
 static int bits_dense(struct tsfs_kernel_ctx *ctx, struct bits_state *s, const int64_t *v, uint32_t n)
 {
-    uint64_t zeros = 0, ones = 0;
+    uint64_t zeros = 0, ones = 0, odd = 0;
     for (uint32_t i = 0; i < n; i++) {
         zeros |= ~(uint64_t)v[i];
         ones |= (uint64_t)v[i];
+        odd ^= (uint64_t)v[i];
     }
     s->zeros |= zeros;
     s->ones |= ones;
+    s->odd ^= odd;
     s->count += n;
     return 0;
 }
@@ -342,6 +344,7 @@ static int bits_merge(AGG_MERGE_ARGS)
     s->count += f->count;
     s->zeros |= f->zeros;
     s->ones |= f->ones;
+    s->odd ^= f->odd;
     return 0;
 }
 
@@ -360,6 +363,15 @@ static int bits_or_finish(AGG_FINISH_ARGS)
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
     AGG_PUT(int64_t, (int64_t)s->ones);
+    return 0;
+}
+
+static int bits_xor_finish(AGG_FINISH_ARGS)
+{
+    const struct bits_state *s = state;
+    if (s->count == 0)
+        return agg_put_null(data, 8, valid, row);
+    AGG_PUT(int64_t, (int64_t)s->odd);
     return 0;
 }
 
@@ -385,6 +397,8 @@ IMPL(impl_bool_or, struct bool_state, bool, NULL, bool_merge, bool_or_finish);
 IMPL(impl_bits_and, struct bits_state, bits, NULL, bits_merge, bits_and_finish);
 IMPL(impl_bits_or, struct bits_state, bits, NULL, bits_merge, bits_or_finish);
 
+IMPL(impl_bits_xor, struct bits_state, bits, NULL, bits_merge, bits_xor_finish);
+
 #define PLAIN(nm, res, im, hlp, type) AGGREGATE(nm, TSFS_OP_NONE, res, im, hlp, type)
 
 static const struct tsfs_function items[] = {
@@ -404,6 +418,7 @@ static const struct tsfs_function items[] = {
     AGGREGATE("avg", TSFS_OP_AVG, DBL, impl_iavg, "avg(x): arithmetic mean", BIG),
     AGGREGATE("avg", TSFS_OP_AVG, DBL, impl_iavg, "avg(x): arithmetic mean", INT),
     AGGREGATE("avg", TSFS_OP_NONE, DS, impl_ivavg, "avg(x): of intervals", DS),
+    AGGREGATE("avg", TSFS_OP_NONE, YM, impl_ivavg, "avg(x): of intervals", YM),
     PLAIN("geometric_mean", DBL, impl_geometric, "geometric_mean(x): the n-th root of the product", DBL),
     PLAIN("count_if", BIG, impl_count_if, "count_if(b): rows where b is true", BOOL),
     PLAIN("bool_and", BOOL, impl_bool_and, "bool_and(b): whether b is true everywhere", BOOL),
@@ -411,6 +426,8 @@ static const struct tsfs_function items[] = {
     PLAIN("bool_or", BOOL, impl_bool_or, "bool_or(b): whether b is true anywhere", BOOL),
     PLAIN("bitwise_and_agg", BIG, impl_bits_and, "bitwise_and_agg(x): bits set in all values", BIG),
     PLAIN("bitwise_or_agg", BIG, impl_bits_or, "bitwise_or_agg(x): bits set in any value", BIG),
+    PLAIN("bitwise_xor_agg", BIG, impl_bits_xor, "bitwise_xor_agg(x): bits set in an odd number of values",
+          BIG),
 };
 
 const struct function_table functions_agg_basic = FUNCTION_TABLE(items);

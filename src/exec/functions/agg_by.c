@@ -83,6 +83,20 @@ int agg_held_put(struct tsfs_kernel_ctx *ctx, const struct agg_held *held, void 
     return 0;
 }
 
+struct tsfs_value agg_held_value(const struct agg_held *held)
+{
+    struct tsfs_value v = {.type = held->type, .null = held->null};
+    if (held->type == TSFS_BOOLEAN)
+        v.b = held->i != 0;
+    else if (tsfs_type_is_nested(held->type))
+        v.p = held->p;
+    else if (tsfs_type_width(held->type) == sizeof(struct tsfs_str))
+        v.s = (struct tsfs_str){held->text, held->len};
+    else
+        v.i = held->i;
+    return v;
+}
+
 struct by_state {
     bool any;
     struct agg_held x, y;
@@ -107,7 +121,7 @@ static uint32_t imax_place(const int64_t *y, uint32_t n)
     return place_of(y, lanes_imax(y, n));
 }
 
-/* NaN is the largest: passed over for the least unless there is nothing else. */
+/* NaN is passed over unless there is nothing else. */
 static uint32_t dmin_place(const double *y, uint32_t n)
 {
     uint64_t nans;
@@ -123,7 +137,7 @@ static uint32_t dmax_place(const double *y, uint32_t n)
     uint64_t nans;
     double m = lanes_max(y, n, &nans);
     uint32_t i = 0;
-    while (nans > 0 ? !isnan(y[i]) : y[i] != m)
+    while (nans < n && y[i] != m)
         i++;
     return i;
 }
@@ -189,7 +203,7 @@ static uint32_t dmax_place(const double *y, uint32_t n)
 NUMBER_BY(imin_by, int64_t, i, imin_place, a < b)
 NUMBER_BY(imax_by, int64_t, i, imax_place, a > b)
 NUMBER_BY(dmin_by, double, d, dmin_place, a < b || (isnan(b) && !isnan(a)))
-NUMBER_BY(dmax_by, double, d, dmax_place, a > b || (isnan(a) && !isnan(b)))
+NUMBER_BY(dmax_by, double, d, dmax_place, a > b || (isnan(b) && !isnan(a)))
 
 static int str_take(struct tsfs_kernel_ctx *ctx, struct by_state *s, const struct tsfs_vec *args,
                     uint32_t row, int sign)
@@ -255,6 +269,55 @@ static int str_merge(AGG_MERGE_ARGS, int sign)
 
 STR_BY(smin_by, -1)
 STR_BY(smax_by, 1)
+
+/* By truth values, arrays and rows, in the order of ORDER BY. */
+static int any_by_take(struct tsfs_kernel_ctx *ctx, struct by_state *s, const struct tsfs_vec *args,
+                       uint32_t row, int sign)
+{
+    if (tsfs_vec_null(&args[1], row))
+        return 0;
+    struct tsfs_value y = tsfs_vec_get(&args[1], row), old = agg_held_value(&s->y);
+    if (s->any && sign * tsfs_value_order(&y, &old) <= 0)
+        return 0;
+    s->any = true;
+    int rc = agg_held_row(ctx, &s->y, &args[1], row);
+    return rc != 0 ? rc : agg_held_row(ctx, &s->x, &args[0], row);
+}
+
+static int any_by_merge(AGG_MERGE_ARGS, int sign)
+{
+    struct by_state *s = into;
+    const struct by_state *f = from;
+    struct tsfs_value y = agg_held_value(&f->y), old = agg_held_value(&s->y);
+    if (!f->any || (s->any && sign * tsfs_value_order(&y, &old) <= 0))
+        return 0;
+    s->any = true;
+    int rc = agg_held_copy(ctx, &s->y, &f->y);
+    return rc != 0 ? rc : agg_held_copy(ctx, &s->x, &f->x);
+}
+
+#define ANY_BY(NAME, SIGN)                                                                                   \
+    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
+            rc = any_by_take(ctx, state, args, i, SIGN);                                                     \
+        return rc;                                                                                           \
+    }                                                                                                        \
+    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
+            rc = any_by_take(ctx, states[i], args, i, SIGN);                                                 \
+        return rc;                                                                                           \
+    }                                                                                                        \
+    static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
+    {                                                                                                        \
+        return any_by_merge(ctx, into, from, SIGN);                                                          \
+    }
+
+ANY_BY(nmin_by, -1)
+ANY_BY(nmax_by, 1)
 
 /* The block's first or last row: known when no value of the block is missing, or all are. */
 static int by_summary(struct by_state *s, enum tsfs_type type, const struct tsfs_block *block,
@@ -356,6 +419,8 @@ IMPL(dmin_by, struct by_state, NULL, by_finish);
 IMPL(dmax_by, struct by_state, NULL, by_finish);
 IMPL(smin_by, struct by_state, NULL, by_finish);
 IMPL(smax_by, struct by_state, NULL, by_finish);
+IMPL(nmin_by, struct by_state, NULL, by_finish);
+IMPL(nmax_by, struct by_state, NULL, by_finish);
 IMPL(any, struct any_state, NULL, any_finish);
 
 /* y is the time column: summaries may answer. */
@@ -386,6 +451,8 @@ static const struct tsfs_function items[] = {
     BY(TIME, imin_by_impl, imax_by_impl),
     BY(DS, imin_by_impl, imax_by_impl),
     BY(YM, imin_by_impl, imax_by_impl),
+    SIG_AGGREGATE("min_by", TSFS_OP_MIN_BY, "U, T -> U", nmin_by_impl, "min_by(x, y): x where y is smallest"),
+    SIG_AGGREGATE("max_by", TSFS_OP_MAX_BY, "U, T -> U", nmax_by_impl, "max_by(x, y): x where y is largest"),
     AGGREGATE("arbitrary", TSFS_OP_NONE, ANY, any_impl, "arbitrary(x): some value of x that is not NULL",
               ANY),
     AGGREGATE("any_value", TSFS_OP_NONE, ANY, any_impl, "any_value(x): some value of x that is not NULL",

@@ -1,4 +1,5 @@
-/* min and max of every comparable type.  NaN counts as the largest double, here as in ORDER BY. */
+/* min and max of every comparable type.  NaN is passed over, by both, unless there is nothing else;
+ * ORDER BY has it last. */
 #include <math.h>
 
 #include "col/nested.h"
@@ -89,7 +90,7 @@ static inline void dmin_take(struct double_state *s, double v, uint64_t count)
 
 static inline void dmax_take(struct double_state *s, double v, uint64_t count)
 {
-    if (count > 0 && (s->count == 0 || v > s->v || isnan(v)))
+    if (count > 0 && (s->count == 0 || v > s->v || isnan(s->v)))
         s->v = v;
     s->count += count;
 }
@@ -108,7 +109,7 @@ static int dmax_dense(struct tsfs_kernel_ctx *ctx, struct double_state *s, const
 {
     uint64_t nans;
     double best = lanes_max(v, n, &nans);
-    dmax_take(s, nans > 0 ? NAN : best, n);
+    dmax_take(s, nans == n ? NAN : best, n);
     return 0;
 }
 
@@ -228,8 +229,10 @@ struct nested_state {
 static int nested_take(struct tsfs_kernel_ctx *ctx, struct nested_state *s, const struct tsfs_vec *v,
                        uint32_t row, int sign)
 {
-    if (tsfs_vec_null(v, row) ||
-        (s->any && sign * tsfs_nested_order(v->type, v->p[row_at(v, row)], s->held.p) <= 0))
+    if (tsfs_vec_null(v, row))
+        return 0;
+    struct tsfs_value value = tsfs_vec_get(v, row), best = agg_held_value(&s->held);
+    if (s->any && sign * tsfs_value_order(&value, &best) <= 0)
         return 0;
     s->any = true;
     return agg_held_row(ctx, &s->held, v, row);
@@ -254,7 +257,8 @@ static int nested_take(struct tsfs_kernel_ctx *ctx, struct nested_state *s, cons
     {                                                                                                        \
         struct nested_state *s = into;                                                                       \
         const struct nested_state *f = from;                                                                 \
-        if (!f->any || (s->any && SIGN * tsfs_nested_order(f->held.type, f->held.p, s->held.p) <= 0))        \
+        struct tsfs_value value = agg_held_value(&f->held), best = agg_held_value(&s->held);                 \
+        if (!f->any || (s->any && SIGN * tsfs_value_order(&value, &best) <= 0))                              \
             return 0;                                                                                        \
         s->any = true;                                                                                       \
         return agg_held_copy(ctx, &s->held, &f->held);                                                       \
@@ -305,6 +309,8 @@ static const struct tsfs_function items[] = {
     EXTREME(YM, impl_imin, impl_imax),
     SIG_AGGREGATE("min", TSFS_OP_MIN, "array(T) -> array(T)", impl_nmin, "min(x): the smallest value"),
     SIG_AGGREGATE("max", TSFS_OP_MAX, "array(T) -> array(T)", impl_nmax, "max(x): the largest value"),
+    SIG_AGGREGATE("min", TSFS_OP_MIN, "T -> T", impl_nmin, "min(x): the smallest row"),
+    SIG_AGGREGATE("max", TSFS_OP_MAX, "T -> T", impl_nmax, "max(x): the largest row"),
 };
 
 const struct function_table functions_agg_extreme = FUNCTION_TABLE(items);

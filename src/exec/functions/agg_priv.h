@@ -125,6 +125,7 @@ TSFS_MUST_CHECK int agg_held_row(struct tsfs_kernel_ctx *ctx, struct agg_held *h
                                  uint32_t row);
 TSFS_MUST_CHECK int agg_held_copy(struct tsfs_kernel_ctx *ctx, struct agg_held *held,
                                   const struct agg_held *from);
+struct tsfs_value agg_held_value(const struct agg_held *held);
 int agg_held_put(struct tsfs_kernel_ctx *ctx, const struct agg_held *held, void *data, uint64_t *valid,
                  uint32_t row);
 

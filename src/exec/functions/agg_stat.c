@@ -182,9 +182,23 @@ static int co_merge(AGG_MERGE_ARGS)
 
 CO_FINISH(covar_pop, n < 1, s->xy / n)
 CO_FINISH(covar_samp, n < 2, s->xy / (n - 1))
-CO_FINISH(corr, n < 2, s->xy / sqrt(s->xx * s->yy))
+CO_FINISH(corr, n < 2 || !isfinite(s->xy / sqrt(s->xx * s->yy)), s->xy / sqrt(s->xx * s->yy))
 CO_FINISH(regr_slope, n < 2 || s->xx == 0, s->xy / s->xx)
 CO_FINISH(regr_intercept, n < 2 || s->xx == 0, s->mean_y - s->xy / s->xx * s->mean_x)
+
+CO_FINISH(regr_avgx, n < 1, s->mean_x)
+CO_FINISH(regr_avgy, n < 1, s->mean_y)
+CO_FINISH(regr_sxx, n < 1, s->xx)
+CO_FINISH(regr_syy, n < 1, s->yy)
+CO_FINISH(regr_sxy, n < 1, s->xy)
+
+static int regr_count_finish(AGG_FINISH_ARGS)
+{
+    AGG_PUT(int64_t, (int64_t)((const struct comoments *)state)->n);
+    return 0;
+}
+
+CO_FINISH(regr_r2, n < 1 || s->xx == 0, s->yy == 0 ? 1.0 : s->xy * s->xy / (s->xx * s->yy))
 
 #define IMPL(NAME, STATE, RUNS, MERGE)                                                                       \
     static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(STATE),                      \
@@ -205,6 +219,14 @@ IMPL(corr, struct comoments, co, co_merge);
 IMPL(regr_slope, struct comoments, co, co_merge);
 IMPL(regr_intercept, struct comoments, co, co_merge);
 
+IMPL(regr_avgx, struct comoments, co, co_merge);
+IMPL(regr_avgy, struct comoments, co, co_merge);
+IMPL(regr_sxx, struct comoments, co, co_merge);
+IMPL(regr_syy, struct comoments, co, co_merge);
+IMPL(regr_sxy, struct comoments, co, co_merge);
+IMPL(regr_count, struct comoments, co, co_merge);
+IMPL(regr_r2, struct comoments, co, co_merge);
+
 #define ONE(nm, im, hlp) AGGREGATE(nm, TSFS_OP_NONE, DBL, im##_impl, nm hlp, DBL)
 #define TWO(nm, im, hlp) AGGREGATE(nm, TSFS_OP_NONE, DBL, im##_impl, nm hlp, DBL, DBL)
 
@@ -222,6 +244,14 @@ static const struct tsfs_function items[] = {
     TWO("corr", corr, "(y, x): Pearson's correlation"),
     TWO("regr_slope", regr_slope, "(y, x): slope of the straight line fitted to y over x"),
     TWO("regr_intercept", regr_intercept, "(y, x): y of the fitted line at x = 0"),
+    TWO("regr_avgx", regr_avgx, "(y, x): mean of x, of pairs without a NULL"),
+    TWO("regr_avgy", regr_avgy, "(y, x): mean of y, of pairs without a NULL"),
+    TWO("regr_sxx", regr_sxx, "(y, x): sum of the squares of x about its mean"),
+    TWO("regr_syy", regr_syy, "(y, x): sum of the squares of y about its mean"),
+    TWO("regr_sxy", regr_sxy, "(y, x): sum of the products of x and y about their means"),
+    AGGREGATE("regr_count", TSFS_OP_NONE, BIG, regr_count_impl, "regr_count(y, x): pairs without a NULL", DBL,
+              DBL),
+    TWO("regr_r2", regr_r2, "(y, x): square of Pearson's correlation"),
 };
 
 const struct function_table functions_agg_stat = FUNCTION_TABLE(items);

@@ -185,11 +185,12 @@ static int repeat(KERNEL_ARGS)
         if (tsfs_vec_null(&args[1], i))
             continue;
         int64_t count = args[1].i[row_at(&args[1], i)];
-        if (count > (int64_t)TSFS_ARRAY_MAX) {
-            rc = nested_too_long(ctx, i, "repeat");
+        if (count < 0 || count > (int64_t)TSFS_ARRAY_MAX) {
+            rc = count < 0 ? function_fail(ctx, i, "repeat: the count must not be negative")
+                           : nested_too_long(ctx, i, "repeat");
             continue;
         }
-        uint32_t len = count > 0 ? (uint32_t)count : 0;
+        uint32_t len = (uint32_t)count;
         struct tsfs_vec_room elems;
         const struct tsfs_array *a;
         if (tsfs_vec_room(ctx->arena, type, len, &elems) != 0)

@@ -253,7 +253,13 @@ static int overlap(KERNEL_ARGS)
     return rc;
 }
 
-/* The extreme element; NULL of an empty array and where an element is NULL.  NaN counts as the largest. */
+/* The extreme element; NULL of an empty array and where an element is NULL.  NaN is passed over
+ * unless there is nothing else. */
+static bool is_nan(const struct tsfs_value *v)
+{
+    return v->type == TSFS_DOUBLE && isnan(v->d);
+}
+
 static int extreme(KERNEL_ARGS, int sign)
 {
     struct tsfs_vec_room room;
@@ -265,7 +271,7 @@ static int extreme(KERNEL_ARGS, int sign)
         uint32_t best = 0, k = 0;
         for (; k < a->n && !tsfs_vec_null(&a->elems, k); k++) {
             struct tsfs_value v = tsfs_vec_get(&a->elems, k), w = tsfs_vec_get(&a->elems, best);
-            if (k > 0 && sign * tsfs_value_order(&v, &w) > 0)
+            if (k > 0 && (is_nan(&w) || (!is_nan(&v) && sign * tsfs_value_order(&v, &w) > 0)))
                 best = k;
         }
         if (k > 0 && k == a->n)
