@@ -125,6 +125,21 @@ TSFS_MUST_CHECK int exec_scan_parts(struct exec_op *op, uint64_t least, uint32_t
 /* Makes op, opened for the same plan, deliver one part of opener's scan from now on. */
 void exec_scan_part(struct exec_op *op, struct exec_op *opener, uint32_t part);
 
+/* A chain of operators that takes rows one by one may be run by several threads: each has a copy of the chain
+ * and reads parts of the one scan below; the kept sides of joins are shared.  *nparts 0: op is no such chain,
+ * or the scan has fewer than `least` values.  Before any row has been read. */
+TSFS_MUST_CHECK int exec_chain_parts(struct exec_op *op, uint64_t least, uint32_t *nparts,
+                                     struct tsfs_error *err);
+TSFS_MUST_CHECK int exec_chain_copy(struct exec_op *op, struct exec_op **out, struct tsfs_error *err);
+void exec_chain_part(struct exec_op *copy, struct exec_op *op, uint32_t part);
+
+/* Of a join that hands up rows of the passing side alone or with kept ones: the passing side; else NULL. */
+struct exec_op *exec_join_probe(struct exec_op *op);
+TSFS_MUST_CHECK int exec_join_build(struct exec_op *op, struct tsfs_error *err);
+/* op, of the same plan, uses what `from` has built. */
+void exec_join_share(struct exec_op *op, const struct exec_op *from);
+void exec_join_again(struct exec_op *op); /* its passing side starts anew */
+
 /* Before the operators that opened their scan. */
 void exec_streams_close(struct exec_ctx *ctx);
 

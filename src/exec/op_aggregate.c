@@ -1,7 +1,12 @@
-/* AGGREGATE: reads all of its input, then hands out the groups in the order in which they first came. */
+/* AGGREGATE: reads all of its input, then hands out the groups in the order in which they first came, or, of
+ * many, by hash.  An input that is a chain over a scan is read in parts by all threads; which rows go into
+ * which table depends on the scan alone. */
 #include <errno.h>
 
 #include "exec/agg_priv.h"
+
+/* Fewer values than these are read by one thread. */
+#define PARALLEL_VALUES 200000u
 
 struct aggregate_op {
     struct exec_op op;
@@ -14,21 +19,59 @@ struct aggregate_op {
     uint32_t at;
 };
 
-static int read_input(struct aggregate_op *self, struct tsfs_error *err)
+/* What a table takes from one chain of operators. */
+static int read_chain(struct agg_table *table, struct exec_op *input, struct tsfs_error *err)
 {
-    struct exec_op *input = self->op.input;
+    struct exec_ctx *ctx = input->ctx;
+    struct tsfs_arena scratch;
     struct tsfs_batch *in;
-    int rc = agg_result_init(&self->result, &self->spec);
-    if (rc != 0)
-        return rc;
-    while ((rc = exec_poll(self->op.ctx, err)) == 0 && (rc = exec_next(input, &in, err)) > 0) {
-        tsfs_arena_reset(&self->arena);
-        struct tsfs_eval eval = exec_eval(self->op.ctx, &self->arena, err);
-        rc = exec_fail(self->op.ctx, agg_table_rows(&self->result.tables[0], &eval, in->cols, in->nrows),
-                       self->spec.name, err);
+    int rc;
+    tsfs_arena_init(&scratch, ctx->options.budget);
+    while ((rc = exec_poll(ctx, err)) == 0 && (rc = exec_next(input, &in, err)) > 0) {
+        tsfs_arena_reset(&scratch);
+        struct tsfs_eval eval = exec_eval(ctx, &scratch, err);
+        rc = exec_fail(ctx, agg_table_rows(table, &eval, in->cols, in->nrows), table->spec->name, err);
         if (rc != 0)
             break;
     }
+    tsfs_arena_free(&scratch);
+    return rc;
+}
+
+struct parts {
+    struct exec_op *input;
+    struct exec_op *copies[AGG_TASKS_MAX];
+    uint32_t ntasks, nparts;
+};
+
+static int read_parts(void *ctx, struct agg_table *table, uint32_t task, struct tsfs_error *err)
+{
+    const struct parts *p = ctx;
+    uint32_t from = (uint32_t)((uint64_t)p->nparts * task / p->ntasks);
+    uint32_t to = (uint32_t)((uint64_t)p->nparts * (task + 1) / p->ntasks);
+    int rc = 0;
+    for (uint32_t part = from; part < to && rc == 0; part++) {
+        exec_chain_part(p->copies[task], p->input, part);
+        rc = read_chain(table, p->copies[task], err);
+    }
+    return rc;
+}
+
+static int read_input(struct aggregate_op *self, struct tsfs_error *err)
+{
+    struct parts p = {.input = self->op.input};
+    int rc = agg_result_init(&self->result, &self->spec);
+    if (rc == 0 && self->op.stats == NULL) /* operators that are timed are one thread's */
+        rc = exec_chain_parts(p.input, PARALLEL_VALUES, &p.nparts, err);
+    if (rc != 0 || p.nparts < 2)
+        return rc != 0 ? rc : read_chain(&self->result.tables[0], p.input, err);
+    p.ntasks = p.nparts < AGG_TASKS_MAX ? p.nparts : AGG_TASKS_MAX;
+    for (uint32_t i = 0; i < p.ntasks && rc == 0; i++)
+        rc = exec_chain_copy(p.input, &p.copies[i], err);
+    if (rc == 0)
+        rc = agg_result_fill(&self->result, p.ntasks, false, read_parts, &p, err);
+    for (uint32_t i = 0; i < p.ntasks; i++)
+        exec_op_close(p.copies[i]);
     return rc;
 }
 

@@ -26,6 +26,7 @@ struct chain {
 
 struct join_op {
     struct exec_op op;
+    const struct join_op *kept; /* who has the kept side: this one, or the one whose stream this is part of */
     struct exec_op *probe, *build;
     bool build_left;             /* the left side is kept */
     bool keep_probe, keep_build; /* preserved although nothing matches */
@@ -174,16 +175,16 @@ static int build(struct join_op *self, struct tsfs_error *err)
 static uint32_t chain_of(const struct join_op *self, uint32_t row)
 {
     if (self->nkeys == 0)
-        return self->rows.n > 0 ? 1 : 0;
+        return self->kept->rows.n > 0 ? 1 : 0;
     uint32_t group = self->groups[row];
-    return group == GROUP_NONE ? 0 : ((const struct chain *)group_payload(&self->keys, group))->first;
+    return group == GROUP_NONE ? 0 : ((const struct chain *)group_payload(&self->kept->keys, group))->first;
 }
 
 static uint32_t after(const struct join_op *self, uint32_t at)
 {
     if (self->nkeys == 0)
-        return at < self->rows.n ? at + 1 : 0;
-    return self->next[(at - 1) / TSFS_BATCH_ROWS][(at - 1) % TSFS_BATCH_ROWS];
+        return at < self->kept->rows.n ? at + 1 : 0;
+    return self->kept->next[(at - 1) / TSFS_BATCH_ROWS][(at - 1) % TSFS_BATCH_ROWS];
 }
 
 /* The next pairs of the batch, up to a full batch of them. */
@@ -227,10 +228,10 @@ static int pair_column(struct join_op *self, uint32_t col, const uint16_t *probe
     uint32_t own = left ? col : col - self->nleft;
     if (left == self->build_left) {
         if (kept == NULL) {
-            *out = exec_vec_null(self->rows.types[own]);
+            *out = exec_vec_null(self->kept->rows.types[own]);
             return 0;
         }
-        return rows_gather(&self->rows, &self->scratch, own, kept, n, out);
+        return rows_gather(&self->kept->rows, &self->scratch, own, kept, n, out);
     }
     if (probe == NULL) {
         *out = exec_vec_null(self->probe->plan->cols[own].type);
@@ -356,7 +357,7 @@ static int take_batch(struct join_op *self, struct tsfs_error *err)
     if (rc == 0 && (self->groups == NULL || some == NULL))
         rc = -ENOMEM;
     if (rc == 0)
-        rc = group_lookup(&self->keys, &self->batch_arena, keys, nsel, some);
+        rc = group_lookup(&self->kept->keys, &self->batch_arena, keys, nsel, some);
     if (rc != 0)
         return rc;
     memset(self->groups, 0xff, n * sizeof(uint32_t));
@@ -378,8 +379,8 @@ static int step(struct join_op *self, struct tsfs_error *err)
     if (rc != 0)
         return rc;
     if (self->in == NULL) {
-        bool nothing = self->nkeys > 0 && self->keys.n == 0;
-        nothing |= self->nkeys == 0 && self->rows.n == 0;
+        bool nothing = self->nkeys > 0 && self->kept->keys.n == 0;
+        nothing |= self->nkeys == 0 && self->kept->rows.n == 0;
         if (!self->ended && nothing && !self->keep_probe && !self->anti && !self->keep_build)
             return 0;
         if (self->ended || (rc = exec_next(self->probe, &self->in, err)) == 0) {
@@ -444,6 +445,21 @@ static void join_close(struct exec_op *op)
 
 static const struct exec_op_ops join_ops = {.next = join_next, .close = join_close};
 
+static void set_sides(struct join_op *self, bool build_left)
+{
+    const struct tsfs_plan *plan = self->op.plan;
+    enum tsfs_join kind = plan->join.kind;
+    bool left = kind == TSFS_JOIN_LEFT || kind == TSFS_JOIN_FULL;
+    bool right = kind == TSFS_JOIN_RIGHT || kind == TSFS_JOIN_FULL;
+    self->build_left = build_left;
+    self->keep_build = build_left ? left : right;
+    self->keep_probe = build_left ? right : left;
+    self->build_keys = build_left ? plan->join.left_keys : plan->join.right_keys;
+    self->probe_keys = build_left ? plan->join.right_keys : plan->join.left_keys;
+    self->build = build_left ? self->op.input : self->op.more[0];
+    self->probe = build_left ? self->op.more[0] : self->op.input;
+}
+
 int exec_open_join(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                    struct tsfs_error *err)
 {
@@ -466,19 +482,43 @@ int exec_open_join(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     self->key_types = TSFS_NEW_ARRAY(&ctx->arena, enum tsfs_type, self->nkeys);
     if (self->op.more == NULL || self->key_types == NULL)
         return -ENOMEM;
+    bool build_left = false;
     if (!self->semi && !self->anti && !plan->join.ordered)
-        self->build_left = exec_estimate(ctx, plan->input) < exec_estimate(ctx, plan->more[0]);
-    bool left = kind == TSFS_JOIN_LEFT || kind == TSFS_JOIN_FULL;
-    bool right = kind == TSFS_JOIN_RIGHT || kind == TSFS_JOIN_FULL;
-    self->keep_build = self->build_left ? left : right;
-    self->keep_probe = self->build_left ? right : left;
-    self->build_keys = self->build_left ? plan->join.left_keys : plan->join.right_keys;
-    self->probe_keys = self->build_left ? plan->join.right_keys : plan->join.left_keys;
+        build_left = exec_estimate(ctx, plan->input) < exec_estimate(ctx, plan->more[0]);
+    self->kept = self;
     int rc = exec_op_open(ctx, plan->input, &self->op.input, err);
     self->op.nmore = 1;
     if (rc == 0)
         rc = exec_op_open(ctx, plan->more[0], &self->op.more[0], err);
-    self->build = self->build_left ? self->op.input : self->op.more[0];
-    self->probe = self->build_left ? self->op.more[0] : self->op.input;
+    set_sides(self, build_left);
     return rc;
+}
+
+/* ---- streams: several operators that share one kept side ---- */
+
+struct exec_op *exec_join_probe(struct exec_op *op)
+{
+    struct join_op *self = (struct join_op *)op;
+    return op->ops != &join_ops || self->keep_build ? NULL : self->probe;
+}
+
+int exec_join_build(struct exec_op *op, struct tsfs_error *err)
+{
+    struct join_op *self = (struct join_op *)op;
+    return self->built ? 0 : build(self, err);
+}
+
+void exec_join_share(struct exec_op *op, const struct exec_op *from)
+{
+    struct join_op *self = (struct join_op *)op;
+    self->kept = (const struct join_op *)from;
+    self->built = true;
+    set_sides(self, self->kept->build_left);
+}
+
+void exec_join_again(struct exec_op *op)
+{
+    struct join_op *self = (struct join_op *)op;
+    self->in = NULL;
+    self->ended = false;
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define GATHER_AHEAD 16u /* rows that are asked for before they are needed */
+
 int rows_init(struct rows *rows, struct tsfs_arena *arena, uint32_t ncols)
 {
     *rows = (struct rows){.arena = arena, .ncols = ncols};
@@ -145,6 +147,11 @@ int rows_gather(const struct rows *rows, struct tsfs_arena *arena, uint32_t col,
         return rc;
     unsigned width = tsfs_type_width(type);
     for (uint32_t i = 0; i < n && type != TSFS_UNKNOWN; i++) {
+        if (i + GATHER_AHEAD < n && ids[i + GATHER_AHEAD] != ROWS_NONE) {
+            uint32_t far = ids[i + GATHER_AHEAD];
+            const struct tsfs_vec_room *room = &rows->chunks[far / TSFS_BATCH_ROWS][col];
+            __builtin_prefetch((const char *)room->data + (size_t)(far % TSFS_BATCH_ROWS) * width);
+        }
         uint32_t id = ids[i], row = id % TSFS_BATCH_ROWS;
         const struct tsfs_vec_room *from = id == ROWS_NONE ? NULL : &rows->chunks[id / TSFS_BATCH_ROWS][col];
         if (from == NULL || !tsfs_bit_get(from->valid, row)) {

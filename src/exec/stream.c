@@ -2,35 +2,71 @@
  *
  * Each stream is the plan's chain of operators once more, with buffers of its own; its scan reads units of
  * the one scan that the query has open, so all of them see one snapshot. */
-#include <errno.h>
-
 #include "exec/exec_priv.h"
 
 struct tsfs_exec_stream {
     struct exec_ctx *ctx;
     struct tsfs_exec_stream *next;
-    struct exec_op *root, *leaf, *opener;
+    struct exec_op *root, *opener;
     uint64_t rows;
 };
 
-static struct exec_op *leaf_of(struct exec_op *op)
+/* ---- chains ---- */
+
+/* What op takes its rows from; NULL: it is no part of a chain that can be run in parts. */
+static struct exec_op *below(struct exec_op *op)
 {
-    while (op->input != NULL)
-        op = op->input;
-    return op;
+    switch (op->plan->kind) {
+    case TSFS_PLAN_PROJECT:
+    case TSFS_PLAN_FILTER: return op->input;
+    case TSFS_PLAN_JOIN: return exec_join_probe(op);
+    default: return NULL;
+    }
 }
+
+int exec_chain_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err)
+{
+    struct exec_op *leaf = op;
+    *nparts = 0;
+    while (leaf != NULL && leaf->plan->kind != TSFS_PLAN_SCAN)
+        leaf = below(leaf);
+    if (leaf == NULL)
+        return 0;
+    int rc = exec_scan_parts(leaf, least, nparts, err);
+    for (; rc == 0 && *nparts > 0 && op != leaf; op = below(op))
+        if (op->plan->kind == TSFS_PLAN_JOIN)
+            rc = exec_join_build(op, err);
+    return rc;
+}
+
+int exec_chain_copy(struct exec_op *op, struct exec_op **out, struct tsfs_error *err)
+{
+    int rc = exec_op_open(op->ctx, op->plan, out, err);
+    for (struct exec_op *copy = *out; rc == 0 && op->plan->kind != TSFS_PLAN_SCAN; op = below(op)) {
+        if (op->plan->kind == TSFS_PLAN_JOIN)
+            exec_join_share(copy, op);
+        copy = below(copy);
+    }
+    return rc;
+}
+
+void exec_chain_part(struct exec_op *copy, struct exec_op *op, uint32_t part)
+{
+    for (; op->plan->kind != TSFS_PLAN_SCAN; op = below(op)) {
+        if (op->plan->kind == TSFS_PLAN_JOIN)
+            exec_join_again(copy);
+        copy = below(copy);
+    }
+    exec_scan_part(copy, op, part);
+}
+
+/* ---- streams ---- */
 
 int tsfs_exec_parts(struct tsfs_exec *exec, uint64_t least, uint32_t *n, struct tsfs_error *err)
 {
     struct exec_ctx *ctx = exec_context(exec);
-    struct exec_op *op = exec_root(exec);
     *n = 0;
-    if (ctx->options.pool == NULL)
-        return 0;
-    for (const struct tsfs_plan *plan = op->plan; plan->kind != TSFS_PLAN_SCAN; plan = plan->input)
-        if (plan->kind != TSFS_PLAN_PROJECT && plan->kind != TSFS_PLAN_FILTER)
-            return 0;
-    return exec_scan_parts(leaf_of(op), least, n, err);
+    return ctx->options.pool == NULL ? 0 : exec_chain_parts(exec_root(exec), least, n, err);
 }
 
 int tsfs_exec_stream_open(struct tsfs_exec *exec, struct tsfs_exec_stream **out, struct tsfs_error *err)
@@ -40,19 +76,16 @@ int tsfs_exec_stream_open(struct tsfs_exec *exec, struct tsfs_exec_stream **out,
     if (stream == NULL)
         return exec_no_memory(ctx, "the plan", err);
     stream->ctx = ctx;
-    stream->opener = leaf_of(exec_root(exec));
+    stream->opener = exec_root(exec);
     stream->next = ctx->streams;
     ctx->streams = stream;
-    int rc = exec_fail(ctx, exec_op_open(ctx, exec_root(exec)->plan, &stream->root, err), "the plan", err);
-    if (rc == 0)
-        stream->leaf = leaf_of(stream->root);
     *out = stream;
-    return rc;
+    return exec_fail(ctx, exec_chain_copy(stream->opener, &stream->root, err), "the plan", err);
 }
 
 void tsfs_exec_stream_part(struct tsfs_exec_stream *stream, uint32_t part)
 {
-    exec_scan_part(stream->leaf, stream->opener, part);
+    exec_chain_part(stream->root, stream->opener, part);
 }
 
 int tsfs_exec_stream_next(struct tsfs_exec_stream *stream, struct tsfs_batch **out, struct tsfs_error *err)

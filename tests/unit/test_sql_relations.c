@@ -389,6 +389,80 @@ static void errors(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* More groups, keys and values than one thread merges: the same rows in the same order with one thread and
+ * with many, and those that the table was filled with. */
+static void many_groups(void **state)
+{
+    enum { HOSTS = 6, ROWS = 9000 };
+    struct mock_table big;
+    struct mock_options options = {.partition = 700 * MINUTE, .parts = 3, .run_rows = 900, .copies = true};
+    struct tsfs_pool *pool;
+    fill(&big, 0, HOSTS, ROWS);
+    world_add(&world, "many", &big, &options);
+    assert_int_equal(tsfs_pool_create(4, &pool), 0);
+    static const struct answer answers[] = {
+        {"SELECT count(*), sum(c), sum(m) FROM (SELECT host, time, count(*) AS c, max(n) AS m FROM many "
+         "GROUP "
+         "BY 1, 2)",
+         "|54000|54000|244322988"},
+        {"SELECT count(*), sum(c) FROM (SELECT CAST(n * 3 AS varchar) AS k, count(*) AS c FROM many GROUP BY "
+         "1)",
+         "|9051|54000"},
+        {"SELECT count(DISTINCT host || CAST(time AS varchar)), count(DISTINCT time) FROM many",
+         "|54000|9000"},
+        {"SELECT host, count(DISTINCT x + 1000 * n), count(DISTINCT s) FROM many GROUP BY host ORDER BY 1",
+         "|'h0'|9000|2\n|'h1'|8999|2\n|'h2'|9000|2\n|'h3'|9000|2\n|'h4'|9000|2\n|'h5'|9000|2"},
+        {"SELECT count(*), sum(a.n) FROM many a JOIN many b ON a.host = b.host AND a.time = b.time",
+         "|54000|244322988"},
+        {"SELECT count(*), count(b.n) FROM many a LEFT JOIN (SELECT * FROM many WHERE n % 3 = 0) b ON a.host "
+         "= "
+         "b.host AND a.time = b.time",
+         "|54000|17999"},
+        {"SELECT count(*) FROM many WHERE host || CAST(time AS varchar) IN (SELECT host || CAST(time AS "
+         "varchar) "
+         "FROM many WHERE n % 4 = 1)",
+         "|13500"},
+        {"SELECT count(*) FROM many WHERE n NOT IN (SELECT n FROM many WHERE n < 5000)", "|24150"},
+        {"SELECT count(*) FROM many WHERE n NOT IN (SELECT n FROM many)", "|0"},
+    };
+    CHECK_ALL(answers);
+    world.pool = pool;
+    CHECK_ALL(answers);
+    static const char *const statements[] = {
+        "SELECT host, time, count(*), max(n) FROM many GROUP BY 1, 2",
+        "SELECT n % 5000, min_by(host, s), max_by(time, s), array_join(array_agg(host), ',') FROM many GROUP "
+        "BY 1",
+        "SELECT n, avg(x), sum(x), array_join(array_agg(CAST(time AS varchar)), ','), arbitrary(host) FROM "
+        "many GROUP BY n",
+        "SELECT DISTINCT host, n FROM many",
+        "SELECT a.n, array_join(array_agg(b.host), ','), avg(b.x) FROM many a JOIN many b ON a.time = b.time "
+        "WHERE a.n < 2000 "
+        "GROUP BY a.n",
+        "SELECT a.host, b.n FROM many a JOIN t b ON a.host = b.host WHERE a.n > 20",
+    };
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+        struct tsfs_arena arena;
+        struct tsfs_error err = {0};
+        struct result one, all;
+        tsfs_arena_init(&arena, NULL);
+        world.pool = NULL;
+        assert_int_equal(world_run(&world, statements[i], &arena, &one, &err), 0);
+        world.pool = pool;
+        assert_int_equal(world_run(&world, statements[i], &arena, &all, &err), 0);
+        const char **x = result_text(&arena, &one), **y = result_text(&arena, &all);
+        assert_int_equal(one.nrows, all.nrows);
+        assert_true(one.nrows > 1500);
+        for (size_t row = 0; row < one.nrows; row++)
+            assert_string_equal(x[row], y[row]);
+        tsfs_arena_free(&arena);
+    }
+    world.pool = NULL;
+    world.ntables--;
+    world.tables[world.ntables].source->ops->free(world.tables[world.ntables].source);
+    tsfs_pool_free(pool);
+    mock_table_free(&big);
+}
+
 /* More rows than a batch holds, on either side, with and without equalities. */
 static void many_rows(void **state)
 {
@@ -534,6 +608,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(grouping, setup, teardown),
         cmocka_unit_test_setup_teardown(errors, setup, teardown),
         cmocka_unit_test_setup_teardown(many_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(memory, setup, teardown),
         cmocka_unit_test_setup_teardown(explain, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_analyze, setup, teardown),
