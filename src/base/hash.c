@@ -21,6 +21,11 @@ uint64_t tsfs_hash(const void *data, size_t len)
     return XXH3_64bits(data, len);
 }
 
+uint64_t tsfs_hash_xxh64(const void *data, size_t len)
+{
+    return XXH64(data, len, 0);
+}
+
 uint32_t tsfs_hash_index_find(const struct tsfs_hash_index *index, uint64_t hash,
                               bool (*equal)(const void *ctx, uint32_t number), const void *ctx)
 {

@@ -9,6 +9,8 @@
 #include "base/error.h"
 
 uint64_t tsfs_hash(const void *data, size_t len);
+/* XXH64 with seed 0: a hash that others can compute too. */
+uint64_t tsfs_hash_xxh64(const void *data, size_t len);
 
 /* Open addressing from a 64-bit hash to a 32-bit number chosen by the caller, who keeps the keys in
  * an array of his own and compares them.  No deletion.  Zero-initialise before use. */

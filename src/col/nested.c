@@ -107,7 +107,7 @@ static int copy_vec(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t
         return rc;
     tsfs_vec_put_range(&room, v->type, 0, v, 0, n);
     *out = tsfs_vec_of_room(v->type, &room, n);
-    if (v->type == TSFS_VARCHAR) {
+    if (tsfs_type_is_string(v->type)) {
         size_t total = 0;
         struct tsfs_str *s = room.data;
         for (uint32_t i = 0; i < n; i++)
@@ -181,7 +181,7 @@ int tsfs_value_copy(struct tsfs_arena *arena, const struct tsfs_value *from, str
     *out = *from;
     if (from->null)
         return 0;
-    if (from->type == TSFS_VARCHAR) {
+    if (tsfs_type_is_string(from->type)) {
         out->s = tsfs_arena_str(arena, from->s);
         return out->s.ptr == NULL ? -ENOMEM : 0;
     }
@@ -209,7 +209,8 @@ static int order_present(const struct tsfs_value *a, const struct tsfs_value *b)
     case TSFS_UNKNOWN: return 0;
     case TSFS_BOOLEAN: return (int)a->b - (int)b->b;
     case TSFS_DOUBLE: return order_double(a->d, b->d);
-    case TSFS_VARCHAR: return tsfs_str_cmp(a->s, b->s);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_str_cmp(a->s, b->s);
     default:
         return tsfs_type_is_nested(a->type) ? tsfs_nested_order(a->type, a->p, b->p) : order_i64(a->i, b->i);
     }
@@ -417,7 +418,8 @@ uint64_t tsfs_value_hash(const struct tsfs_value *v)
         d = v->d != v->d ? 0 : v->d + 0.0;
         memcpy(&word, &d, sizeof(word));
         return mix(v->d != v->d ? 3 : 2, word);
-    case TSFS_VARCHAR: return tsfs_hash(v->s.ptr, v->s.len);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_hash(v->s.ptr, v->s.len);
     default: return tsfs_type_is_nested(v->type) ? tsfs_nested_hash(v->type, v->p) : mix(2, (uint64_t)v->i);
     }
 }

@@ -8,10 +8,13 @@
  *   time                     hh:mm:ss.nnnnnnnnn
  *   interval day to second   [-]D hh:mm:ss.nnnnnnnnn
  *   interval year to month   [-]Y-M
+ *   varbinary                two hexadecimal digits a byte: 68656c6c6f
  *   array                    [1,2,NULL]
  *   row                      (a,b)
  *   timeseries               [{time: 2024-01-01 00:00:00.000000000, value: 1.5},...] */
 #include "col/text.h"
+
+#include <errno.h>
 
 #include "base/num.h"
 #include "base/time.h"
@@ -65,12 +68,27 @@ unsigned tsfs_value_format(enum tsfs_type type, const void *value, char out[TSFS
     }
 }
 
+static int append_bytes(struct tsfs_str s, struct tsfs_buf *out)
+{
+    if (s.len > SIZE_MAX / 2)
+        return -ENOMEM;
+    int rc = tsfs_buf_reserve(out, 2 * s.len);
+    for (size_t i = 0; i < s.len && rc == 0; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        out->data[out->len++] = "0123456789abcdef"[c >> 4];
+        out->data[out->len++] = "0123456789abcdef"[c & 15];
+    }
+    return rc;
+}
+
 int tsfs_value_append(const struct tsfs_value *value, struct tsfs_buf *out)
 {
     if (value->null || value->type == TSFS_UNKNOWN)
         return 0;
     if (value->type == TSFS_VARCHAR)
         return tsfs_buf_append_str(out, value->s);
+    if (value->type == TSFS_VARBINARY)
+        return append_bytes(value->s, out);
     if (tsfs_type_is_nested(value->type))
         return tsfs_nested_append(value, out);
     int rc = tsfs_buf_reserve(out, TSFS_VALUE_TEXT_MAX);

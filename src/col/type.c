@@ -26,6 +26,7 @@ static const char *const names[TSFS_TYPE_COUNT] = {
     [TSFS_TIME] = "time",
     [TSFS_INTERVAL_DS] = "interval day to second",
     [TSFS_INTERVAL_YM] = "interval year to month",
+    [TSFS_VARBINARY] = "varbinary",
 };
 
 static const char *const variables[TSFS_TYPE_VARS] = {"T", "U", "S", "R"};
@@ -101,7 +102,8 @@ unsigned tsfs_type_width(enum tsfs_type type)
     case TSFS_UNKNOWN: return 0;
     case TSFS_BOOLEAN: return 1;
     case TSFS_DOUBLE: return sizeof(double);
-    case TSFS_VARCHAR: return sizeof(struct tsfs_str);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return sizeof(struct tsfs_str);
     default: return sizeof(int64_t);
     }
 }

@@ -22,6 +22,7 @@ enum tsfs_type {
     TSFS_TIME,        /* int64_t, ns since midnight */
     TSFS_INTERVAL_DS, /* int64_t, ns: interval day to second */
     TSFS_INTERVAL_YM, /* int64_t, months: interval year to month */
+    TSFS_VARBINARY,   /* struct tsfs_str, any bytes; of expressions only, never stored */
     TSFS_TYPE_COUNT,
     /* In signatures of functions: any type, the same wherever the variable stands. */
     TSFS_TYPE_VAR = TSFS_TYPE_COUNT, /* T; the others follow */
@@ -94,6 +95,11 @@ static inline bool tsfs_type_is_nested(enum tsfs_type type)
 static inline bool tsfs_type_is_var(enum tsfs_type type)
 {
     return type >= TSFS_TYPE_VAR && type < TSFS_TYPE_VAR + TSFS_TYPE_VARS;
+}
+/* Values lie as struct tsfs_str. */
+static inline bool tsfs_type_is_string(enum tsfs_type t)
+{
+    return t == TSFS_VARCHAR || t == TSFS_VARBINARY;
 }
 static inline bool tsfs_type_is_int64(enum tsfs_type t)
 {

@@ -50,7 +50,8 @@ struct tsfs_value tsfs_vec_get(const struct tsfs_vec *v, size_t row)
     case TSFS_UNKNOWN: break;
     case TSFS_BOOLEAN: value.b = v->b[i] != 0; break;
     case TSFS_DOUBLE: value.d = v->d[i]; break;
-    case TSFS_VARCHAR: value.s = v->s[i]; break;
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: value.s = v->s[i]; break;
     default: value.i = v->i[i]; break;
     }
     return value;
@@ -72,7 +73,8 @@ int tsfs_vec_constant(struct tsfs_arena *arena, struct tsfs_value value, struct 
         case TSFS_UNKNOWN: break;
         case TSFS_BOOLEAN: place->b = value.b; break;
         case TSFS_DOUBLE: place->d = value.d; break;
-        case TSFS_VARCHAR: place->s = value.s; break;
+        case TSFS_VARCHAR:
+        case TSFS_VARBINARY: place->s = value.s; break;
         default: place->i = value.i; break;
         }
     }

@@ -45,7 +45,8 @@ static uint64_t hash_value(const struct tsfs_value *v)
     switch (v->type) {
     case TSFS_BOOLEAN: return mix(v->b);
     case TSFS_DOUBLE: return mix(bits_of_double(v->d));
-    case TSFS_VARCHAR: return tsfs_hash(v->s.ptr, v->s.len);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_hash(v->s.ptr, v->s.len);
     default: return mix((uint64_t)v->i);
     }
 }
@@ -55,7 +56,8 @@ static bool same_value(const struct tsfs_value *a, const struct tsfs_value *b)
     switch (a->type) {
     case TSFS_BOOLEAN: return a->b == b->b;
     case TSFS_DOUBLE: return a->d == b->d;
-    case TSFS_VARCHAR: return tsfs_str_eq(a->s, b->s);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_str_eq(a->s, b->s);
     default: return a->i == b->i;
     }
 }

@@ -372,11 +372,11 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     for (uint32_t k = 0; k < self->nkeys; k++)
         self->keys[k] = (struct order_key){.descending = plan->sort.keys[k].descending,
                                            .nulls_first = plan->sort.keys[k].nulls_first};
-    self->set =
-        (struct order_set){.keys = self->keys,
-                           .nkeys = self->nkeys,
-                           .decisive = self->nkeys > 0 && plan->sort.keys[0].expr->type != TSFS_VARCHAR &&
-                                       !tsfs_type_is_nested(plan->sort.keys[0].expr->type)};
+    self->set = (struct order_set){.keys = self->keys,
+                                   .nkeys = self->nkeys,
+                                   .decisive = self->nkeys > 0 &&
+                                               !tsfs_type_is_string(plan->sort.keys[0].expr->type) &&
+                                               !tsfs_type_is_nested(plan->sort.keys[0].expr->type)};
     int rc = exec_op_open(ctx, plan->input, &self->op.input, err);
     if (rc == 0 && self->nkeys > 0)
         hand_down(self);

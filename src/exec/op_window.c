@@ -123,7 +123,7 @@ static int sort_rows(struct window_op *self)
         struct order_set set = {.keys = keys,
                                 .nkeys = nsort,
                                 .batches = heads,
-                                .decisive = first != TSFS_VARCHAR && !tsfs_type_is_nested(first)};
+                                .decisive = !tsfs_type_is_string(first) && !tsfs_type_is_nested(first)};
         for (uint32_t k = 0; k < self->nkeys; k++)
             keys[self->npartition + k] =
                 (struct order_key){.descending = self->op.plan->window.keys[k].descending,

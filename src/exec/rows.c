@@ -103,7 +103,7 @@ static int append_column(struct rows *rows, struct tsfs_vec_room *to, enum tsfs_
     else
         for (uint32_t i = 0; i < n; i++)
             tsfs_vec_put(to, type, at + i, v, sel[from + i]);
-    if (type == TSFS_VARCHAR)
+    if (tsfs_type_is_string(type))
         return own_strings(rows, to->data, to->valid, at, n);
     if (tsfs_type_is_nested(type))
         return own_nested(rows, type, to->data, to->valid, at, n);

@@ -139,10 +139,11 @@ static int put_result(struct feed *f, uint32_t row, const void *state)
     uint32_t at = f->part->at + row;
     enum tsfs_type type = fn->plan->type;
     int rc = f->impl->finish(&f->kernel, state, fn->out.data, fn->out.valid, at);
-    if (rc != 0 || (type != TSFS_VARCHAR && !tsfs_type_is_nested(type)) || !tsfs_bit_get(fn->out.valid, at))
+    if (rc != 0 || (!tsfs_type_is_string(type) && !tsfs_type_is_nested(type)) ||
+        !tsfs_bit_get(fn->out.valid, at))
         return rc;
     /* the state goes on changing */
-    if (type == TSFS_VARCHAR) {
+    if (tsfs_type_is_string(type)) {
         struct tsfs_str *s = (struct tsfs_str *)fn->out.data + at;
         *s = tsfs_arena_str(f->part->lasting, *s);
         return s->ptr == NULL ? -ENOMEM : 0;

@@ -31,7 +31,8 @@ int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, co
     for (unsigned i = 0; i < ncols; i++) {
         f->cols[i].name = names[i];
         f->cols[i].type = types[i];
-        f->cols[i].nested = tsfs_type_is_nested(types[i]);
+        /* made texts of before they are put: nested values, and bytes */
+        f->cols[i].nested = tsfs_type_is_nested(types[i]) || types[i] == TSFS_VARBINARY;
         f->nested.any |= f->cols[i].nested;
         if (f->cols[i].nested)
             f->cols[i].type = TSFS_VARCHAR;

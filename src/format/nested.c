@@ -29,6 +29,11 @@ static int put_scalar(struct tsfs_buf *out, const struct tsfs_value *v)
     char text[TSFS_VALUE_TEXT_MAX];
     if (v->type == TSFS_VARCHAR)
         return put_string(out, v->s);
+    if (v->type == TSFS_VARBINARY) {
+        int rc = tsfs_buf_append(out, "\"", 1);
+        rc = rc != 0 ? rc : tsfs_value_append(v, out);
+        return rc != 0 ? rc : tsfs_buf_append(out, "\"", 1);
+    }
     unsigned n = tsfs_value_format(v->type, &v->i, text);
     bool bare = v->type == TSFS_BOOLEAN || v->type == TSFS_INTEGER || v->type == TSFS_BIGINT ||
                 (v->type == TSFS_DOUBLE && isfinite(v->d));

@@ -321,8 +321,10 @@ static struct tsfs_expr *bind_distinct(struct binder *b, struct bind_select *s,
     if (right == NULL || !bind_repeat(b, ast, left, 2) || !bind_repeat(b, ast, right, 2))
         return NULL;
     struct tsfs_expr *same;
-    if (tsfs_type_is_nested(left->type) && tsfs_type_is_nested(right->type)) {
-        /* = is unknown where a NULL is inside */
+    bool doubles = left->type == TSFS_DOUBLE || right->type == TSFS_DOUBLE;
+    if ((tsfs_type_is_nested(left->type) && tsfs_type_is_nested(right->type)) ||
+        (doubles && !is_null(left) && !is_null(right))) {
+        /* = is unknown where a NULL is inside, and false for two NaNs */
         struct tsfs_expr *distinct = bind_compare(b, s, "is_distinct_from", ast, left, right);
         return distinct == NULL || !ast->negated ? distinct : bind_negate(b, s, ast, distinct);
     }

@@ -89,7 +89,7 @@ static bool numeric(enum tsfs_type t)
 
 bool bind_castable(enum tsfs_type from, enum tsfs_type to)
 {
-    if (from == to || from == TSFS_UNKNOWN || to == TSFS_VARCHAR)
+    if (from == to || from == TSFS_UNKNOWN || (to == TSFS_VARCHAR && from != TSFS_VARBINARY))
         return true;
     if (tsfs_type_is_nested(from) || tsfs_type_is_nested(to)) {
         enum tsfs_type_kind kind = tsfs_type_kind(from);

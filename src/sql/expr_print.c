@@ -97,6 +97,12 @@ static int print_literal(const struct printer *p, const struct tsfs_value *v)
         return put(p, "NULL");
     if (v->type == TSFS_VARCHAR)
         return print_string(p, v->s);
+    if (v->type == TSFS_VARBINARY) {
+        int rc = put(p, "X'");
+        if (rc == 0)
+            rc = tsfs_value_append(v, p->out);
+        return rc != 0 ? rc : put(p, "'");
+    }
     if (v->type == TSFS_BOOLEAN)
         return put(p, v->b ? "true" : "false");
     if (tsfs_type_is_nested(v->type))

@@ -97,7 +97,8 @@ static bool same_value(const struct tsfs_value *a, const struct tsfs_value *b)
     switch (a->type) {
     case TSFS_BOOLEAN: return a->b == b->b;
     case TSFS_DOUBLE: return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
-    case TSFS_VARCHAR: return tsfs_str_eq(a->s, b->s);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_str_eq(a->s, b->s);
     default: return a->i == b->i || (tsfs_type_is_nested(a->type) && same_nested(a, b));
     }
 }
@@ -141,7 +142,7 @@ uint64_t tsfs_expr_hash(const struct tsfs_expr *e)
     case TSFS_EXPR_LITERAL:
         if (e->value.null || e->value.type == TSFS_UNKNOWN)
             h += 1;
-        else if (e->value.type == TSFS_VARCHAR)
+        else if (tsfs_type_is_string(e->value.type))
             h ^= tsfs_hash(e->value.s.ptr, e->value.s.len);
         else if (e->value.type == TSFS_BOOLEAN)
             h += e->value.b ? 2 : 3;

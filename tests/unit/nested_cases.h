@@ -200,6 +200,10 @@ static const struct sql_case lambda_cases[] = {
 };
 
 static const struct sql_case text_cases[] = {
+    {"concat_ws(', ', 'a', NULL, 'b')", "a, b"},
+    {"width_bucket(7, ARRAY[0, 5, 10])", "2"},
+    {"regexp_count('a1b22', '\\d+')", "2"},
+    {"regexp_position('a1b22', '\\d+', 3)", "4"},
     {"regexp_like('1a 2b 14m', '\\d+b')", "true"},
     {"regexp_like('abc', '^b')", "false"},
     {"regexp_like('', '')", "true"},

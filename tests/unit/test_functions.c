@@ -25,13 +25,14 @@
 static struct tsfs_arena arena;
 
 /* "b 5" bigint, "i" integer, "d" double, "s" varchar, "t" timestamp, "D" date, "T" time, "S" interval day to
- * second in ns, "Y" interval year to month, "B" boolean; "~b" is a NULL of that type, "~" a bare NULL. */
+ * second in ns, "Y" interval year to month, "B" boolean, "x" varbinary; "~b" is a NULL of that type, "~" a
+ * bare NULL. */
 static struct tsfs_value parse(const char *text)
 {
-    static const char letters[] = "bidstDTSYB";
-    static const enum tsfs_type types[] = {TSFS_BIGINT,      TSFS_INTEGER, TSFS_DOUBLE, TSFS_VARCHAR,
-                                           TSFS_TIMESTAMP,   TSFS_DATE,    TSFS_TIME,   TSFS_INTERVAL_DS,
-                                           TSFS_INTERVAL_YM, TSFS_BOOLEAN};
+    static const char letters[] = "bidstDTSYBx";
+    static const enum tsfs_type types[] = {TSFS_BIGINT,      TSFS_INTEGER, TSFS_DOUBLE,   TSFS_VARCHAR,
+                                           TSFS_TIMESTAMP,   TSFS_DATE,    TSFS_TIME,     TSFS_INTERVAL_DS,
+                                           TSFS_INTERVAL_YM, TSFS_BOOLEAN, TSFS_VARBINARY};
     struct tsfs_value v = {.null = text[0] == '~'};
     if (text[v.null] == '\0')
         return v;
@@ -53,7 +54,8 @@ static struct tsfs_value parse(const char *text)
         else
             assert_int_equal(tsfs_num_parse_double(s, &v.d), 0);
         break;
-    case TSFS_VARCHAR: v.s = s; break;
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: v.s = s; break;
     case TSFS_BOOLEAN: v.b = s.ptr[0] == 't'; break;
     case TSFS_TIMESTAMP: assert_int_equal(tsfs_time_parse(s, &v.i), 0); break;
     case TSFS_DATE:
@@ -110,7 +112,7 @@ static struct tsfs_vec column(const struct tsfs_value *v)
             cell.b &= 1;
         if (i % 2 == 1 && !v->null) {
             tsfs_bit_set(valid, i);
-            if (v->type == TSFS_VARCHAR)
+            if (tsfs_type_is_string(v->type))
                 cell.s = v->s;
             else if (v->type == TSFS_BOOLEAN)
                 cell.b = v->b;

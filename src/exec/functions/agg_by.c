@@ -45,7 +45,8 @@ int agg_held_row(struct tsfs_kernel_ctx *ctx, struct agg_held *held, const struc
         return 0;
     size_t at = row_at(v, row);
     switch (v->type) {
-    case TSFS_VARCHAR: return agg_held_str(ctx, held, v->s[at]);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return agg_held_str(ctx, held, v->s[at]);
     case TSFS_BOOLEAN: held->i = v->b[at]; break;
     case TSFS_DOUBLE: held->d = v->d[at]; break;
     default:

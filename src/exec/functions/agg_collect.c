@@ -61,7 +61,7 @@ static int add_chunk(struct tsfs_kernel_ctx *ctx, struct collected *s, uint32_t 
 static int own_values(struct tsfs_kernel_ctx *ctx, enum tsfs_type type, const struct tsfs_vec_room *room,
                       uint32_t from, uint32_t n)
 {
-    if (type == TSFS_VARCHAR) {
+    if (tsfs_type_is_string(type)) {
         struct tsfs_str *s = room->data;
         size_t total = 0;
         for (uint32_t i = from; i < from + n; i++)

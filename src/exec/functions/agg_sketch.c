@@ -103,7 +103,8 @@ static uint64_t hash_value(const struct tsfs_vec *v, uint32_t row)
     size_t at = row_at(v, row);
     double d;
     switch (v->type) {
-    case TSFS_VARCHAR: return tsfs_hash(v->s[at].ptr, v->s[at].len);
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_hash(v->s[at].ptr, v->s[at].len);
     case TSFS_BOOLEAN: return tsfs_hash(&v->b[at], 1);
     case TSFS_DOUBLE:
         /* One pattern for all NaNs and for both zeros. */

@@ -11,6 +11,8 @@
  *   time                                          x       x            .
  *   intervals                                     x
  *
+ * varchar goes to varbinary, its bytes; from there only functions lead back.
+ *
  * unknown (a bare NULL) goes to every type.  double to a whole number rounds half away from zero; what does
  * not fit is an error.  Text is read as a whole; blanks may be around it, but not around truth values. */
 #include <errno.h>
@@ -288,7 +290,8 @@ static const tsfs_kernel kernels[TSFS_TYPE_COUNT][TSFS_TYPE_COUNT] = {
              [DBL] = str_to_double,
              [TS] = str_to_ts,
              [DATE] = str_to_date,
-             [TIME] = str_to_time},
+             [TIME] = str_to_time,
+             [TSFS_VARBINARY] = same},
     [TS] = {[STR] = to_str, [DATE] = ts_to_date, [TIME] = ts_to_time},
     [DATE] = {[STR] = to_str, [TS] = date_to_ts},
     [TIME] = {[STR] = to_str, [TS] = time_to_ts},

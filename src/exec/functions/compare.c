@@ -102,7 +102,8 @@ static int is_distinct_from(KERNEL_ARGS)
             r[i] = x != y && !(isnan(x) && isnan(y));
             break;
         }
-        case TSFS_VARCHAR: r[i] = !tsfs_str_eq(args[0].s[a], args[1].s[b]); break;
+        case TSFS_VARCHAR:
+        case TSFS_VARBINARY: r[i] = !tsfs_str_eq(args[0].s[a], args[1].s[b]); break;
         default: r[i] = args[0].i[a] != args[1].i[b]; break;
         }
     }
@@ -126,7 +127,7 @@ static int type_of(KERNEL_ARGS)
     ENTRY(BIG, PREFIX##_int64), ENTRY(DBL, PREFIX##_double), ENTRY(STR, PREFIX##_str),                       \
         ENTRY(TS, PREFIX##_int64), ENTRY(INT, PREFIX##_int64), ENTRY(BOOL, PREFIX##_bool),                   \
         ENTRY(DATE, PREFIX##_int64), ENTRY(TIME, PREFIX##_int64), ENTRY(DS, PREFIX##_int64),                 \
-        ENTRY(YM, PREFIX##_int64)
+        ENTRY(YM, PREFIX##_int64), ENTRY(TSFS_VARBINARY, PREFIX##_str)
 
 #define EQ(T, K)       SCALAR_OP("=", TSFS_OP_EQ, BOOL, K, "a = b: equal", T, T)
 #define NE(T, K)       SCALAR_OP("<>", TSFS_OP_NE, BOOL, K, "a <> b: not equal", T, T)

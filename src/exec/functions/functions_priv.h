@@ -15,7 +15,7 @@ extern const struct function_table functions_arith, functions_interval, function
     functions_agg_stat, functions_agg_sketch, functions_array_make, functions_array_set,
     functions_array_lists, functions_array_sort, functions_array_lambda, functions_nested_compare,
     functions_timeseries, functions_agg_collect, functions_agg_top, functions_regex, functions_joda,
-    functions_window, functions_bits, functions_string_join, functions_iso8601;
+    functions_window, functions_bits, functions_string_join, functions_iso8601, functions_binary;
 
 #define FUNCTION_TABLE(array)                                                                                \
     {                                                                                                        \

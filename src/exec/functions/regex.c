@@ -1,17 +1,13 @@
-/* regexp_like, regexp_extract, regexp_extract_all, regexp_replace, regexp_split; Trino's rules:
+/* regexp_like, _count, _position, _extract, _extract_all, _replace, _split; Trino's rules:
  *
  * A group that took no part in a match is NULL.  Matches do not overlap; behind an empty one the search goes
  * on one code point further.  A replacement's $1 and ${name} are groups (nothing, if they took no part), \x
  * is x.
  */
+#include "base/utf8.h"
 #include "exec/functions/nested_priv.h"
 #include "exec/functions/regex_cache.h"
-
-static struct tsfs_str str(const struct tsfs_vec *args, unsigned arg, uint32_t row)
-{
-    struct tsfs_str s = args[arg].s[row_at(&args[arg], row)];
-    return s.ptr != NULL ? s : TSFS_STR("");
-}
+#include "exec/functions/rows.h"
 
 /* Group g of the last match; ptr NULL if it took no part. */
 static struct tsfs_str group_of(const struct regex *re, struct tsfs_str s, uint32_t g)
@@ -23,49 +19,105 @@ static struct tsfs_str group_of(const struct regex *re, struct tsfs_str s, uint3
     return (struct tsfs_str){s.ptr + from, to - from};
 }
 
-/* Where to look for the match behind this one; SIZE_MAX = nowhere. */
-static size_t behind(struct tsfs_str s, struct tsfs_str match)
+/* One row's search: from match to match. */
+struct search {
+    struct regex *re;
+    struct tsfs_str s;
+    size_t at; /* where to look for the next match; SIZE_MAX = nowhere */
+};
+
+/* 1 begun, 0 the row was marked, or an error. */
+static int begin(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_t row, struct search *m)
 {
-    size_t end = (size_t)(match.ptr - s.ptr) + match.len;
-    if (match.len > 0)
-        return end;
-    if (end == s.len)
-        return SIZE_MAX;
-    for (end++; end < s.len && ((unsigned char)s.ptr[end] & 0xc0) == 0x80;)
-        end++;
-    return end;
+    struct tsfs_str s = row_str(args, 0, row), pattern = row_str(args, 1, row);
+    *m = (struct search){.s = s.ptr != NULL ? s : TSFS_STR("")};
+    int rc = regex_get(ctx, row, pattern.ptr != NULL ? pattern : TSFS_STR(""), &m->re);
+    return rc != 0 ? rc : m->re != NULL;
 }
 
-static int like(KERNEL_ARGS)
+/* The next match: 1, with *match where it is, 0 there is none (or the row was marked), or an error. */
+static int find(struct tsfs_kernel_ctx *ctx, uint32_t row, struct search *m, struct tsfs_str *match)
 {
-    uint8_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    int rc = r == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        struct regex *re;
-        if (!row_valid(valid, i))
-            continue;
-        rc = regex_get(ctx, i, str(args, 1, i), &re);
-        if (rc != 0 || re == NULL)
-            continue;
-        int found = regex_find(ctx, i, re, str(args, 0, i), 0);
-        rc = found < 0 ? found : 0;
-        r[i] = found > 0;
+    if (m->at == SIZE_MAX)
+        return 0;
+    int rc = regex_find(ctx, row, m->re, m->s, m->at);
+    if (rc <= 0)
+        return rc;
+    *match = group_of(m->re, m->s, 0);
+    size_t end = (size_t)(match->ptr - m->s.ptr) + match->len;
+    if (match->len == 0) {
+        if (end == m->s.len) {
+            end = SIZE_MAX;
+        } else {
+            for (end++; end < m->s.len && ((unsigned char)m->s.ptr[end] & 0xc0) == 0x80;)
+                end++;
+        }
     }
+    m->at = end;
+    return 1;
+}
+
+static int like_row(ROW_ARGS(uint8_t))
+{
+    struct search m;
+    struct tsfs_str match;
+    int rc = begin(ctx, args, row, &m);
+    if (rc > 0)
+        rc = find(ctx, row, &m, &match);
+    *r = rc > 0;
+    return rc < 0 ? rc : 0;
+}
+
+static int count_row(ROW_ARGS(int64_t))
+{
+    struct search m;
+    struct tsfs_str match;
+    int rc = begin(ctx, args, row, &m);
+    while (rc > 0 && (rc = find(ctx, row, &m, &match)) > 0)
+        ++*r;
     return rc;
 }
 
-/* The group that the third argument names; false: an error, or the row was marked. */
-static bool wanted_group(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
-                         uint32_t row, const struct regex *re, uint32_t *group, int *rc)
+/* regexp_position(s, p[, start[, k]]): where the k-th match at or behind character `start` begins, or -1. */
+static int position_row(ROW_ARGS(int64_t))
 {
-    int64_t g = nargs == 3 ? args[2].i[row_at(&args[2], row)] : 0;
-    *rc = 0;
+    struct search m;
+    struct tsfs_str match = {0};
+    int64_t start = nargs > 2 ? row_i64(args, 2, row) : 1, k = nargs > 3 ? row_i64(args, 3, row) : 1;
+    if (start < 1 || k < 1)
+        return function_fail(ctx, row, "regexp_position: the %s must be at least 1, not %lld",
+                             start < 1 ? "start" : "occurrence", (long long)(start < 1 ? start : k));
+    int rc = begin(ctx, args, row, &m);
+    if (rc <= 0)
+        return rc;
+    *r = -1;
+    if (start > (int64_t)tsfs_utf8_length(m.s))
+        return 0;
+    for (; start > 1; start--)
+        for (m.at++; m.at < m.s.len && ((unsigned char)m.s.ptr[m.at] & 0xc0) == 0x80;)
+            m.at++;
+    for (; k > 0 && (rc = find(ctx, row, &m, &match)) > 0; k--)
+        ;
+    if (rc > 0)
+        *r = (int64_t)tsfs_utf8_length((struct tsfs_str){m.s.ptr, (size_t)(match.ptr - m.s.ptr)}) + 1;
+    return rc < 0 ? rc : 0;
+}
+
+ROW_KERNEL(like, uint8_t)
+ROW_KERNEL(count, int64_t)
+ROW_KERNEL(position, int64_t)
+
+/* begin, and the group that the third argument names. */
+static int begin_group(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t row,
+                       struct search *m, uint32_t *group)
+{
+    int64_t g = nargs == 3 ? row_i64(args, 2, row) : 0;
+    int rc = begin(ctx, args, row, m);
     *group = (uint32_t)g;
-    if (g >= 0 && g <= re->groups)
-        return true;
-    *rc = function_fail(ctx, row, "the regular expression has %u group%s, there is no group %lld", re->groups,
-                        re->groups == 1 ? "" : "s", (long long)g);
-    return false;
+    if (rc <= 0 || (g >= 0 && g <= m->re->groups))
+        return rc;
+    return function_fail(ctx, row, "the regular expression has %u group%s, there is no group %lld",
+                         m->re->groups, m->re->groups == 1 ? "" : "s", (long long)g);
 }
 
 static int extract(KERNEL_ARGS)
@@ -73,20 +125,19 @@ static int extract(KERNEL_ARGS)
     struct tsfs_vec_room room;
     int rc = nested_begin(ctx, out, n, &room);
     for (uint32_t i = 0; i < n && rc == 0; i++) {
-        struct regex *re;
+        struct search m;
+        struct tsfs_str match, *r = &((struct tsfs_str *)room.data)[i];
         uint32_t group = 0;
         if (!row_valid(valid, i))
             continue;
-        struct tsfs_str s = str(args, 0, i);
-        rc = regex_get(ctx, i, str(args, 1, i), &re);
-        if (rc != 0 || re == NULL || !wanted_group(ctx, args, nargs, i, re, &group, &rc))
+        rc = begin_group(ctx, args, nargs, i, &m, &group);
+        if (rc > 0)
+            rc = find(ctx, i, &m, &match);
+        if (rc <= 0)
             continue;
-        int found = regex_find(ctx, i, re, s, 0);
-        rc = found < 0 ? found : 0;
-        if (found <= 0)
-            continue;
-        ((struct tsfs_str *)room.data)[i] = group_of(re, s, group);
-        if (((struct tsfs_str *)room.data)[i].ptr != NULL)
+        rc = 0;
+        *r = group_of(m.re, m.s, group);
+        if (r->ptr != NULL)
             tsfs_bit_set(room.valid, i);
     }
     nested_finish(&room, n, out);
@@ -137,61 +188,67 @@ static int put_list(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec_room *to,
     return rc;
 }
 
-static int extract_all(KERNEL_ARGS)
+/* 1 the list is the row's, 0 the row was marked, or an error. */
+typedef int (*list_row)(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
+                        uint32_t row, struct strings *list);
+
+static int lists(KERNEL_ARGS, list_row make)
 {
     struct tsfs_vec_room room;
     int rc = nested_begin(ctx, out, n, &room);
     for (uint32_t i = 0; i < n && rc == 0; i++) {
-        struct regex *re;
         struct strings list = {0};
-        uint32_t group = 0;
-        int found = 0;
         if (!row_valid(valid, i))
             continue;
-        struct tsfs_str s = str(args, 0, i);
-        rc = regex_get(ctx, i, str(args, 1, i), &re);
-        if (rc != 0 || re == NULL || !wanted_group(ctx, args, nargs, i, re, &group, &rc))
-            continue;
-        for (size_t at = 0; rc == 0 && at != SIZE_MAX && (found = regex_find(ctx, i, re, s, at)) > 0;) {
-            at = behind(s, group_of(re, s, 0));
-            rc = add(ctx, i, &list, group_of(re, s, group));
-        }
-        if (rc == 0)
-            rc = found < 0 ? found : put_list(ctx, &room, i, &list);
+        rc = make(ctx, args, nargs, i, &list);
+        if (rc > 0)
+            rc = put_list(ctx, &room, i, &list);
     }
     nested_finish(&room, n, out);
     return rc;
 }
 
+static int extract_all_row(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
+                           uint32_t row, struct strings *list)
+{
+    struct search m;
+    struct tsfs_str match;
+    uint32_t group = 0;
+    int found = 0, rc = begin_group(ctx, args, nargs, row, &m, &group);
+    if (rc <= 0)
+        return rc;
+    while ((found = find(ctx, row, &m, &match)) > 0)
+        if ((rc = add(ctx, row, list, group_of(m.re, m.s, group))) != 0)
+            return rc;
+    return found < 0 ? found : 1;
+}
+
+static int split_row(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t row,
+                     struct strings *list)
+{
+    struct search m;
+    struct tsfs_str match;
+    int found = 0, rc = begin(ctx, args, row, &m);
+    if (rc <= 0)
+        return rc;
+    const char *from = m.s.ptr;
+    while ((found = find(ctx, row, &m, &match)) > 0) {
+        if ((rc = add(ctx, row, list, (struct tsfs_str){from, (size_t)(match.ptr - from)})) != 0)
+            return rc;
+        from = match.ptr + match.len;
+    }
+    rc = found < 0 ? found : add(ctx, row, list, (struct tsfs_str){from, (size_t)(m.s.ptr + m.s.len - from)});
+    return rc < 0 ? rc : 1;
+}
+
+static int extract_all(KERNEL_ARGS)
+{
+    return lists(ctx, args, nargs, n, valid, out, extract_all_row);
+}
+
 static int split(KERNEL_ARGS)
 {
-    struct tsfs_vec_room room;
-    int rc = nested_begin(ctx, out, n, &room);
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        struct regex *re;
-        struct strings list = {0};
-        size_t from = 0;
-        int found = 0;
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_str s = str(args, 0, i);
-        rc = regex_get(ctx, i, str(args, 1, i), &re);
-        if (rc != 0 || re == NULL)
-            continue;
-        for (size_t at = 0; rc == 0 && at != SIZE_MAX && (found = regex_find(ctx, i, re, s, at)) > 0;) {
-            struct tsfs_str match = group_of(re, s, 0);
-            size_t start = (size_t)(match.ptr - s.ptr);
-            at = behind(s, match);
-            rc = add(ctx, i, &list, (struct tsfs_str){s.ptr + from, start - from});
-            from = start + match.len;
-        }
-        if (rc == 0)
-            rc = found < 0 ? found : add(ctx, i, &list, (struct tsfs_str){s.ptr + from, s.len - from});
-        if (rc == 0)
-            rc = put_list(ctx, &room, i, &list);
-    }
-    nested_finish(&room, n, out);
-    return rc;
+    return lists(ctx, args, nargs, n, valid, out, split_row);
 }
 
 /* ---- replace ---- */
@@ -261,23 +318,38 @@ static int put_replacement(struct tsfs_kernel_ctx *ctx, uint32_t row, const stru
     return 1;
 }
 
-/* text as row's result, which may be too long. */
-static int put_text(struct tsfs_kernel_ctx *ctx, uint32_t row, const struct tsfs_buf *text,
-                    struct tsfs_str *r)
-{
-    char *copy = function_bytes(ctx, text->len);
-    if (copy == NULL)
-        return -ENOMEM;
-    if (text->len > 0)
-        memcpy(copy, text->data, text->len);
-    *r = (struct tsfs_str){copy, text->len};
-    return 0;
-}
-
 static int too_long(struct tsfs_kernel_ctx *ctx, uint32_t row)
 {
     return function_fail(ctx, row, "regexp_replace: the result would be longer than %u bytes",
                          TSFS_RESULT_VARCHAR_MAX);
+}
+
+/* 1 *text is the row's, 0 the row was marked, or an error. */
+static int replace_text(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
+                        uint32_t row, struct tsfs_buf *text)
+{
+    struct search m;
+    struct tsfs_str match, by = nargs == 3 ? row_str(args, 2, row) : TSFS_STR("");
+    int found = 0, rc = begin(ctx, args, row, &m);
+    if (rc <= 0)
+        return rc;
+    const char *from = m.s.ptr;
+    text->len = 0;
+    while ((found = find(ctx, row, &m, &match)) > 0) {
+        if (tsfs_buf_append(text, from, (size_t)(match.ptr - from)) != 0)
+            return function_no_memory(ctx);
+        rc = put_replacement(ctx, row, m.re, m.s, by, text);
+        if (rc <= 0)
+            return rc;
+        if (text->len > TSFS_RESULT_VARCHAR_MAX)
+            return too_long(ctx, row);
+        from = match.ptr + match.len;
+    }
+    if (found < 0)
+        return found;
+    if (tsfs_buf_append(text, from, (size_t)(m.s.ptr + m.s.len - from)) != 0)
+        return function_no_memory(ctx);
+    return text->len > TSFS_RESULT_VARCHAR_MAX ? too_long(ctx, row) : 1;
 }
 
 static int replace(KERNEL_ARGS)
@@ -286,36 +358,11 @@ static int replace(KERNEL_ARGS)
     struct tsfs_buf text = {0};
     int rc = r == NULL ? -ENOMEM : 0;
     for (uint32_t i = 0; i < n && rc == 0; i++) {
-        struct regex *re;
-        size_t from = 0;
-        int found = 0, put = 1;
         if (!row_valid(valid, i))
             continue;
-        struct tsfs_str s = str(args, 0, i), by = nargs == 3 ? str(args, 2, i) : TSFS_STR("");
-        rc = regex_get(ctx, i, str(args, 1, i), &re);
-        if (rc != 0 || re == NULL)
-            continue;
-        text.len = 0;
-        for (size_t at = 0; put > 0 && at != SIZE_MAX && (found = regex_find(ctx, i, re, s, at)) > 0;) {
-            struct tsfs_str match = group_of(re, s, 0);
-            size_t start = (size_t)(match.ptr - s.ptr);
-            at = behind(s, match);
-            if (tsfs_buf_append(&text, s.ptr + from, start - from) != 0)
-                put = function_no_memory(ctx);
-            else
-                put = put_replacement(ctx, i, re, s, by, &text);
-            from = start + match.len;
-            if (put > 0 && text.len > TSFS_RESULT_VARCHAR_MAX)
-                put = too_long(ctx, i);
-        }
-        if (found < 0 || put < 0) {
-            rc = found < 0 ? found : put;
-        } else if (put > 0) {
-            if (tsfs_buf_append(&text, s.ptr + from, s.len - from) != 0)
-                rc = function_no_memory(ctx);
-            else
-                rc = text.len > TSFS_RESULT_VARCHAR_MAX ? too_long(ctx, i) : put_text(ctx, i, &text, &r[i]);
-        }
+        rc = replace_text(ctx, args, nargs, i, &text);
+        if (rc > 0)
+            rc = row_put_text(ctx, text.data, text.len, &r[i]);
     }
     tsfs_buf_free(&text);
     return rc;
@@ -377,19 +424,14 @@ static int replace_lambda(KERNEL_ARGS)
     struct matches m = {0};
     int rc = 0;
     for (uint32_t i = 0; i < n && rc == 0; i++) {
-        struct regex *re;
-        int found = 0;
+        struct search search;
+        struct tsfs_str match;
         if (!row_valid(valid, i))
             continue;
-        struct tsfs_str s = str(args, 0, i);
-        rc = regex_get(ctx, i, str(args, 1, i), &re);
-        if (rc != 0 || re == NULL)
-            continue;
-        for (size_t at = 0; rc == 0 && at != SIZE_MAX && (found = regex_find(ctx, i, re, s, at)) > 0;) {
-            at = behind(s, group_of(re, s, 0));
-            rc = add_match(ctx, &m, re, i, s);
-        }
-        rc = rc == 0 && found < 0 ? found : rc;
+        rc = begin(ctx, args, i, &search);
+        while (rc > 0 && (rc = find(ctx, i, &search, &match)) > 0)
+            if ((rc = add_match(ctx, &m, search.re, i, search.s)) == 0)
+                rc = 1;
     }
     struct tsfs_vec by, groups = {.type = tsfs_type_array(TSFS_VARCHAR), .p = m.groups};
     struct tsfs_buf text = {0};
@@ -403,7 +445,7 @@ static int replace_lambda(KERNEL_ARGS)
         bool null = false;
         if (!row_valid(valid, i))
             continue;
-        struct tsfs_str s = str(args, 0, i);
+        struct tsfs_str s = row_str(args, 0, i);
         text.len = 0;
         for (; k < m.n && m.items[k].row == i && rc == 0; k++) {
             /* What is replaced by NULL makes the whole NULL. */
@@ -421,7 +463,7 @@ static int replace_lambda(KERNEL_ARGS)
             rc = function_no_memory(ctx);
         else if (text.len > TSFS_RESULT_VARCHAR_MAX)
             rc = too_long(ctx, i);
-        else if ((rc = put_text(ctx, i, &text, &((struct tsfs_str *)room.data)[i])) == 0)
+        else if ((rc = row_put_text(ctx, text.data, text.len, &((struct tsfs_str *)room.data)[i])) == 0)
             tsfs_bit_set(room.valid, i);
     }
     tsfs_buf_free(&text);
@@ -430,8 +472,17 @@ static int replace_lambda(KERNEL_ARGS)
     return rc;
 }
 
+#define POSITION(MORE)                                                                                       \
+    SIG("regexp_position", "varchar, varchar" MORE " -> bigint", position,                                   \
+        "regexp_position(s, p[, start[, k]]): where the k-th match from character start on begins, or -1")
+
 static const struct tsfs_function items[] = {
     SIG("regexp_like", "varchar, varchar -> boolean", like, "regexp_like(s, p): whether p matches within s"),
+    SIG("regexp_count", "varchar, varchar -> bigint", count,
+        "regexp_count(s, p): the number of matches of p"),
+    POSITION(""),
+    POSITION(", bigint"),
+    POSITION(", bigint, bigint"),
     SIG("regexp_extract", "varchar, varchar -> varchar", extract,
         "regexp_extract(s, p[, g]): the first match of p, or its group g"),
     SIG("regexp_extract", "varchar, varchar, bigint -> varchar", extract,

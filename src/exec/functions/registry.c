@@ -27,7 +27,7 @@ static const struct function_table *const families[] = {
     &functions_agg_top,      &functions_regex,
     &functions_joda,         &functions_window,
     &functions_bits,         &functions_string_join,
-    &functions_iso8601,
+    &functions_iso8601,      &functions_binary,
 };
 
 static const struct tsfs_function *order[REGISTRY_MAX];

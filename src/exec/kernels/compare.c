@@ -183,7 +183,7 @@ void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_v
     uint32_t bstep = b->constant ? 0 : 1;
     if (a->type == TSFS_DOUBLE)
         compare_f64(op, a->d, b->d, bstep, rows, bits);
-    else if (a->type == TSFS_VARCHAR)
+    else if (tsfs_type_is_string(a->type))
         compare_str(op, a->s, b->s, bstep, rows, both ? &one : valid, bits);
     else if (a->type == TSFS_BOOLEAN)
         compare_u8(op, a->b, b->b, bstep, rows, bits);

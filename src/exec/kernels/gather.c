@@ -23,7 +23,8 @@ struct tsfs_vec vec_of_value(const struct tsfs_value *value)
     switch (value->type) {
     case TSFS_BOOLEAN: v.data = &value->b; break;
     case TSFS_DOUBLE: v.data = &value->d; break;
-    case TSFS_VARCHAR: v.data = &value->s; break;
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: v.data = &value->s; break;
     default: v.data = &value->i; break;
     }
     return v;
@@ -153,7 +154,7 @@ int vec_copy(struct tsfs_arena *arena, const struct tsfs_vec *from, uint32_t n, 
     if (data == NULL)
         return -ENOMEM;
     out->data = data;
-    if (v->type == TSFS_VARCHAR)
+    if (tsfs_type_is_string(v->type))
         return copy_strings(arena, v, n, data);
     if (tsfs_type_is_nested(v->type))
         return copy_nested(arena, v, n, data);

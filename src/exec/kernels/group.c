@@ -32,7 +32,7 @@ static size_t align(size_t n, size_t to)
 
 static bool is_string(enum tsfs_type type)
 {
-    return type == TSFS_VARCHAR || tsfs_type_is_nested(type);
+    return tsfs_type_is_string(type) || tsfs_type_is_nested(type);
 }
 
 int group_table_init(struct group_table *table, struct tsfs_arena *arena, uint32_t ncols,
@@ -117,7 +117,8 @@ static void pack_column(const struct group_table *table, uint32_t col, const str
         switch (v->type) {
         case TSFS_BOOLEAN: *(uint64_t *)to = v->b[row]; break;
         case TSFS_DOUBLE: *(uint64_t *)to = double_word(v->d[row]); break;
-        case TSFS_VARCHAR: *(struct tsfs_str *)to = v->s[row].ptr != NULL ? v->s[row] : TSFS_STR(""); break;
+        case TSFS_VARCHAR:
+        case TSFS_VARBINARY: *(struct tsfs_str *)to = v->s[row].ptr != NULL ? v->s[row] : TSFS_STR(""); break;
         default:
             if (tsfs_type_is_nested(v->type))
                 *(struct tsfs_str *)to =

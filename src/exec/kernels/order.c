@@ -42,7 +42,8 @@ void order_prefix(const struct order_key *key, const struct tsfs_vec *v, uint32_
         switch (v->type) {
         case TSFS_BOOLEAN: e->prefix = v->b[row]; break;
         case TSFS_DOUBLE: e->prefix = double_prefix(v->d[row]); break;
-        case TSFS_VARCHAR: e->prefix = str_prefix(v->s[row]); break;
+        case TSFS_VARCHAR:
+        case TSFS_VARBINARY: e->prefix = str_prefix(v->s[row]); break;
         default:
             e->prefix = tsfs_type_is_nested(v->type) ? 0 : (uint64_t)v->i[row] ^ UINT64_C(1) << 63;
             break;
@@ -66,7 +67,8 @@ static int compare_values(const struct order_key *key, const struct tsfs_vec *a,
     int c;
     switch (a->type) {
     case TSFS_BOOLEAN: c = (a->b[i] > b->b[j]) - (a->b[i] < b->b[j]); break;
-    case TSFS_VARCHAR: c = tsfs_str_cmp(a->s[i], b->s[j]); break;
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: c = tsfs_str_cmp(a->s[i], b->s[j]); break;
     case TSFS_DOUBLE: {
         uint64_t x = double_prefix(a->d[i]), y = double_prefix(b->d[j]);
         c = (x > y) - (x < y);

@@ -1,0 +1,76 @@
+/* Scalar functions, casts, operators and literals from the text of a statement to its answer.  Catches wrong
+ * answers, answers that differ between constants and columns, conversions of arguments that are made or left
+ * out, and what is taken although it must fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sql_cases.h"
+
+#include "scalar_binary_cases.inc"
+#include "scalar_cast_cases.inc"
+#include "scalar_math_cases.inc"
+#include "scalar_regex_cases.inc"
+#include "scalar_text_cases.inc"
+#include "scalar_time_cases.inc"
+
+#define TEST(NAME)                                                                                           \
+    static void test_##NAME(void **state)                                                                    \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        check_expressions(CASES(NAME##_cases));                                                              \
+    }
+
+TEST(binary)
+TEST(cast)
+TEST(math)
+TEST(regex)
+TEST(text)
+TEST(time)
+
+/* bytes in results and in what compares, groups, sorts and keeps them */
+static const struct sql_case bytes_cases[] = {
+    {"SELECT to_utf8('hi')", "6869"},
+    {"SELECT CAST('\303\274' AS varbinary)", "c3bc"},
+    {"SELECT to_utf8('')", ""},
+    {"SELECT ARRAY[to_utf8('a'), NULL]", "[61,NULL]"},
+    {"SELECT from_utf8(x), count(*) FROM (VALUES to_utf8('a'), to_utf8('b'), to_utf8('a'), NULL) t(x) GROUP "
+     "BY x "
+     "ORDER BY x DESC NULLS FIRST",
+     "NULL|1\nb|1\na|2"},
+    {"SELECT count(DISTINCT x), approx_distinct(x) FROM (VALUES to_utf8('a'), to_utf8('b'), to_utf8('a')) "
+     "t(x)",
+     "2|2"},
+    {"SELECT max_by(x, y), min_by(x, y), arbitrary(x), array_agg(x) FROM (VALUES (to_utf8('a'), 1), "
+     "(to_utf8('b'), 2)) "
+     "t(x, y)",
+     "62|61|61|[61,62]"},
+    {"SELECT lag(x) OVER (ORDER BY x) FROM (VALUES to_utf8('b'), to_utf8('a')) t(x)", "NULL\n61"},
+    {"SELECT a.x FROM (VALUES to_utf8('a'), to_utf8('b')) a(x) JOIN (VALUES to_utf8('b'), NULL) b(x) ON a.x "
+     "= b.x",
+     "62"},
+    {"SELECT x FROM (SELECT to_utf8('a') x UNION SELECT to_utf8('a') UNION SELECT to_utf8('c')) ORDER BY 1 "
+     "DESC",
+     "63\n61"},
+    {"SELECT x FROM (VALUES to_utf8('a'), to_utf8('b')) t(x) WHERE x IN (SELECT to_utf8('b'))", "62"},
+    {"SELECT sum(to_utf8('a'))", "!sum does not take (varbinary)"},
+};
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    check_all(CASES(bytes_cases));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_math),  cmocka_unit_test(test_text), cmocka_unit_test(test_regex),
+        cmocka_unit_test(test_time),  cmocka_unit_test(test_cast), cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
