@@ -54,6 +54,7 @@ struct tsfs_scan_spec {
     const uint16_t *columns; /* ordinals of the measures (and time) that may be asked for */
     uint32_t n_columns;
     bool newest_first; /* order of the units */
+    bool sliced;       /* the scan begins without units: seek and slice are used */
     /* About this many rows a unit, if the source can cut partitions so fine at little cost; 0 = its own
      * choice. */
     uint32_t unit_rows;
@@ -141,12 +142,18 @@ struct tsfs_scan {
     const struct tsfs_scan_ops *ops;
     struct tsfs_scan_unit *units; /* in time order, or newest first if asked; units of one partition adjoin */
     uint32_t n_units;
-    uint64_t partitions_total, partitions_pruned; /* for EXPLAIN */
+    uint64_t partitions_total, partitions_pruned; /* for EXPLAIN; pruned: not read, if sliced not yet */
 };
 
 struct tsfs_scan_ops {
     int (*open)(struct tsfs_scan *scan, uint32_t unit, struct tsfs_cursor **out, struct tsfs_error *err);
     void (*close)(struct tsfs_scan *scan); /* all cursors must be closed before */
+    /* Of a sliced scan.  The next partition in the order of units, from time `from` on in that direction,
+     * that may hold what is asked for: 1, and *out is the whole of it; 0: there is none. */
+    int (*seek)(struct tsfs_scan *scan, int64_t from, struct tsfs_scan_unit *out, struct tsfs_error *err);
+    /* Of a sliced scan: the units become those of [time_min, time_max], a part of spec's range, and cursors
+     * opened from now on stay inside it.  Cursors must be closed before.  All slices are of one snapshot. */
+    int (*slice)(struct tsfs_scan *scan, int64_t time_min, int64_t time_max, struct tsfs_error *err);
 };
 
 struct tsfs_source {

@@ -4,7 +4,11 @@
  * generations are counted references, the hot rows a tsfs_hot_snap each.  Whatever is written, migrated or
  * dropped afterwards, the scan goes on over what it holds.  A plan with several scans of a table freezes the
  * source first: references to everything and the counts of published rows, of which each scan takes its
- * part. */
+ * part.
+ *
+ * Holding a partition is cheap; finding out whether it has what is asked for reads its indexes.  A scan that
+ * goes through time slice by slice (spec->sliced) asks this of a partition when time comes to it: the last
+ * point of a series among a thousand partitions costs what it costs among three. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +18,9 @@
 
 /* A partition with many rows is cut into parts, so that every core has work. */
 enum { ROWS_PER_PART = 128 * 1024, PARTS_MOST = 64, ASKED_PARTS_MOST = 1024 };
+
+/* Up to so many series the counts of all are copied rather than those looked for that are asked for. */
+enum { INSTANT_SERIES = 4096 };
 
 /* A part of a segment costs more to open than one of hot rows. */
 enum { ROWS_PER_SEGMENT_PART = 64 * 1024 };
@@ -37,47 +44,55 @@ struct source {
 };
 
 struct scanned {
-    struct tsfs_partition_view view;
-    struct generation **generations; /* counted, behind view.hots */
-    uint32_t *numbers;               /* theirs */
+    struct tsfs_partition_view view;    /* its nhots: snapshots made so far */
+    struct generation **generations;    /* counted, behind view.hots */
+    uint32_t *numbers;                  /* theirs */
+    struct tsfs_hot_instant **instants; /* of what snapshots are made; NULL = made at once */
+    unsigned ngenerations;
     unsigned nparts, first_unit;
-    uint64_t rows; /* an upper bound; of a scan for the ends of series: of these */
-    int64_t start, end;
+    bool looked_at;     /* rows is known */
+    bool read;          /* was part of a slice */
+    uint64_t rows;      /* an upper bound; of a scan for the ends of series: of these */
+    int64_t start, end; /* end exclusive, INT64_MAX at the very end */
 };
 
 struct scan {
     struct tsfs_scan base;
     const struct tsfs_scan_spec *spec;
     struct tsfs_scan_spec whole; /* spec without ends: where rows are deleted, the next ones matter */
+    struct tsfs_scan_spec slice; /* spec with the times that are being read */
     struct tsfs_schema *schema;  /* counted */
-    struct scanned *partitions;
+    struct scanned *partitions;  /* in the order of units */
     unsigned npartitions;
+    bool frozen;              /* instants are the source's */
+    void *pointers;           /* the arrays of all partitions, in one piece */
     uint32_t *unit_partition; /* of each unit */
+    unsigned units_cap;
 };
 
-static void release_partition(struct scanned *s)
+static void release_partition(const struct scan *scan, struct scanned *s)
 {
-    for (unsigned i = 0; i < s->view.nhots; i++) {
+    for (unsigned i = 0; i < s->view.nhots; i++)
         tsfs_hot_snap_free(s->view.snaps[i]);
+    for (unsigned i = 0; i < s->ngenerations; i++) {
+        if (!scan->frozen)
+            tsfs_hot_instant_free(s->instants[i]);
         generation_unref(s->generations[i]);
     }
     for (unsigned i = 0; i < s->view.ndeletes; i++)
         tsfs_tombstone_unref(s->view.deletes[i]);
-    free(s->view.deletes);
-    free(s->numbers);
-    free(s->view.snaps);
-    free(s->view.hots);
-    free(s->generations);
     if (s->view.nsegments)
         tsfs_segment_unref(s->view.segments[0]);
+    s->ngenerations = s->view.nhots = s->view.ndeletes = s->view.nsegments = 0;
 }
 
 static void scan_close(struct tsfs_scan *base)
 {
     struct scan *scan = (struct scan *)base;
     for (unsigned i = 0; i < scan->npartitions; i++)
-        release_partition(&scan->partitions[i]);
+        release_partition(scan, &scan->partitions[i]);
     free(scan->partitions);
+    free(scan->pointers);
     free(scan->unit_partition);
     free(scan->base.units);
     tsfs_schema_unref(scan->schema);
@@ -89,102 +104,189 @@ static int scan_open_unit(struct tsfs_scan *base, uint32_t unit, struct tsfs_cur
 {
     struct scan *scan = (struct scan *)base;
     struct scanned *s = &scan->partitions[scan->unit_partition[unit]];
-    return tsfs_cold_cursor(&s->view, scan->spec, unit - s->first_unit, s->nparts, false, out, err);
+    return tsfs_cold_cursor(&s->view, &scan->slice, unit - s->first_unit, s->nparts, false, out, err);
 }
 
-static const struct tsfs_scan_ops scan_ops = {scan_open_unit, scan_close};
+/* ---- taking hold of partitions
+ * ----------------------------------------------------------------------------------- */
 
-/* References to what partition p holds.  Under the table's lock. */
-static int hold(struct scan *scan, struct partition *p, struct scanned *s)
+static bool asked_for(const struct tsfs_scan_spec *spec, int64_t start, int64_t end)
 {
-    unsigned most = p->nsealed + 1;
-    s->start = p->start;
-    s->end = p->end;
-    s->view.schema = scan->schema;
-    s->view.hots = calloc(most, sizeof(*s->view.hots));
-    s->view.snaps = calloc(most, sizeof(*s->view.snaps));
-    s->generations = calloc(most, sizeof(*s->generations));
-    s->view.generations = s->numbers = calloc(most, sizeof(*s->numbers));
-    s->view.deletes = calloc(p->ndeletes + 1, sizeof(*s->view.deletes));
-    if (!s->view.hots || !s->view.snaps || !s->generations || !s->numbers || !s->view.deletes)
-        return -ENOMEM;
-    for (unsigned i = 0; i < p->ndeletes; i++)
-        s->view.deletes[s->view.ndeletes++] = tsfs_tombstone_ref(p->deletes[i]);
-    if (p->segment) {
-        s->view.segments[0] = tsfs_segment_ref(p->segment);
-        s->view.nsegments = 1;
-        p->last_read = tsfs_time_monotonic();
-    }
-    for (unsigned i = 0; i <= p->nsealed; i++) {
-        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
-        unsigned at = s->view.nhots;
-        if (!g)
-            continue;
-        int rc = tsfs_hot_snapshot(g->hot, scan->schema, p->ndeletes ? &scan->whole : scan->spec,
-                                   &s->view.snaps[at]);
-        if (rc < 0)
-            return rc;
-        s->view.hots[at] = g->hot;
-        s->numbers[at] = g->number;
-        s->generations[at] = generation_ref(g);
+    return start <= spec->time_max && end - 1 >= spec->time_min;
+}
+
+static int unreadable(int64_t start, const char *why, struct tsfs_error *err)
+{
+    char folder[TSFS_PARTITION_NAME_MAX];
+    tsfs_partition_folder(start, folder);
+    return tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder, why);
+}
+
+/* Room for the arrays of a partition's hot rows and deletes. */
+enum {
+    HOT_POINTERS = sizeof(struct tsfs_hot *) + sizeof(struct tsfs_hot_snap *) + sizeof(struct generation *) +
+                   sizeof(struct tsfs_hot_instant *)
+};
+
+static size_t arrays_size(unsigned nhots, unsigned ndeletes)
+{
+    size_t numbers = (nhots * sizeof(uint32_t) + 7) & ~(size_t)7;
+    return nhots * HOT_POINTERS + ndeletes * sizeof(struct tsfs_tombstone *) + numbers;
+}
+
+static void place_arrays(struct scanned *s, char **at, unsigned nhots, unsigned ndeletes)
+{
+    char *p = *at;
+    *at += arrays_size(nhots, ndeletes);
+    s->view.hots = (struct tsfs_hot **)(void *)p;
+    p += nhots * sizeof(*s->view.hots);
+    s->view.snaps = (struct tsfs_hot_snap **)(void *)p;
+    p += nhots * sizeof(*s->view.snaps);
+    s->generations = (struct generation **)(void *)p;
+    p += nhots * sizeof(*s->generations);
+    s->instants = (struct tsfs_hot_instant **)(void *)p;
+    p += nhots * sizeof(*s->instants);
+    s->view.deletes = (struct tsfs_tombstone **)(void *)p;
+    p += ndeletes * sizeof(*s->view.deletes);
+    s->view.generations = s->numbers = (uint32_t *)(void *)p;
+}
+
+/* The snapshot of the partition's next generation. */
+static int make_snapshot(struct scan *scan, struct scanned *s)
+{
+    unsigned at = s->view.nhots;
+    struct generation *g = s->generations[at];
+    const struct tsfs_scan_spec *spec = s->view.ndeletes ? &scan->whole : scan->spec;
+    int rc = s->instants[at]
+                 ? tsfs_hot_snapshot_at(g->hot, s->instants[at], scan->schema, spec, &s->view.snaps[at])
+                 : tsfs_hot_snapshot(g->hot, scan->schema, spec, &s->view.snaps[at]);
+    if (rc == 0)
         s->view.nhots++;
-    }
-    return 0;
-}
-
-static int hold_frozen(struct scan *scan, const struct frozen *p, struct scanned *s)
-{
-    s->start = p->start;
-    s->end = p->end;
-    s->view.schema = scan->schema;
-    s->view.hots = calloc(p->ngenerations + 1, sizeof(*s->view.hots));
-    s->view.snaps = calloc(p->ngenerations + 1, sizeof(*s->view.snaps));
-    s->generations = calloc(p->ngenerations + 1, sizeof(*s->generations));
-    s->view.generations = s->numbers = calloc(p->ngenerations + 1, sizeof(*s->numbers));
-    s->view.deletes = calloc(p->ndeletes + 1, sizeof(*s->view.deletes));
-    if (!s->view.hots || !s->view.snaps || !s->generations || !s->numbers || !s->view.deletes)
-        return -ENOMEM;
-    for (unsigned i = 0; i < p->ndeletes; i++)
-        s->view.deletes[s->view.ndeletes++] = tsfs_tombstone_ref(p->deletes[i]);
-    if (p->segment) {
-        s->view.segments[0] = tsfs_segment_ref(p->segment);
-        s->view.nsegments = 1;
-    }
-    for (unsigned i = 0; i < p->ngenerations; i++) {
-        struct generation *g = p->generations[i];
-        int rc = tsfs_hot_snapshot_at(g->hot, p->instants[i], scan->schema,
-                                      p->ndeletes ? &scan->whole : scan->spec, &s->view.snaps[i]);
-        if (rc < 0)
-            return rc;
-        s->view.hots[i] = g->hot;
-        s->numbers[i] = g->number;
-        s->generations[i] = generation_ref(g);
-        s->view.nhots++;
-    }
-    return 0;
-}
-
-static int use_frozen(struct scan *scan, const struct source *source, struct tsfs_error *err)
-{
-    const struct tsfs_scan_spec *spec = scan->spec;
-    scan->base.partitions_total = source->npartitions;
-    scan->partitions = calloc(source->npartitions + 1, sizeof(*scan->partitions));
-    int rc = scan->partitions ? 0 : -ENOMEM;
-    for (unsigned i = 0; i < source->npartitions && rc == 0; i++) {
-        const struct frozen *p = &source->partitions[spec->newest_first ? source->npartitions - 1 - i : i];
-        if (p->start > spec->time_max || p->end - 1 < spec->time_min) {
-            scan->base.partitions_pruned++;
-            continue;
-        }
-        if (p->broken) {
-            char folder[TSFS_PARTITION_NAME_MAX];
-            tsfs_partition_folder(p->start, folder);
-            return tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder, p->broken);
-        }
-        rc = hold_frozen(scan, p, &scan->partitions[scan->npartitions++]);
-    }
     return rc;
 }
+
+static void hold_generation(struct scanned *s, struct generation *g, struct tsfs_hot_instant *instant)
+{
+    unsigned at = s->ngenerations++;
+    s->view.hots[at] = g->hot;
+    s->numbers[at] = g->number;
+    s->generations[at] = generation_ref(g);
+    s->instants[at] = instant;
+}
+
+/* The state of now: of all rows in a snapshot, or to make one of later. */
+static int hold_hot(struct scan *scan, struct scanned *s, struct generation *g)
+{
+    struct tsfs_hot_instant *instant = NULL;
+    struct tsfs_hot_facts facts = {0};
+    bool later = scan->spec->sliced && scan->spec->n_dim_in == 0;
+    if (scan->spec->sliced && !later) {
+        tsfs_hot_facts(g->hot, &facts);
+        later = facts.series <= INSTANT_SERIES;
+    }
+    int rc = later ? tsfs_hot_instant_take(g->hot, &instant) : 0;
+    if (rc < 0)
+        return rc;
+    hold_generation(s, g, instant);
+    return later ? 0 : make_snapshot(scan, s);
+}
+
+static void hold_cold(struct scan *scan, struct scanned *s, int64_t start, int64_t end,
+                      struct tsfs_segment *segment, struct tsfs_tombstone **deletes, unsigned ndeletes)
+{
+    s->start = start;
+    s->end = end;
+    s->view.schema = scan->schema;
+    for (unsigned i = 0; i < ndeletes; i++)
+        s->view.deletes[s->view.ndeletes++] = tsfs_tombstone_ref(deletes[i]);
+    if (segment) {
+        s->view.segments[0] = tsfs_segment_ref(segment);
+        s->view.nsegments = 1;
+    }
+}
+
+static unsigned generations_of(const struct partition *p)
+{
+    return p->nsealed + (p->active != NULL);
+}
+
+/* Under the table's lock. */
+static int hold_now(struct scan *scan, struct table *t, struct tsfs_error *err)
+{
+    const struct tsfs_scan_spec *spec = scan->spec;
+    size_t size = 0;
+    unsigned n = 0;
+    int64_t now = tsfs_time_monotonic();
+    for (unsigned i = 0; i < t->npartitions; i++) {
+        const struct partition *p = t->partitions[i];
+        if (!asked_for(spec, p->start, p->end))
+            continue;
+        if (p->broken || p->bad_delete)
+            return unreadable(p->start, p->broken ? p->broken : p->bad_delete, err);
+        size += arrays_size(generations_of(p), p->ndeletes);
+        n++;
+    }
+    scan->base.partitions_total = t->npartitions;
+    scan->base.partitions_pruned = t->npartitions - n;
+    scan->partitions = calloc(n + 1, sizeof(*scan->partitions));
+    char *at = scan->pointers = calloc(1, size + 1);
+    if (!scan->partitions || !scan->pointers)
+        return -ENOMEM;
+    for (unsigned i = 0; i < t->npartitions && scan->npartitions < n; i++) {
+        struct partition *p = t->partitions[spec->newest_first ? t->npartitions - 1 - i : i];
+        if (!asked_for(spec, p->start, p->end))
+            continue;
+        struct scanned *s = &scan->partitions[scan->npartitions++];
+        place_arrays(s, &at, generations_of(p), p->ndeletes);
+        hold_cold(scan, s, p->start, p->end, p->segment, p->deletes, p->ndeletes);
+        if (p->segment)
+            p->last_read = now;
+        int rc = 0;
+        for (unsigned k = 0; k < p->nsealed && rc == 0; k++)
+            rc = hold_hot(scan, s, p->sealed[k]);
+        if (rc == 0 && p->active)
+            rc = hold_hot(scan, s, p->active);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int hold_frozen(struct scan *scan, const struct source *source, struct tsfs_error *err)
+{
+    const struct tsfs_scan_spec *spec = scan->spec;
+    size_t size = 0;
+    unsigned n = 0;
+    for (unsigned i = 0; i < source->npartitions; i++) {
+        const struct frozen *p = &source->partitions[i];
+        if (!asked_for(spec, p->start, p->end))
+            continue;
+        if (p->broken)
+            return unreadable(p->start, p->broken, err);
+        size += arrays_size(p->ngenerations, p->ndeletes);
+        n++;
+    }
+    scan->base.partitions_total = source->npartitions;
+    scan->base.partitions_pruned = source->npartitions - n;
+    scan->partitions = calloc(n + 1, sizeof(*scan->partitions));
+    char *at = scan->pointers = calloc(1, size + 1);
+    if (!scan->partitions || !scan->pointers)
+        return -ENOMEM;
+    for (unsigned i = 0; i < source->npartitions && scan->npartitions < n; i++) {
+        const struct frozen *p = &source->partitions[spec->newest_first ? source->npartitions - 1 - i : i];
+        if (!asked_for(spec, p->start, p->end))
+            continue;
+        struct scanned *s = &scan->partitions[scan->npartitions++];
+        place_arrays(s, &at, p->ngenerations, p->ndeletes);
+        hold_cold(scan, s, p->start, p->end, p->segment, p->deletes, p->ndeletes);
+        for (unsigned k = 0; k < p->ngenerations; k++)
+            hold_generation(s, p->generations[k], p->instants[k]);
+    }
+    return 0;
+}
+
+/* ---- the state of an instant, for several scans
+ * ------------------------------------------------------------------ */
 
 static int freeze_partition(struct partition *p, struct frozen *f)
 {
@@ -257,38 +359,13 @@ static int source_freeze(struct tsfs_source *base, struct tsfs_error *err)
     return rc < 0 ? tsfs_error_set(err, rc, "out of memory for the snapshot") : 0;
 }
 
-static int take_snapshot(struct scan *scan, struct tsfs_node *node, struct tsfs_error *err)
-{
-    struct table *t = node->table;
-    const struct tsfs_scan_spec *spec = scan->spec;
-    int rc = 0;
-    pthread_mutex_lock(&t->lock);
-    scan->base.partitions_total = t->npartitions;
-    scan->partitions = calloc(t->npartitions + 1, sizeof(*scan->partitions));
-    if (!scan->partitions)
-        rc = -ENOMEM;
-    for (unsigned i = 0; i < t->npartitions && rc == 0; i++) {
-        struct partition *p = t->partitions[spec->newest_first ? t->npartitions - 1 - i : i];
-        if (p->start > spec->time_max || p->end - 1 < spec->time_min) {
-            scan->base.partitions_pruned++;
-            continue;
-        }
-        if (p->broken || p->bad_delete) {
-            char folder[TSFS_PARTITION_NAME_MAX];
-            tsfs_partition_folder(p->start, folder);
-            rc = tsfs_error_set(err, -EIO, "partition %s cannot be read: %s", folder,
-                                p->broken ? p->broken : p->bad_delete);
-            break;
-        }
-        rc = hold(scan, p, &scan->partitions[scan->npartitions++]);
-    }
-    pthread_mutex_unlock(&t->lock);
-    return rc;
-}
+/* ---- units
+ * ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t estimate(const struct scan *scan, const struct tsfs_partition_view *view)
+static uint64_t estimate(const struct scan *scan, const struct tsfs_partition_view *view,
+                         const struct tsfs_scan_spec *spec)
 {
-    uint64_t rows = tsfs_cold_estimate(view, scan->spec), series = 0;
+    uint64_t rows = tsfs_cold_estimate(view, spec), series = 0;
     if (!scan->spec->ends || rows == 0)
         return rows;
     for (unsigned i = 0; i < view->nsegments; i++) {
@@ -311,62 +388,162 @@ static unsigned parts_of(const struct scan *scan, const struct scanned *s)
     return (unsigned)(parts < most ? parts : most);
 }
 
-/* Drops partitions that cannot match and cuts the rest into units. */
-static int make_units(struct scan *scan)
+/* 1 if the partition may hold what is asked for, 0 if not: then it is let go. */
+static int may_hold(struct scan *scan, struct scanned *s)
 {
-    unsigned kept = 0, units = 0;
-    for (unsigned i = 0; i < scan->npartitions; i++) {
-        struct scanned s = scan->partitions[i];
-        if (s.view.nsegments && !tsfs_segment_may_match_in(s.view.segments[0], scan->schema, scan->spec)) {
-            tsfs_segment_unref(s.view.segments[0]);
-            s.view.nsegments = 0;
-        }
-        s.rows = estimate(scan, &s.view);
-        if (s.rows == 0) {
-            release_partition(&s);
-            scan->base.partitions_pruned++;
-            continue;
-        }
-        s.nparts = parts_of(scan, &s);
-        s.first_unit = units;
-        units += s.nparts;
-        scan->partitions[kept++] = s;
+    int rc = 0;
+    if (s->looked_at)
+        return s->rows > 0;
+    while (s->view.nhots < s->ngenerations && rc == 0)
+        rc = make_snapshot(scan, s);
+    if (rc < 0)
+        return rc;
+    s->looked_at = true;
+    if (s->view.nsegments && !tsfs_segment_may_match_in(s->view.segments[0], scan->schema, scan->spec)) {
+        tsfs_segment_unref(s->view.segments[0]);
+        s->view.nsegments = 0;
     }
-    scan->npartitions = kept;
-    scan->base.units = calloc(units + 1, sizeof(*scan->base.units));
-    scan->unit_partition = calloc(units + 1, sizeof(*scan->unit_partition));
-    if (!scan->base.units || !scan->unit_partition)
-        return -ENOMEM;
-    for (unsigned i = 0; i < kept; i++) {
-        struct scanned *s = &scan->partitions[i];
-        uint64_t rows = s->rows / s->nparts + 1;
-        int64_t last = s->end == INT64_MAX ? INT64_MAX : s->end - 1;
-        for (unsigned j = 0; j < s->nparts; j++) {
-            struct tsfs_scan_unit *u = &scan->base.units[s->first_unit + j];
-            u->time_min = s->start > scan->spec->time_min ? s->start : scan->spec->time_min;
-            u->time_max = last < scan->spec->time_max ? last : scan->spec->time_max;
-            u->rows_estimate = rows;
-            scan->unit_partition[s->first_unit + j] = i;
-        }
+    s->rows = estimate(scan, &s->view, scan->spec);
+    if (s->rows == 0)
+        release_partition(scan, s);
+    return s->rows > 0;
+}
+
+static struct tsfs_scan_unit unit_of(const struct scan *scan, const struct scanned *s,
+                                     const struct tsfs_scan_spec *spec)
+{
+    int64_t last = s->end == INT64_MAX ? INT64_MAX : s->end - 1;
+    return (struct tsfs_scan_unit){.time_min = s->start > spec->time_min ? s->start : spec->time_min,
+                                   .time_max = last < spec->time_max ? last : spec->time_max,
+                                   .rows_estimate = s->rows};
+}
+
+static int add_units(struct scan *scan, unsigned i)
+{
+    struct scanned *s = &scan->partitions[i];
+    struct tsfs_scan_unit unit = unit_of(scan, s, &scan->slice);
+    unsigned n = scan->base.n_units;
+    s->nparts = parts_of(scan, s);
+    s->first_unit = n;
+    if (n + s->nparts > scan->units_cap) {
+        unsigned cap = 2 * (n + s->nparts) + 6;
+        struct tsfs_scan_unit *units = realloc(scan->base.units, cap * sizeof(*units));
+        if (!units)
+            return -ENOMEM;
+        scan->base.units = units;
+        uint32_t *partitions = realloc(scan->unit_partition, cap * sizeof(*partitions));
+        if (!partitions)
+            return -ENOMEM;
+        scan->unit_partition = partitions;
+        scan->units_cap = cap;
     }
-    scan->base.n_units = units;
+    unit.rows_estimate = s->rows / s->nparts + 1;
+    for (unsigned k = 0; k < s->nparts; k++) {
+        scan->base.units[n + k] = unit;
+        scan->unit_partition[n + k] = i;
+    }
+    scan->base.n_units += s->nparts;
     return 0;
 }
+
+/* The first partition in the order of reading that has no times before `from` in that order. */
+static unsigned find_partition(const struct scan *scan, int64_t from)
+{
+    unsigned lo = 0, hi = scan->npartitions;
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+        const struct scanned *s = &scan->partitions[mid];
+        bool before = scan->spec->newest_first ? s->start > from : s->end != INT64_MAX && s->end <= from;
+        *(before ? &lo : &hi) = before ? mid + 1 : mid;
+    }
+    return lo;
+}
+
+/* All units at once. */
+static int make_units(struct scan *scan)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < scan->npartitions && rc == 0; i++) {
+        rc = may_hold(scan, &scan->partitions[i]);
+        if (rc == 0)
+            scan->base.partitions_pruned++;
+        else if (rc > 0)
+            rc = add_units(scan, i);
+    }
+    return rc;
+}
+
+static int scan_seek(struct tsfs_scan *base, int64_t from, struct tsfs_scan_unit *out, struct tsfs_error *err)
+{
+    struct scan *scan = (struct scan *)base;
+    for (unsigned i = find_partition(scan, from); i < scan->npartitions; i++) {
+        int rc = may_hold(scan, &scan->partitions[i]);
+        if (rc > 0)
+            *out = unit_of(scan, &scan->partitions[i], scan->spec);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int scan_slice(struct tsfs_scan *base, int64_t time_min, int64_t time_max, struct tsfs_error *err)
+{
+    struct scan *scan = (struct scan *)base;
+    bool newest = scan->spec->newest_first;
+    scan->slice.time_min = time_min;
+    scan->slice.time_max = time_max;
+    scan->base.n_units = 0;
+    for (unsigned i = find_partition(scan, newest ? time_max : time_min); i < scan->npartitions; i++) {
+        struct scanned *s = &scan->partitions[i];
+        if (!asked_for(&scan->slice, s->start, s->end))
+            break;
+        int rc = may_hold(scan, s);
+        if (rc == 0)
+            continue;
+        if (rc < 0)
+            return rc;
+        for (unsigned k = 0; k < s->view.nhots; k++)
+            tsfs_hot_snap_narrow(s->view.snaps[k], time_min, time_max);
+        uint64_t all = s->rows;
+        s->rows = estimate(scan, &s->view, &scan->slice);
+        rc = s->rows > 0 ? add_units(scan, i) : 0;
+        s->rows = all;
+        if (rc < 0)
+            return rc;
+        scan->base.partitions_pruned -= !s->read;
+        s->read = true;
+    }
+    return 0;
+}
+
+static const struct tsfs_scan_ops scan_ops = {
+    .open = scan_open_unit, .close = scan_close, .seek = scan_seek, .slice = scan_slice};
 
 static int source_scan(struct tsfs_source *base, const struct tsfs_scan_spec *spec, struct tsfs_scan **out,
                        struct tsfs_error *err)
 {
     struct source *source = (struct source *)base;
+    struct table *t = source->node->table;
     struct scan *scan = calloc(1, sizeof(*scan));
+    int rc;
     if (!scan)
         return -ENOMEM;
     scan->base.ops = &scan_ops;
     scan->spec = spec;
-    scan->whole = *spec;
+    scan->slice = scan->whole = *spec;
     scan->whole.ends = 0;
     scan->schema = tsfs_schema_ref(base->schema);
-    int rc = source->partitions ? use_frozen(scan, source, err) : take_snapshot(scan, source->node, err);
-    if (rc == 0)
+    scan->frozen = source->partitions != NULL;
+    if (scan->frozen) {
+        rc = hold_frozen(scan, source, err);
+    } else {
+        pthread_mutex_lock(&t->lock);
+        rc = hold_now(scan, t, err);
+        pthread_mutex_unlock(&t->lock);
+    }
+    if (rc == 0 && spec->sliced)
+        scan->base.partitions_pruned = scan->base.partitions_total;
+    else if (rc == 0)
         rc = make_units(scan);
     if (rc < 0) {
         scan_close(&scan->base);

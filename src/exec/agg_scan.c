@@ -229,19 +229,44 @@ static bool of_any_row(const struct agg_scan *scan, uint32_t i)
     return scan->feeds[i].feed == FEED_COUNT && (op == TSFS_OP_MIN || op == TSFS_OP_MAX);
 }
 
+/* How many groups there can be, as conditions on dimensions tell; 0: they do not. */
+static uint64_t count_groups(const struct agg_scan *scan)
+{
+    const struct tsfs_scan_spec *spec = &scan->input.spec;
+    uint64_t n = 1;
+    for (uint32_t i = 0; i < scan->spec.ngroups; i++) {
+        struct tsfs_expr *expr = scan->spec.groups[i];
+        uint32_t k = 0;
+        if (expr->kind == TSFS_EXPR_LITERAL)
+            continue;
+        if (expr->kind != TSFS_EXPR_COLUMN)
+            return 0;
+        while (k < spec->n_dim_in && spec->dim_in[k].ordinal != scan->input.columns[expr->index].ordinal)
+            k++;
+        if (k == spec->n_dim_in || __builtin_mul_overflow(n, (uint64_t)spec->dim_in[k].n, &n))
+            return 0;
+    }
+    return n < WANT_MAX ? n : 0;
+}
+
 /* First and last points, and DISTINCT over dimensions: the source may leave out what lies between the ends of
- * a series.  When all look at one end, the partitions are read from there. */
+ * a series.  When all look at one end, the partitions are read from there, and if it can be known that every
+ * group has been seen, only as far as that. */
 static void set_ends(struct agg_scan *scan)
 {
     uint32_t nfirst = 0, nlast = 0, nany = 0, n = scan->spec.nitems;
-    if (scan->by_row || scan->bin_key != AGG_NO_COLUMN || scan->input.nterms > 0 || scan->spec.ngroups == 0)
+    if (scan->by_row || scan->bin_key != AGG_NO_COLUMN || n + scan->spec.ngroups == 0)
         return;
     for (uint32_t i = 0; i < n; i++) {
         nfirst += scan->feeds[i].feed == FEED_FIRST;
         nlast += scan->feeds[i].feed == FEED_LAST;
         nany += of_any_row(scan, i);
     }
-    if (nfirst + nlast + nany < n)
+    if (nlast == n || nfirst == n) {
+        scan->from_newest = nlast == n;
+        scan->groups_most = count_groups(scan);
+    }
+    if (nfirst + nlast + nany < n || scan->input.nterms > 0)
         return;
     scan->input.spec.ends =
         (nlast > 0 ? TSFS_SCAN_LAST : 0) | (nfirst > 0 || nlast == 0 ? TSFS_SCAN_FIRST : 0);
@@ -367,45 +392,66 @@ static uint32_t cut(const struct agg_scan *scan, uint32_t first[AGG_TASKS_MAX + 
     return n;
 }
 
-static int run_slice(struct agg_scan *scan, struct agg_result *result, int64_t time_min, int64_t time_max,
-                     struct tsfs_error *err)
+/* All units that the scan has now.  whole: into one table. */
+static int run_units(struct agg_scan *scan, struct agg_result *result, bool whole, struct tsfs_error *err)
 {
-    int rc = scan_input_open(&scan->input, time_min, time_max, err);
-    if (rc == 0 && scan->input.scan->n_units > 0) {
-        struct tasks tasks = {.scan = scan};
-        tasks.n = cut(scan, tasks.first);
-        rc = agg_result_fill(result, tasks.n, scan->want_limit > 0, fill_table, &tasks, err);
-    }
-    scan_input_close(&scan->input);
-    return rc;
+    struct tasks tasks = {.scan = scan};
+    if (scan->input.scan->n_units == 0)
+        return 0;
+    tasks.n = cut(scan, tasks.first);
+    return agg_result_fill(result, tasks.n, whole, fill_table, &tasks, err);
+}
+
+static int run_all(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err)
+{
+    int rc = scan_input_open(&scan->input, err);
+    return rc != 0 ? rc : run_units(scan, result, false, err);
 }
 
 static int run_slices(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err)
 {
     const struct group_table *groups = &result->tables[0].groups;
     int64_t step = scan->bins.step > 0 ? scan->bins.step : scan->bins.months * 31 * TSFS_NS_PER_DAY;
-    int64_t width, from, to;
+    int64_t width;
     if (__builtin_mul_overflow(step, (int64_t)scan->want_limit + 1, &width))
         width = INT64_MAX;
     struct time_slices slices;
     int rc = time_slices_init(&slices, &scan->input, scan->want_newest, &scan->bins, width, err);
-    while (rc == 0 && groups->n < scan->want_limit && time_slices_next(&slices, &from, &to)) {
-        rc = run_slice(scan, result, from, to, err);
+    while (rc == 0 && groups->n < scan->want_limit && (rc = time_slices_next(&slices, err)) > 0) {
+        rc = run_units(scan, result, true, err);
         if (rc == 0)
             rc = time_slices_more(&slices, groups->n == 0, err);
     }
     return rc;
 }
 
+/* The ends of at most groups_most groups: a partition further away has nothing for a group that is there. */
+static int run_ends(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err)
+{
+    const struct group_table *groups = &result->tables[0].groups;
+    struct time_slices slices;
+    int rc = time_slices_init(&slices, &scan->input, scan->from_newest, NULL, 0, err);
+    for (unsigned n = 1, read = 0; rc == 0 && groups->n < scan->groups_most; read += n, n = read) {
+        rc = time_slices_partitions(&slices, n, err);
+        if (rc == 0)
+            break;
+        if (rc > 0)
+            rc = run_units(scan, result, true, err);
+    }
+    return rc;
+}
+
 int agg_scan_run(struct agg_scan *scan, struct agg_result *result, struct tsfs_error *err)
 {
-    const struct tsfs_plan_scan *plan = &scan->input.plan->scan;
     int rc = agg_result_init(result, &scan->spec);
-    if (rc == 0 && !plan->empty) {
+    if (rc == 0 && !scan->input.plan->scan.empty) {
         if (scan->want_limit > 0)
             rc = run_slices(scan, result, err);
+        else if (scan->groups_most > 0)
+            rc = run_ends(scan, result, err);
         else
-            rc = run_slice(scan, result, plan->time_min, plan->time_max, err);
+            rc = run_all(scan, result, err);
+        scan_input_close(&scan->input);
     }
     return exec_fail(scan->ctx, rc, scan->spec.name, err);
 }

@@ -41,6 +41,8 @@ struct agg_scan {
     bool *all, *heavy; /* items: every one; those that need summaries or rows */
     bool any_heavy, any_edge;
     bool only_last, only_first; /* every item looks at that end alone, and groups at nothing but the series */
+    bool from_newest;           /* only the outermost row of each group matters, and this is where it is */
+    uint64_t groups_most;       /* then: groups that there can be; 0 = not known, or not only that row */
     bool want_newest;           /* of the groups, by bin, only want_limit from one end are needed */
     uint64_t want_limit;
 };

@@ -41,42 +41,46 @@ struct scan_op {
 
 #define MANY_SERIES  UINT64_MAX
 #define WANT_MAX     (1u << 20)
-#define FIRST_SLICES 4096 /* of all time, when nothing is known of the rows */
+#define FIRST_SLICES 4096 /* of a partition, when nothing is known of its rows */
 
-/* Opens the scan over all that is asked, or the next slice of it.  1, or 0: there is no more. */
+/* The first slice should hold twice what is wanted. */
+static void guess_width(struct scan_op *self)
+{
+    struct time_slices *slices = &self->slices;
+    double part = slices->rows > 0 ? (double)self->want_rows * 2 / slices->rows : 1.0 / FIRST_SLICES;
+    double width = slices->span * part;
+    slices->width = width < TSFS_NS_PER_MS ? TSFS_NS_PER_MS : width > 4e18 ? INT64_MAX : (int64_t)width;
+}
+
+/* Opens the scan, or goes on to the next slice of it.  1, or 0: there is no more. */
 static int next_slice(struct scan_op *self, struct tsfs_error *err)
 {
-    const struct tsfs_plan_scan *scan = &self->op.plan->scan;
-    int64_t from = scan->time_min, to = scan->time_max;
-    bool first = self->input.scan == NULL && !self->started;
-    int rc = 0;
-    scan_input_close(&self->input);
+    int rc;
+    bool first = !self->started;
     self->started = true;
     self->unit = 0;
     if (!self->sliced) {
-        if (!first)
+        if (!first) {
+            scan_input_close(&self->input);
             return 0;
-    } else {
-        struct time_slices *slices = &self->slices;
-        if (first) {
-            if ((rc = time_slices_init(slices, &self->input, self->newest, NULL, 0, err)) != 0)
-                return rc;
-            double span = (double)slices->hi - (double)slices->lo + 1;
-            double width =
-                slices->rows > 0 ? span / slices->rows * (double)self->want_rows * 2 : span / FIRST_SLICES;
-            slices->width = width < TSFS_NS_PER_MS ? TSFS_NS_PER_MS
-                            : width > 4e18         ? INT64_MAX
-                                                   : (int64_t)width;
-        } else if (self->found >= self->want_rows) {
-            return 0;
-        } else if ((rc = time_slices_more(slices, self->found == 0, err)) != 0) {
-            return rc;
         }
-        if (!time_slices_next(slices, &from, &to))
-            return 0;
+        rc = scan_input_open(&self->input, err);
+        return rc != 0 ? rc : 1;
     }
-    rc = scan_input_open(&self->input, from, to, err);
-    return rc != 0 ? rc : 1;
+    if (first) {
+        rc = time_slices_init(&self->slices, &self->input, self->newest, NULL, 0, err);
+        if (rc == 0)
+            guess_width(self);
+    } else if (self->found >= self->want_rows) {
+        rc = 0;
+        self->slices.lo = INT64_MAX;
+        self->slices.hi = INT64_MIN;
+    } else {
+        rc = time_slices_more(&self->slices, self->found == 0, err);
+    }
+    if (rc == 0 && (rc = time_slices_next(&self->slices, err)) == 0)
+        scan_input_close(&self->input);
+    return rc;
 }
 
 /* The next piece with surviving rows: 1; 0 at the end; 2 when what was gathered has waited long enough. */

@@ -191,24 +191,44 @@ int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct s
     return rc;
 }
 
-int scan_input_open(struct scan_input *input, int64_t time_min, int64_t time_max, struct tsfs_error *err)
+static void count_partitions(struct scan_input *input)
 {
-    struct tsfs_source *source = input->plan->scan.table.source;
-    input->spec.time_min = time_min;
-    input->spec.time_max = time_max;
-    int rc = after_match(input, source->ops->scan(source, &input->spec, &input->scan, err), err);
-    if (input->scan != NULL && !input->counted) {
-        input->counted = true;
-        input->ctx->stats.partitions_total += input->scan->partitions_total;
-        input->ctx->stats.partitions_pruned += input->scan->partitions_pruned;
-    }
+    if (input->counted || input->scan == NULL)
+        return;
+    input->counted = true;
+    input->ctx->stats.partitions_total += input->scan->partitions_total;
+    input->ctx->stats.partitions_pruned += input->scan->partitions_pruned;
+}
+
+int scan_input_open(struct scan_input *input, struct tsfs_error *err)
+{
+    const struct tsfs_plan_scan *plan = &input->plan->scan;
+    input->spec.time_min = plan->time_min;
+    input->spec.time_max = plan->time_max;
+    int rc = after_match(
+        input, plan->table.source->ops->scan(plan->table.source, &input->spec, &input->scan, err), err);
+    if (!input->spec.sliced)
+        count_partitions(input);
     return rc;
+}
+
+int scan_input_seek(struct scan_input *input, int64_t from, struct tsfs_scan_unit *unit,
+                    struct tsfs_error *err)
+{
+    return after_match(input, input->scan->ops->seek(input->scan, from, unit, err), err);
+}
+
+int scan_input_slice(struct scan_input *input, int64_t time_min, int64_t time_max, struct tsfs_error *err)
+{
+    return after_match(input, input->scan->ops->slice(input->scan, time_min, time_max, err), err);
 }
 
 void scan_input_close(struct scan_input *input)
 {
-    if (input->scan != NULL && input->opener == NULL)
+    if (input->scan != NULL && input->opener == NULL) {
+        count_partitions(input);
         input->scan->ops->close(input->scan);
+    }
     input->scan = NULL;
     input->opener = NULL;
 }

@@ -40,10 +40,14 @@ struct scan_input {
 /* In the query's arena; no scan is open yet. */
 TSFS_MUST_CHECK int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan,
                                     struct scan_input *input);
-/* Opens the scan over [time_min, time_max], a part of what the plan asks. */
-TSFS_MUST_CHECK int scan_input_open(struct scan_input *input, int64_t time_min, int64_t time_max,
+/* Opens the scan; with spec.sliced it has no units before the first slice. */
+TSFS_MUST_CHECK int scan_input_open(struct scan_input *input, struct tsfs_error *err);
+/* As the source's seek and slice, with errors of the series filter. */
+TSFS_MUST_CHECK int scan_input_seek(struct scan_input *input, int64_t from, struct tsfs_scan_unit *unit,
                                     struct tsfs_error *err);
-void scan_input_close(struct scan_input *input); /* the scan only; may be opened again */
+TSFS_MUST_CHECK int scan_input_slice(struct scan_input *input, int64_t time_min, int64_t time_max,
+                                     struct tsfs_error *err);
+void scan_input_close(struct scan_input *input);
 /* Reads the scan that opener, an input of the same plan, has open. */
 void scan_input_share(struct scan_input *input, struct scan_input *opener);
 void scan_input_free(struct scan_input *input);

@@ -10,21 +10,24 @@ struct time_slices {
     const struct agg_bins *bins; /* slices are whole bins; NULL: they end anywhere */
     bool newest;                 /* from the latest time backwards */
     bool sought;
-    int64_t lo, hi; /* what is left; lo > hi: nothing */
-    int64_t width;  /* of the next slice */
-    double rows;    /* that the units expect, 0 = they do not say */
+    int64_t lo, hi;    /* what is left; lo > hi: nothing */
+    int64_t width;     /* of the next slice */
+    double rows, span; /* of the outermost partition: expected, 0 = not known; and ns */
 };
 
-/* Over all that the plan asks; width is the first slice's, the caller may still change it.  The input's scan
- * must be closed; it is closed again after every call. */
+/* Opens the input's scan, all that the plan asks, and finds the end to begin at; width is the first slice's,
+ * the caller may still change it. */
 TSFS_MUST_CHECK int time_slices_init(struct time_slices *slices, struct scan_input *input, bool newest,
                                      const struct agg_bins *bins, int64_t width, struct tsfs_error *err);
 
-/* The next slice [*from, *to]; false: all has been read. */
-bool time_slices_next(struct time_slices *slices, int64_t *from, int64_t *to);
+/* Makes the scan's units those of the next slice: 1, or 0: all has been read. */
+TSFS_MUST_CHECK int time_slices_next(struct time_slices *slices, struct tsfs_error *err);
 
 /* After a slice that did not bring enough: the next one is larger; when nothing has come yet at all, rows are
  * looked for first. */
 TSFS_MUST_CHECK int time_slices_more(struct time_slices *slices, bool nothing_yet, struct tsfs_error *err);
+
+/* Another way to go: by whole partitions, 1, 1, 2, 4 and so on.  Makes the units those of the next `n`. */
+TSFS_MUST_CHECK int time_slices_partitions(struct time_slices *slices, unsigned n, struct tsfs_error *err);
 
 #endif

@@ -101,18 +101,23 @@ struct tsfs_hot_instant {
 
 int tsfs_hot_instant_take(struct tsfs_hot *hot, struct tsfs_hot_instant **out)
 {
-    struct gathered g = {0};
-    int rc = gather(hot, &g);
-    struct tsfs_hot_instant *instant =
-        rc == 0 ? malloc(sizeof(*instant) + g.ntail * sizeof(instant->counts[0])) : NULL;
-    if (instant) {
-        instant->n = g.ntail;
-        if (g.ntail)
-            memcpy(instant->counts, g.tail, g.ntail * sizeof(instant->counts[0]));
+    uint32_t room = published_lanes(hot);
+    for (;;) {
+        struct tsfs_hot_instant *instant = malloc(sizeof(*instant) + room * sizeof(instant->counts[0]));
+        if (!instant)
+            return -ENOMEM;
+        pthread_mutex_lock(&hot->lock);
+        uint32_t n = instant->n = hot->published_lanes;
+        if (n && n <= room)
+            memcpy(instant->counts, hot->counts, n * sizeof(instant->counts[0]));
+        pthread_mutex_unlock(&hot->lock);
+        if (n <= room) {
+            *out = instant;
+            return 0;
+        }
+        free(instant);
+        room = n + n / 8 + 16;
     }
-    free(g.tail);
-    *out = instant;
-    return instant ? 0 : -ENOMEM;
 }
 
 void tsfs_hot_instant_free(struct tsfs_hot_instant *instant)

@@ -11,11 +11,16 @@
 /* A test that cannot set itself up ends at once. */
 #define CHECK(cond) ((cond) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond), abort()))
 
-static _Atomic int open_things;
+static _Atomic int open_things, scans;
 
 int mock_open(void)
 {
     return open_things;
+}
+
+int mock_scans(void)
+{
+    return scans;
 }
 
 uint64_t mock_rand(uint64_t *state)
@@ -178,12 +183,15 @@ struct mock_scan {
     struct tsfs_scan scan;
     const struct mock_source *source;
     const struct tsfs_scan_spec *spec;
+    struct tsfs_scan_spec slice; /* spec with the times that are being read */
     struct mock_unit *units;
+    int64_t read_min, read_max; /* slices so far together */
+    _Atomic int cursors;        /* open ones */
 };
 
 struct mock_cursor {
     struct tsfs_cursor cursor;
-    const struct mock_scan *scan;
+    struct mock_scan *scan;
     struct mock_unit unit;
     const struct mock_series *series; /* of the current run */
     uint32_t next_series;
@@ -304,7 +312,7 @@ static int next_run(struct tsfs_cursor *cursor, struct tsfs_run *run, struct tsf
             if (c->next_series % parts != c->unit.part)
                 continue;
             struct tsfs_series facts = {s->measure_name, s->dims, source->table->schema->ndims};
-            const struct tsfs_scan_spec *spec = c->scan->spec;
+            const struct tsfs_scan_spec *spec = &c->scan->slice;
             int64_t lo = spec->time_min > c->unit.lo ? spec->time_min : c->unit.lo;
             int64_t hi = spec->time_max < c->unit.hi ? spec->time_max : c->unit.hi;
             c->part_first = lower_bound(s, c->unit.lo);
@@ -447,6 +455,7 @@ static void cursor_close(struct tsfs_cursor *cursor)
     struct mock_cursor *c = (struct mock_cursor *)cursor;
     take_back(c);
     free(c->given);
+    c->scan->cursors--;
     free(c);
     open_things--;
 }
@@ -466,6 +475,7 @@ static int scan_open(struct tsfs_scan *scan, uint32_t unit, struct tsfs_cursor *
     c->cursor.ops = &cursor_ops;
     c->scan = s;
     c->unit = s->units[unit];
+    s->cursors++;
     open_things++;
     *out = &c->cursor;
     return 0;
@@ -480,22 +490,20 @@ static void scan_close(struct tsfs_scan *scan)
     open_things--;
 }
 
-static const struct tsfs_scan_ops scan_ops = {.open = scan_open, .close = scan_close};
-
-static int source_scan(struct tsfs_source *source, const struct tsfs_scan_spec *spec, struct tsfs_scan **out,
-                       struct tsfs_error *err)
+/* Units of what lies in slice. */
+static void make_units(struct mock_scan *s)
 {
-    struct mock_source *m = (struct mock_source *)source;
-    struct mock_scan *s = calloc(1, sizeof(*s));
-    CHECK(s != NULL);
-    open_things++;
-    s->scan.ops = &scan_ops;
-    s->source = m;
-    s->spec = spec;
-    *out = &s->scan;
+    const struct mock_source *m = s->source;
+    const struct tsfs_scan_spec *spec = &s->slice;
     int64_t lo = INT64_MAX, hi = INT64_MIN, length = m->options.partition;
     uint64_t rows = 0;
     uint32_t parts = m->options.parts ? m->options.parts : 1;
+    free(s->units);
+    free(s->scan.units);
+    s->units = NULL;
+    s->scan.units = NULL;
+    s->scan.n_units = 0;
+    s->scan.partitions_total = s->scan.partitions_pruned = 0;
     for (uint32_t i = 0; i < m->table->nseries; i++) {
         const struct mock_series *one = &m->table->series[i];
         if (one->nrows == 0)
@@ -505,7 +513,7 @@ static int source_scan(struct tsfs_source *source, const struct tsfs_scan_spec *
         rows += one->nrows;
     }
     if (lo > hi)
-        return 0;
+        return;
     uint32_t npartitions =
         length == 0 ? 1
                     : (uint32_t)((tsfs_time_floor(hi, length) - tsfs_time_floor(lo, length)) / length + 1);
@@ -529,6 +537,66 @@ static int source_scan(struct tsfs_source *source, const struct tsfs_scan_spec *
                 .rows_estimate = m->options.no_estimates ? 0 : rows / npartitions / parts + 1};
         }
     }
+}
+
+static int scan_slice(struct tsfs_scan *scan, int64_t time_min, int64_t time_max, struct tsfs_error *err)
+{
+    struct mock_scan *s = (struct mock_scan *)scan;
+    CHECK(s->spec->sliced && s->cursors == 0);
+    CHECK(time_min >= s->spec->time_min && time_max <= s->spec->time_max);
+    s->read_min = time_min < s->read_min ? time_min : s->read_min;
+    s->read_max = time_max > s->read_max ? time_max : s->read_max;
+    s->slice.time_min = s->read_min; /* for the number of partitions pruned */
+    s->slice.time_max = s->read_max;
+    make_units(s);
+    uint64_t pruned = s->scan.partitions_pruned;
+    s->slice.time_min = time_min;
+    s->slice.time_max = time_max;
+    make_units(s);
+    s->scan.partitions_pruned = pruned;
+    return 0;
+}
+
+static int scan_seek(struct tsfs_scan *scan, int64_t from, struct tsfs_scan_unit *out, struct tsfs_error *err)
+{
+    struct mock_scan *s = (struct mock_scan *)scan;
+    CHECK(s->spec->sliced && s->cursors == 0);
+    uint64_t pruned = s->scan.partitions_pruned;
+    s->slice = *s->spec;
+    make_units(s);
+    s->scan.partitions_pruned = pruned;
+    uint32_t i = 0;
+    while (i < s->scan.n_units &&
+           (s->spec->newest_first ? s->scan.units[i].time_min > from : s->scan.units[i].time_max < from))
+        i++;
+    if (i < s->scan.n_units)
+        *out = s->scan.units[i];
+    return i < s->scan.n_units;
+}
+
+static const struct tsfs_scan_ops scan_ops = {
+    .open = scan_open, .close = scan_close, .seek = scan_seek, .slice = scan_slice};
+
+static int source_scan(struct tsfs_source *source, const struct tsfs_scan_spec *spec, struct tsfs_scan **out,
+                       struct tsfs_error *err)
+{
+    struct mock_source *m = (struct mock_source *)source;
+    struct mock_scan *s = calloc(1, sizeof(*s));
+    CHECK(s != NULL);
+    open_things++;
+    scans++;
+    s->scan.ops = &scan_ops;
+    s->source = m;
+    s->spec = spec;
+    s->slice = *spec;
+    s->read_min = INT64_MAX;
+    s->read_max = INT64_MIN;
+    make_units(s);
+    if (spec->sliced) {
+        s->scan.partitions_pruned = s->scan.partitions_total;
+        s->scan.n_units = 0;
+    }
+    *out = &s->scan;
     return 0;
 }
 

@@ -55,6 +55,8 @@ struct tsfs_source *mock_source_create(const struct mock_table *table, const str
 
 /* Cursors and scans that are open now, over all sources: a test's end checks that it is 0. */
 int mock_open(void);
+/* Scans that were ever opened. */
+int mock_scans(void);
 
 /* The benchmark's data: hosts, one row each `step` over `rows` rows, ten measures that walk within [0, 100];
  * doubles or bigints. */

@@ -318,7 +318,9 @@ static void wanted_rows_are_read_from_their_end(void **state)
         struct tsfs_plan_key keys[] = {{pb_col(1, TSFS_TIMESTAMP), how & 2, false},
                                        {pb_col(0, TSFS_VARCHAR), false, false}};
         struct result all = run_ok(pb_sort(project, keys, 2, UINT64_MAX), pool);
+        int scans = mock_scans();
         struct result few = run_ok(pb_sort(project, keys, 2, 50), pool);
+        assert_int_equal(mock_scans(), scans + 1); /* all slices are of one snapshot */
         assert_int_equal(few.nrows, 50);
         const char **w = result_text(&arena, &all), **g = result_text(&arena, &few);
         for (int i = 0; i < 50; i++)
@@ -326,8 +328,49 @@ static void wanted_rows_are_read_from_their_end(void **state)
         assert_true(few.stats.scan.rows < all.stats.scan.rows / 50);
         /* Rows that a filter leaves far from the end are found all the same. */
         scan->scan.row_filter = pb_call("=", exprs[1], pb_time(9000 * STEP), NULL);
+        scans = mock_scans();
         few = run_ok(pb_sort(project, keys, 2, 50), pool);
+        assert_int_equal(mock_scans(), scans + 1);
         assert_int_equal(few.nrows, HOSTS);
+        source->ops->free(source);
+    }
+}
+
+/* max_by(x, time) of groups that can be counted beforehand: the partitions are read from their end until all
+ * have come. */
+static void ends_are_sought_from_their_side(void **state)
+{
+    static const struct tsfs_str hosts[] = {{"host_3", 6}, {"host_7", 6}, {"nowhere", 7}};
+    for (int how = 0; how < 16; how++) {
+        struct mock_options o = parallel;
+        o.partition = TSFS_NS_PER_HOUR;
+        struct tsfs_source *source = mock_source_create(&cpu, &o);
+        struct tsfs_plan *scan = pb_scan(source);
+        bool newest = how & 1, grouped = how & 2, filtered = how & 4, absent = how & 8;
+        E *host = pb_scan_col(scan, "hostname"), *time = pb_scan_col(scan, "time");
+        E *value = pb_scan_col(scan, "usage_user");
+        struct tsfs_plan_aggregate aggs[] = {pb_agg(newest ? "max_by" : "min_by", value, time),
+                                             pb_agg(newest ? "max" : "min", time, NULL)};
+        struct tsfs_dim_in in = {source->schema->dims[0], 2 + absent, hosts};
+        scan->scan.dim_in = &in;
+        scan->scan.n_dim_in = 1;
+        if (filtered)
+            scan->scan.row_filter = pb_call(">=", value, pb_double(0), NULL);
+        struct tsfs_plan *agg = pb_aggregate(scan, &host, grouped, aggs, 2);
+        struct result r = run_ok(agg, pool);
+        assert_int_equal(r.nrows, grouped ? 2 : 1);
+        for (size_t i = 0; i < r.nrows; i++) {
+            const struct tsfs_value *row = r.values + i * r.ncols + grouped;
+            uint32_t h = grouped && r.values[i * r.ncols].s.ptr[5] == '7' ? 7 : 3, at = newest ? ROWS - 1 : 0;
+            double x = ((double *)cpu.series[h].measures[0].data)[at];
+            assert_int_equal(row[1].i, cpu.series[h].times[at]);
+            assert_true(row[0].d == x ||
+                        (!grouped && row[0].d == ((double *)cpu.series[7].measures[0].data)[at]));
+        }
+        /* One partition is enough, unless a group is awaited that does not come. */
+        uint64_t total = r.stats.partitions_total, all = grouped && absent;
+        assert_true(total > 3);
+        assert_int_equal(r.stats.partitions_pruned, all ? 0 : total - 1);
         source->ops->free(source);
     }
 }
@@ -489,6 +532,7 @@ int main(void)
         cmocka_unit_test(summaries_answer_whole_blocks),
         cmocka_unit_test(wanted_bins_are_read_from_their_end),
         cmocka_unit_test(wanted_rows_are_read_from_their_end),
+        cmocka_unit_test(ends_are_sought_from_their_side),
         cmocka_unit_test(cancelling),
         cmocka_unit_test(errors_of_a_source_come_through),
         cmocka_unit_test(errors_of_rows_and_series_come_through),
