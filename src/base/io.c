@@ -207,6 +207,19 @@ out:
     return rc != 0 ? rc : closed;
 }
 
+int tsfs_io_write_new_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
+{
+    const struct tsfs_io *io = tsfs_io();
+    int fd = io->openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return fd;
+    int rc = tsfs_io_write_all(fd, data, n, 0);
+    if (rc == 0)
+        rc = io->fsync(fd);
+    int closed = io->close(fd);
+    return rc ? rc : closed;
+}
+
 int tsfs_io_replace_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode)
 {
     const struct tsfs_io *io = tsfs_io();

@@ -151,8 +151,9 @@ TSFS_MUST_CHECK int node_make_table(struct tsfs_node *database, struct tsfs_str 
 TSFS_MUST_CHECK int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path, char name[32]);
 /* Removes what is there under that name.  Not under a lock: it may be much. */
 void engine_empty_trash(struct tsfs_engine *engine, const char *name);
-void node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
-                 struct tsfs_str text);
+/* Into the node's errors.  Returns the entry's mark, for ring_retract. */
+uint64_t node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
+                     struct tsfs_str text);
 
 /* table.c */
 TSFS_MUST_CHECK int table_create(struct tsfs_node *node, struct tsfs_error *err); /* new or from its folder */

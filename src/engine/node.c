@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "catalog/schema_file.h"
 #include "engine/engine_priv.h"
 
 static const char *const perm_keys[TSFS_FILE_COUNT] = {
@@ -268,22 +269,39 @@ int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned 
 /* ---- making and removing ----------------------------------------------------------------------------------
  */
 
-static int save_settings_at(int dirfd, const char *path, const struct tsfs_settings *settings)
+typedef int save_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
+
+static int save_settings_at(int dirfd, const char *path, const struct tsfs_settings *settings,
+                            save_file *save)
 {
     struct tsfs_buf text = {0};
     int rc = tsfs_settings_render(settings, &text);
     if (rc == 0)
-        rc = tsfs_io_replace_file(dirfd, path, text.data, text.len, 0600);
+        rc = save(dirfd, path, text.data, text.len, 0600);
     tsfs_buf_free(&text);
     return rc;
 }
 
-static int save_perms_at(int dirfd, const char *path, const struct tsfs_perms *perms)
+static int save_perms_at(int dirfd, const char *path, const struct tsfs_perms *perms, save_file *save)
 {
     struct tsfs_buf text = {0};
     int rc = tsfs_perms_render(perms, &text);
     if (rc == 0)
-        rc = tsfs_io_replace_file(dirfd, path, text.data, text.len, 0600);
+        rc = save(dirfd, path, text.data, text.len, 0600);
+    tsfs_buf_free(&text);
+    return rc;
+}
+
+static int save_new_schema(int dirfd)
+{
+    struct tsfs_buf text = {0};
+    struct tsfs_schema *schema = NULL;
+    int rc = tsfs_schema_create(&schema);
+    if (rc == 0)
+        rc = tsfs_schema_render(schema, 0, &text);
+    if (rc == 0)
+        rc = tsfs_io_write_new_file(dirfd, "schema", text.data, text.len, 0600);
+    tsfs_schema_unref(schema);
     tsfs_buf_free(&text);
     return rc;
 }
@@ -320,9 +338,11 @@ static int make_folder(struct tsfs_node *node, const char *tmp)
     node->dirfd = io->openat(engine->tmp_fd, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (node->dirfd < 0)
         return node->dirfd;
-    rc = save_settings_at(node->dirfd, config_name(node), &node->settings);
+    rc = save_settings_at(node->dirfd, config_name(node), &node->settings, tsfs_io_write_new_file);
     if (rc == 0)
-        rc = save_perms_at(node->dirfd, perms_name(node), &node->perms);
+        rc = save_perms_at(node->dirfd, perms_name(node), &node->perms, tsfs_io_write_new_file);
+    if (rc == 0 && node->kind == TSFS_NODE_TABLE)
+        rc = save_new_schema(node->dirfd);
     if (rc == 0 && node->kind == TSFS_NODE_TABLE)
         rc = table_create(node, NULL);
     if (rc == 0)
@@ -557,7 +577,7 @@ int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool part
     if (rc == 0 && partition_fixed && next.partition != node->settings.partition)
         rc = tsfs_error_set(err, -EBUSY, "partition cannot be changed while the table has points");
     if (rc == 0) {
-        rc = save_settings_at(node->dirfd, config_name(node), &next);
+        rc = save_settings_at(node->dirfd, config_name(node), &next, tsfs_io_replace_file);
         if (rc < 0)
             tsfs_error_set(err, rc, "cannot save the settings: %s", strerror(-rc));
     }
@@ -617,7 +637,7 @@ int tsfs_node_set_attr(struct tsfs_node *node, enum tsfs_file file, const struct
     struct tsfs_perms next = node->perms;
     int rc = tsfs_perms_set(&next, perm_keys[file], attr->mode, attr->uid, attr->gid);
     if (rc == 0)
-        rc = save_perms_at(node->dirfd, perms_name(node), &next);
+        rc = save_perms_at(node->dirfd, perms_name(node), &next, tsfs_io_replace_file);
     if (rc == 0)
         node->perms = next;
     pthread_mutex_unlock(&node->meta_lock);
@@ -639,7 +659,8 @@ int tsfs_attr_check(const struct tsfs_attr *attr, const struct tsfs_creds *creds
     return (bits & (mode_t)want) == (mode_t)want ? 0 : -EACCES;
 }
 
-void node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err, struct tsfs_str text)
+uint64_t node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
+                     struct tsfs_str text)
 {
     char when[TSFS_TIME_TEXT_MAX], clipped[256], entry[TSFS_ERROR_MESSAGE_MAX + 512], where[64] = "";
     unsigned n = tsfs_time_format(tsfs_time_now(), when);
@@ -657,9 +678,11 @@ void node_report(struct tsfs_node *node, const char *what, const struct tsfs_err
     const char *message = err->message[0] ? err->message : strerror(-err->code);
     int len = snprintf(entry, sizeof(entry), "%.*s %s: %s%s%s%.*s", (int)n, when, what, where, message,
                        shown ? " | " : "", (int)shown, clipped);
-    if (len > 0)
-        ring_append(&node->errors,
-                    (struct tsfs_str){entry, (size_t)len < sizeof(entry) ? (size_t)len : sizeof(entry) - 1});
+    if (len < 0)
+        len = 0;
+    return ring_append(
+        &node->errors,
+        (struct tsfs_str){entry, (size_t)len < sizeof(entry) ? (size_t)len : sizeof(entry) - 1});
 }
 
 /* ---- start-up

@@ -84,17 +84,19 @@ static void note_tail(struct tsfs_writer *w)
     struct tsfs_error err = {0};
     tsfs_error_set_at(&err, -EINVAL, (uint32_t)(w->lines + 1), 0,
                       "the last line has no newline at its end and was not taken (it may have been cut)");
-    node_report(w->node, "write", &err, tsfs_buf_str(&w->tail));
+    w->tail_report = node_report(w->node, "write", &err, tsfs_buf_str(&w->tail));
     w->tail_table = keep_rejected(w, NULL, tsfs_buf_str(&w->tail), &w->tail_mark);
     w->tail_noted = true;
     atomic_fetch_add(&w->node->engine->lines_refused, 1);
 }
 
-/* More of the line came after all. */
+/* More of the line came after all: it was a duplicate of the descriptor that was closed, by a child of the
+ * writing shell, say. */
 static void unnote_tail(struct tsfs_writer *w)
 {
     if (!w->tail_noted)
         return;
+    ring_retract(&w->node->errors, w->tail_report);
     if (w->tail_table) {
         ring_retract(&w->tail_table->rejected, w->tail_mark);
         w->tail_table->table->lines_refused--;

@@ -41,7 +41,7 @@ struct tsfs_writer {
     bool discard;         /* what follows up to the next newline belongs to a refused line */
     uint64_t lines;       /* complete lines seen, for messages */
     bool tail_noted;      /* the tail stands in errors and rejected */
-    uint64_t tail_mark;
+    uint64_t tail_mark, tail_report;
     struct tsfs_node *tail_table; /* whose rejected it is; counted; NULL = nobody's */
     const char *input;            /* what the points at hand were parsed from */
     struct tsfs_lp_batch batch;

@@ -210,7 +210,7 @@ static void refused_lines(void **state)
     tsfs_node_unref(t);
 }
 
-/* A rest that is completed after all is taken back from rejected, also when it holds line breaks. */
+/* A rest that is completed after all is taken back from rejected and errors, also when it holds line breaks. */
 static void completed_tail(void **state)
 {
     struct fixture *f = *state;
@@ -221,12 +221,14 @@ static void completed_tail(void **state)
     assert_int_equal(tsfs_writer_write(w, "m s=\"one\ntwo", 12), 12);
     assert_int_equal(tsfs_writer_flush(w), -EINVAL);
     assert_true(shows(f, "m", TSFS_FILE_REJECTED, "one\ntwo\n"));
+    assert_true(shows(f, "m", TSFS_FILE_ERRORS, "may have been cut"));
     for (const char *p = "\nthree\"\n"; *p; p++)
         assert_int_equal(tsfs_writer_write(w, p, 1), 1);
     assert_int_equal(tsfs_writer_flush(w), 0);
     tsfs_writer_close(w);
     tsfs_node_unref(t);
     assert_false(shows(f, "m", TSFS_FILE_REJECTED, "one"));
+    assert_false(shows(f, "m", TSFS_FILE_ERRORS, "may have been cut"));
     assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m WHERE s LIKE '%three'"), "n\n1\n");
 }
 
