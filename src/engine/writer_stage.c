@@ -389,6 +389,7 @@ static void find_series(struct tsfs_writer *w, size_t known)
         pthread_mutex_lock(&table->lock);
         w->targets[i].series = tsfs_series_index_ref(table->series);
         pthread_mutex_unlock(&table->lock);
+        tsfs_series_index_enter(w->targets[i].series); /* not once a stretch: lines may take turns */
     }
     for (size_t from = 0, to; from < known; from = to) { /* stretches of one table */
         uint32_t at = w->point_target[from];
@@ -398,14 +399,12 @@ static void find_series(struct tsfs_writer *w, size_t known)
             w->point_key[to] = (struct tsfs_spelling){{whole ? p->key.ptr : NULL, p->key.len}, p->key_hash};
             w->point_series[to] = TSFS_SERIES_NONE;
         }
-        if (at == UINT32_MAX)
-            continue;
-        const struct tsfs_series_index *index = w->targets[at].series;
-        tsfs_series_index_enter(index);
-        tsfs_series_index_find_spellings(index, w->point_key + from, (uint32_t)(to - from),
-                                         w->point_series + from);
-        tsfs_series_index_leave(index);
+        if (at != UINT32_MAX)
+            tsfs_series_index_find_spellings(w->targets[at].series, w->point_key + from,
+                                             (uint32_t)(to - from), w->point_series + from);
     }
+    for (unsigned i = 0; i < w->ntargets; i++)
+        tsfs_series_index_leave(w->targets[i].series);
 }
 
 int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,

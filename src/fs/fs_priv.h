@@ -154,6 +154,8 @@ struct fs_handle {
 /* Questions that are remembered for plain reads, one a user, session and folder. */
 #define FS_SESSIONS_MAX 1024
 #define FS_WRITE_MAX    (1u << 20)
+/* What writers are asked for: few round trips, and the points of one write still fit a core's cache. */
+#define FS_WRITE_BEST   (512u << 10)
 
 struct fs_session {
     uid_t uid;

@@ -318,7 +318,7 @@ int fs_node_stat(struct fs_node *node, struct stat *st)
     st->st_blksize = 4096;
     switch (row->kind) {
     case FS_DAEMON: mode = row->most; break;
-    case FS_WRITE: st->st_blksize = FS_WRITE_MAX; break; /* cat and dd write in pieces of this size */
+    case FS_WRITE: st->st_blksize = FS_WRITE_BEST; break; /* cat and dd write in pieces of this size */
     case FS_SEGMENT:
         mode = row->most;
         mtime = node->segment.mtime;
