@@ -157,12 +157,12 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     for (unsigned i = 0; i < nsealed; i++) {
         snprintf(path, sizeof(path), "%s/wal-%06u", folder, gone[i]->number);
         snprintf(kept, sizeof(kept), "%s.damaged", path);
+        if (gone[i]->wal) /* first: a sync could not find the file any more */
+            tsfs_wal_abandon(gone[i]->wal);
         int one = gone[i]->damaged ? io->renameat(node->dirfd, path, node->dirfd, kept)
                                    : io->unlinkat(node->dirfd, path, 0);
         if (rc == 0)
             rc = one;
-        if (gone[i]->wal)
-            tsfs_wal_abandon(gone[i]->wal);
         generation_unref(gone[i]);
     }
     free(gone);

@@ -445,6 +445,8 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
             continue;
         writer_no_error(&why);
         struct target *t = &w->targets[at];
+        if (t->generation && tsfs_hot_series(t->generation->hot) == t->series)
+            tsfs_hot_prefetch(t->generation->hot, w->point_series + i, known - i);
         rc = t->node->dead ? tsfs_error_set_at(&why, -ENOENT, p->line, 0, "the table has been removed")
                            : stage_point(w, t, p, w->point_series[i], now, &why);
         if (rc < 0 && writer_callers_fault(rc) && t->settings.on_bad_line == TSFS_BAD_LINE_SKIP) {

@@ -45,6 +45,9 @@ void tsfs_hot_unref(struct tsfs_hot *hot); /* takes NULL */
  * on). */
 TSFS_MUST_CHECK int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint32_t series,
                                    int64_t time, const struct tsfs_cell *cells, unsigned ncells);
+/* Asks for the memory that staging rows of these series, the next ones in this order, is going to touch: ids
+ * of no series are passed over.  Cheap where there are few series. */
+void tsfs_hot_prefetch(const struct tsfs_hot *hot, const uint32_t *series, size_t n);
 /* Appends the staged record to wal; nothing staged: 0. */
 TSFS_MUST_CHECK int tsfs_hot_log(struct tsfs_hot *hot, struct tsfs_wal *wal, struct tsfs_error *err);
 /* Makes the staged rows visible, all at once.  Cannot fail. */

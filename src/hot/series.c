@@ -221,19 +221,23 @@ uint32_t series_index_lookup(const struct tsfs_series_index *index, const struct
     return find(index, tsfs_series_hash(series), series->measure_name, dims, n);
 }
 
-uint32_t series_index_value(const struct tsfs_series_index *index, struct tsfs_str value)
+static uint32_t find_value(const struct tsfs_series_index *index, struct tsfs_str value, uint64_t hash)
 {
     uint32_t ref;
-    uint64_t hash = XXH3_64bits(value.ptr, value.len);
     for (struct slab_probe p = slab_probe_begin(&index->values, hash); slab_probe_next(&p, &ref);)
         if (tsfs_str_eq(series_text_at(index, ref), value))
             return ref;
     return 0;
 }
 
-static int intern_value(struct tsfs_series_index *index, struct tsfs_str value, uint32_t *ref)
+uint32_t series_index_value(const struct tsfs_series_index *index, struct tsfs_str value)
 {
-    *ref = series_index_value(index, value);
+    return find_value(index, value, XXH3_64bits(value.ptr, value.len));
+}
+
+static int intern_value(struct tsfs_series_index *index, struct tsfs_str value, uint64_t hash, uint32_t *ref)
+{
+    *ref = find_value(index, value, hash);
     if (*ref)
         return 0;
     *ref = slab_store_alloc(&index->texts, (sizeof(struct series_text) + value.len + 15) & ~(size_t)15);
@@ -243,7 +247,7 @@ static int intern_value(struct tsfs_series_index *index, struct tsfs_str value, 
     text->len = (uint32_t)value.len;
     if (value.len)
         memcpy(text->bytes, value.ptr, value.len);
-    return slab_index_add(&index->values, XXH3_64bits(value.ptr, value.len), *ref);
+    return slab_index_add(&index->values, hash, *ref);
 }
 
 static int intern_layout(struct tsfs_series_index *index, const struct tsfs_dim_value *dims, unsigned ndims,
@@ -273,7 +277,7 @@ static int intern_layout(struct tsfs_series_index *index, const struct tsfs_dim_
 }
 
 static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str measure_name,
-               const struct tsfs_dim_value *dims, unsigned ndims, uint32_t *id)
+               const struct tsfs_dim_value *dims, const uint64_t *hashes, unsigned ndims, uint32_t *id)
 {
     uint32_t n = atomic_load_explicit(&index->count, memory_order_relaxed), offset;
     if (n >= TSFS_SERIES_MAX)
@@ -295,9 +299,10 @@ static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str m
         return -ENOMEM;
     struct series_tuple *tuple = slab_store_at(&index->tuples, ref);
     tuple->layout = layout;
-    rc = intern_value(index, measure_name, &tuple->measure_name);
+    rc = intern_value(index, measure_name, XXH3_64bits(measure_name.ptr, measure_name.len),
+                      &tuple->measure_name);
     for (unsigned d = 0; d < ndims && rc == 0; d++)
-        rc = intern_value(index, dims[d].value, &tuple->values[d]);
+        rc = intern_value(index, dims[d].value, hashes[d], &tuple->values[d]);
     if (rc)
         return rc;
     block[offset] = (struct series_entry){ref, 0};
@@ -350,8 +355,14 @@ int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str me
     for (unsigned d = 0; d < n; d++)
         p = encode_text(encode_slot(p, sorted[d].slot), sorted[d].value);
     uint64_t hash = XXH3_64bits(index->scratch, size);
+    slab_index_prefetch(&index->ids, hash);
+    uint64_t hashes[TSFS_DIMENSIONS_MAX]; /* of the values, asked for while the id's place is on its way */
+    for (unsigned d = 0; d < n; d++) {
+        hashes[d] = XXH3_64bits(sorted[d].value.ptr, sorted[d].value.len);
+        slab_index_prefetch(&index->values, hashes[d]);
+    }
     *id = find(index, hash, measure_name, sorted, n);
-    return *id != TSFS_SERIES_NONE ? 0 : add(index, hash, measure_name, sorted, n, id);
+    return *id != TSFS_SERIES_NONE ? 0 : add(index, hash, measure_name, sorted, hashes, n, id);
 }
 
 uint32_t tsfs_series_index_count(const struct tsfs_series_index *index)

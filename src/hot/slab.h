@@ -135,6 +135,17 @@ static inline uint32_t slab_map_get(const struct slab_map *map, uint32_t key)
                 : UINT32_MAX;
 }
 
+static inline void slab_map_prefetch(const struct slab_map *map, uint32_t key)
+{
+    uint32_t offset;
+    unsigned k = slab_block(key >> MAP_PAGE_BITS, MAP_FIRST_BITS, &offset);
+    _Atomic(struct slab_map_page *) *block = atomic_load_explicit(&map->blocks[k], memory_order_acquire);
+    struct slab_map_page *page = block ? atomic_load_explicit(&block[offset], memory_order_acquire) : NULL;
+    if (page)
+        __builtin_prefetch((const char *)page->numbers +
+                           (key & ((1u << MAP_PAGE_BITS) - 1)) * sizeof(page->numbers[0]));
+}
+
 /* Bump allocation in large blocks, accounted to a budget that is never asked for leave.  For one writer. */
 struct slab_bump {
     struct slab_block_head *head; /* newest first */

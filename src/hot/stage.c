@@ -5,6 +5,9 @@
 
 #include "hot/hot_priv.h"
 
+#define PREFETCH_FROM 4096u /* lanes: fewer are in the cache anyway */
+#define PREFETCH_STEP 6u    /* rows */
+
 /* Remembers what a lane was like, the first time that a batch touches it. */
 static int touch(struct tsfs_hot *hot, struct hot_lane *lane)
 {
@@ -162,6 +165,29 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape 
     if (time > batch->t_max)
         batch->t_max = time;
     return 0;
+}
+
+/* One row's memory is found in three steps, each through what the one before has brought: the number of the
+ * lane, the lane, the chunk with the place for the row. */
+void tsfs_hot_prefetch(const struct tsfs_hot *hot, const uint32_t *series, size_t n)
+{
+    if (hot->nlanes < PREFETCH_FROM)
+        return;
+    if (n > 3 * PREFETCH_STEP && series[3 * PREFETCH_STEP] != TSFS_SERIES_NONE)
+        slab_map_prefetch(&hot->by_series, series[3 * PREFETCH_STEP]);
+    if (n > 2 * PREFETCH_STEP && series[2 * PREFETCH_STEP] != TSFS_SERIES_NONE) {
+        const struct hot_lane *lane = hot_lane_find(hot, series[2 * PREFETCH_STEP]);
+        if (lane)
+            __builtin_prefetch(lane, 1);
+    }
+    if (n > PREFETCH_STEP && series[PREFETCH_STEP] != TSFS_SERIES_NONE) {
+        const struct hot_lane *lane = hot_lane_find(hot, series[PREFETCH_STEP]);
+        const struct hot_chunk *tail = lane ? atomic_load_explicit(&lane->tail, memory_order_relaxed) : NULL;
+        if (tail) {
+            __builtin_prefetch(tail);
+            __builtin_prefetch((const char *)tail + 64, 1);
+        }
+    }
 }
 
 int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint32_t series, int64_t time,

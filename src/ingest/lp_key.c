@@ -12,6 +12,8 @@
 #include "ingest/lp_priv.h"
 #include "ingest/lp_scan.h"
 
+#define FEW_TAGS 16u
+
 const char *lp_quote(struct tsfs_str raw, char out[LP_QUOTE_MAX])
 {
     static const size_t keep = 40;
@@ -86,6 +88,10 @@ size_t lp_name_valid(struct tsfs_str raw)
     size_t i = 0;
     while (i < raw.len) {
         uint32_t cp;
+        if (raw.ptr[i] >= 32 && raw.ptr[i] < 127) { /* nearly all there is */
+            i++;
+            continue;
+        }
         unsigned size = tsfs_utf8_decode((struct tsfs_str){raw.ptr + i, raw.len - i}, &cp);
         if (size == 0 || cp < 32 || cp == 127)
             break;
@@ -192,20 +198,20 @@ static int one_tag(const struct splitter *sp, const char **pp, const char *end, 
     const char *p = *pp, *key_end = part_end(p, end, true);
     struct tsfs_str raw_key = {p, (size_t)(key_end - p)};
     char text[LP_QUOTE_MAX];
-    lp_quote(raw_key, text);
     if (key_end == p)
         return fail(sp, p, -EINVAL, "a tag's name is missing");
     if (key_end == end || *key_end != '=')
-        return fail(sp, key_end, -EINVAL, "'=' and a value are missing after the tag \"%s\"", text);
+        return fail(sp, key_end, -EINVAL, "'=' and a value are missing after the tag \"%s\"",
+                    lp_quote(raw_key, text));
     int rc = take_part(sp, p, key_end, TSFS_COLUMN_NAME_MAX, "the tag's name", &tag->key);
     if (rc != 0)
         return rc;
     const char *value = key_end + 1, *value_end = part_end(value, end, true);
     if (value_end == value)
-        return fail(sp, value, -EINVAL, "no value for the tag \"%s\"", text);
+        return fail(sp, value, -EINVAL, "no value for the tag \"%s\"", lp_quote(raw_key, text));
     if (value_end != end && *value_end == '=')
         return fail(sp, value_end, -EINVAL, "an '=' that is not escaped in the value of the tag \"%s\"",
-                    text);
+                    lp_quote(raw_key, text));
     rc = take_part(sp, value, value_end, TSFS_SERIES_KEY_MAX, "the tag's value", &tag->value);
     *pp = value_end;
     return rc;
@@ -220,6 +226,28 @@ static bool same_key(const void *ctx, uint32_t number)
 {
     const struct duplicates *d = ctx;
     return tsfs_str_eq(d->tags[number].key, d->key);
+}
+
+/* Whether a tag before the one at the end, n, has its name: 1, 0 or -ENOMEM.  A few are compared with each
+ * other, more by their hashes: the n-th of them goes into seen. */
+static int seen_before(struct tsfs_hash_index *seen, const struct tsfs_lp_tag *tags, unsigned n)
+{
+    struct duplicates d = {tags, tags[n].key};
+    if (n < FEW_TAGS) {
+        for (uint32_t i = 0; i < n; i++)
+            if (same_key(&d, i))
+                return 1;
+        return 0;
+    }
+    for (unsigned i = n == FEW_TAGS ? 0 : n; i <= n; i++) {
+        d.key = tags[i].key;
+        uint64_t hash = tsfs_hash(d.key.ptr, d.key.len);
+        if (tsfs_hash_index_find(seen, hash, same_key, &d) != TSFS_HASH_NONE)
+            return 1;
+        if (tsfs_hash_index_add(seen, hash, i) != 0)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 int tsfs_lp_parse_key(struct tsfs_str key, struct tsfs_arena *arena, struct tsfs_str *measurement,
@@ -258,15 +286,13 @@ int tsfs_lp_parse_key(struct tsfs_str key, struct tsfs_arena *arena, struct tsfs
         rc = one_tag(&sp, &p, end, &all[n]);
         if (rc != 0)
             break;
-        struct duplicates d = {all, all[n].key};
-        uint64_t hash = tsfs_hash(d.key.ptr, d.key.len);
-        if (tsfs_hash_index_find(&seen, hash, same_key, &d) != TSFS_HASH_NONE) {
+        rc = seen_before(&seen, all, n);
+        if (rc > 0) {
             char text[LP_QUOTE_MAX];
-            rc = fail(&sp, start, -EINVAL, "the tag \"%s\" comes twice", lp_quote(d.key, text));
+            rc = fail(&sp, start, -EINVAL, "the tag \"%s\" comes twice", lp_quote(all[n].key, text));
             break;
         }
-        rc = tsfs_hash_index_add(&seen, hash, n);
-        if (rc != 0) {
+        if (rc < 0) {
             rc = no_memory(&sp);
             break;
         }

@@ -1,4 +1,6 @@
 /* The engine end to end, without FUSE: what is written is there, in every tier and after every restart. */
+#include <time.h>
+
 #include "engine_fixture.h"
 
 /* Three machines, a point a minute over three days up to an hour ago. */
@@ -173,6 +175,71 @@ static void errors_of_queries(void **state)
     assert_string_equal(ask(f->db, "SELECT 1 / 0"), "error 22: division by zero");
 }
 
+static size_t hot_memory(struct fixture *f)
+{
+    struct tsfs_buf status = {0};
+    assert_int_equal(tsfs_node_render(f->root, TSFS_FILE_STATUS, &status), 0);
+    assert_int_equal(tsfs_buf_append(&status, "", 1), 0);
+    const char *at = strstr(status.data, "memory_used = ");
+    assert_non_null(at);
+    size_t used = strtoull(at + 14, NULL, 10);
+    tsfs_buf_free(&status);
+    return used;
+}
+
+/* A point each of the series [from, to), `days` ago. */
+static void many_series(struct fixture *f, int from, int to, int days, int value)
+{
+    static char text[1 << 20];
+    int64_t day = (tsfs_time_now() / TSFS_NS_PER_DAY - days) * TSFS_NS_PER_DAY;
+    size_t len = 0;
+    for (int i = from; i < to; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "s,pod=pod-%d,zone=z%d v=%di %lld\n", i,
+                                i % 3, value, (long long)(day + (int64_t)value * TSFS_NS_PER_S));
+    assert_int_equal(put(f->db, text), len);
+}
+
+/* Series without hot points cost nothing, and those of partitions that stay are not disturbed by that. */
+static void series_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    many_series(f, 0, 6000, 9, 1);
+    many_series(f, 5900, 6100, 1, 2);
+    struct tsfs_node *s = table(f, "s");
+    size_t used = hot_memory(f);
+    assert_true(used > 6100 * 150);
+    /* the old partition goes; the young one keeps the index it was made with */
+    assert_int_equal(command(s, TSFS_FILE_CONFIG, "cold_retention = 1d\nmemory_retention = 2d\n"), 0);
+    for (int i = 0; i < 200 && strcmp(ask(f->db, "SELECT count(*) FROM s"), "_col0\n200\n") != 0; i++)
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+    assert_string_equal(ask(f->db, "SELECT count(*), min(v) FROM s"), "_col0,_col1\n200,2\n");
+    many_series(f, 6050, 6150, 1, 3); /* known and new ones where the old index is */
+    many_series(f, 5950, 6200, 0, 4); /* and where the new one is */
+    const char *const asked[] = {
+        "SELECT count(*), count(DISTINCT pod), sum(v) FROM s",
+        "SELECT v FROM s WHERE pod = 'pod-6060' ORDER BY time",
+        "SELECT count(*) FROM s WHERE pod = 'pod-5'",
+        "SELECT sum(v) FROM s WHERE zone = 'z1' AND pod IN ('pod-5950', 'pod-6199', 'pod-6100')",
+    };
+    const char *const answers[] = {"_col0,_col1,_col2\n550,300,1700\n", "v\n2\n3\n4\n", "_col0\n0\n",
+                                   "_col0\n17\n"};
+    for (int restarted = 0; restarted < 2; restarted++) {
+        for (int i = 0; i < 4; i++)
+            assert_string_equal(ask(f->db, asked[i]), answers[i]);
+        tsfs_node_unref(s);
+        if (!restarted)
+            restart(f);
+        s = table(f, "s");
+    }
+    assert_int_equal(command(s, TSFS_FILE_CTL, "migrate\n"), 0);
+    for (int i = 0; i < 4; i++)
+        assert_string_equal(ask(f->db, asked[i]), answers[i]);
+    assert_true(hot_memory(f) < 64 << 10);
+    many_series(f, 5950, 6200, 0, 4); /* the same once more */
+    assert_string_equal(ask(f->db, asked[0]), answers[0]);
+    tsfs_node_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(settings, setup, teardown),
         cmocka_unit_test_setup_teardown(tree, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_queries, setup, teardown),
+        cmocka_unit_test_setup_teardown(series_come_and_go, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,117 @@ static void spellings(void **state)
     tsfs_series_index_free(index);
 }
 
+/* Tags of series s, in the order of slots and as spelled: in one of three orders, some alike, some with
+ * escapes. */
+static size_t spell(uint32_t s, char raw[128], char texts[3][32], struct tsfs_dim_value dims[3])
+{
+    static const uint8_t orders[3][3] = {{0, 1, 2}, {2, 0, 1}, {1, 2, 0}};
+    size_t len = (size_t)sprintf(raw, "cpu");
+    snprintf(texts[0], 32, "host%s%u", s % 50 == 7 ? "," : "", s);
+    snprintf(texts[1], 32, "%u", s % 3);
+    snprintf(texts[2], 32, "%u", s % 4);
+    for (unsigned d = 0; d < 3; d++)
+        dims[d] = dim((uint16_t)(d * 2), texts[d]);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned d = orders[s / 1000 % 3][i];
+        len += (size_t)sprintf(raw + len, ",tag%u=", d);
+        for (const char *c = texts[d]; *c; c++)
+            len += (size_t)sprintf(raw + len, *c == ',' ? "\\," : "%c", *c);
+    }
+    return len;
+}
+
+/* Past the first ones spellings are not kept as bytes: each must still be found, and nothing else. */
+static void spellings_of_many(void **state)
+{
+    enum { N = 20000 };
+    struct tsfs_series_index *index;
+    struct tsfs_budget budget = {0};
+    struct tsfs_dim_value dims[3];
+    struct tsfs_str name, got[5];
+    char raw[128], texts[3][32];
+    uint32_t id;
+    (void)state;
+    assert_int_equal(tsfs_series_index_create(&index), 0);
+    tsfs_series_index_charge(index, &budget);
+    for (uint32_t s = 0; s < N; s++) {
+        struct tsfs_str key = {raw, spell(s, raw, texts, dims)};
+        assert_int_equal(tsfs_series_index_intern(index, TSFS_STR("cpu"), dims, 3, &id), 0);
+        assert_int_equal(id, s);
+        assert_int_equal(tsfs_series_index_add_spelling(index, key, tsfs_hash(key.ptr, key.len), id), 0);
+    }
+    for (uint32_t s = 0; s < N; s++) {
+        struct tsfs_str key = {raw, spell(s, raw, texts, dims)};
+        uint64_t hash = tsfs_hash(key.ptr, key.len);
+        assert_int_equal(tsfs_series_index_find_spelling(index, key, hash), s);
+        tsfs_series_index_get(index, s, &name, got, 5);
+        for (unsigned d = 0; d < 3; d++)
+            assert_true(tsfs_str_eq(got[d * 2], dims[d].value));
+        assert_null(got[1].ptr);
+        /* under the same hash, but not the same */
+        key.len--;
+        assert_int_equal(tsfs_series_index_find_spelling(index, key, hash), TSFS_SERIES_NONE);
+        raw[key.len] ^= 1;
+        key.len++;
+        assert_int_equal(tsfs_series_index_find_spelling(index, key, hash), TSFS_SERIES_NONE);
+        raw[key.len++] = '0';
+        assert_int_equal(tsfs_series_index_find_spelling(index, key, hash), TSFS_SERIES_NONE);
+        raw[1] ^= 1;
+        key.len = 2;
+        assert_int_equal(tsfs_series_index_find_spelling(index, key, hash), TSFS_SERIES_NONE);
+    }
+
+    /* many at once say the same as one by one */
+    enum { BATCH = 333 };
+    static char keys[BATCH][128];
+    struct tsfs_spelling asked[BATCH];
+    uint32_t ids[BATCH];
+    for (uint32_t i = 0; i < BATCH; i++) {
+        size_t len = spell(i * 60, keys[i], texts, dims);
+        asked[i] = (struct tsfs_spelling){{keys[i], len}, tsfs_hash(keys[i], len)};
+        if (i % 10 == 3)
+            asked[i].raw.ptr = NULL;
+        if (i % 10 == 4)
+            keys[i][0] = 'x';
+    }
+    tsfs_series_index_find_spellings(index, asked, BATCH, ids);
+    for (uint32_t i = 0; i < BATCH; i++)
+        assert_int_equal(ids[i], i % 10 == 3 || i % 10 == 4 ? TSFS_SERIES_NONE : i * 60);
+
+    assert_in_range(budget.used, tsfs_series_index_bytes(index) - 8192,
+                    tsfs_series_index_bytes(index) + 8192);
+    tsfs_series_index_ref(index);
+    tsfs_series_index_free(index);
+    assert_int_equal(tsfs_series_index_find_spelling(index, TSFS_STR("cpu"), 1), TSFS_SERIES_NONE);
+    tsfs_series_index_free(index);
+    assert_int_equal(budget.used, 0);
+}
+
+/* What docs/architecture.md says that one costs. */
+static void an_idle_series_is_cheap(void **state)
+{
+    enum { N = 100000, TAGS = 10 };
+    struct tsfs_series_index *index;
+    struct tsfs_dim_value dims[TAGS];
+    char raw[512], texts[TAGS][32];
+    uint32_t id;
+    (void)state;
+    assert_int_equal(tsfs_series_index_create(&index), 0);
+    for (uint32_t s = 0; s < N; s++) {
+        size_t len = (size_t)sprintf(raw, "cpu");
+        for (unsigned d = 0; d < TAGS; d++) {
+            snprintf(texts[d], sizeof(texts[d]), d ? "value_%u" : "host_%u", d ? s % (d + 2) : s);
+            dims[d] = dim((uint16_t)d, texts[d]);
+            len += (size_t)sprintf(raw + len, ",dimension%u=%s", d, texts[d]);
+        }
+        struct tsfs_str key = {raw, len};
+        assert_int_equal(tsfs_series_index_intern(index, TSFS_STR("cpu"), dims, TAGS, &id), 0);
+        assert_int_equal(tsfs_series_index_add_spelling(index, key, tsfs_hash(raw, len), id), 0);
+    }
+    assert_true(tsfs_series_index_bytes(index) < 145u * N); /* 4096 spellings in full among them */
+    tsfs_series_index_free(index);
+}
+
 struct race {
     struct tsfs_series_index *index;
     _Atomic uint32_t added;
@@ -178,6 +289,8 @@ int main(void)
         cmocka_unit_test(one_id_however_ordered),
         cmocka_unit_test(order_and_hash),
         cmocka_unit_test(spellings),
+        cmocka_unit_test(spellings_of_many),
+        cmocka_unit_test(an_idle_series_is_cheap),
         cmocka_unit_test(readers_beside_an_adder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
