@@ -72,8 +72,10 @@ int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs
         limit /= 1024;
         unit++;
     }
-    return tsfs_error_set(err, -ENOMEM, "%s needs more than query_memory (%zu %s)", operator, limit,
-                          units[unit]);
+    return tsfs_error_set(err, -ENOMEM,
+                          "%s needs more than query_memory (%zu %s): raise that in config, or ask for fewer "
+                          "rows, columns or groups at once",
+                          operator, limit, units[unit]);
 }
 
 int exec_fail(const struct exec_ctx *ctx, int rc, const char *operator, struct tsfs_error * err)
@@ -81,17 +83,70 @@ int exec_fail(const struct exec_ctx *ctx, int rc, const char *operator, struct t
     return rc == -ENOMEM ? exec_no_memory(ctx, operator, err) : rc;
 }
 
-void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_scan_stats *stats)
+/* The figures of a plan as planned, one for all that run it; NULL: none are kept. */
+static struct exec_op_stats *stats_of(const struct exec_ctx *ctx, const struct tsfs_plan *plan)
 {
-    pthread_mutex_lock(&ctx->stats_lock);
-    struct tsfs_scan_stats *to = &ctx->stats.scan;
+    while (ctx->parent != NULL)
+        ctx = ctx->parent;
+    plan = plan->origin != NULL ? plan->origin : plan;
+    struct exec_op_stats *s = ctx->timed;
+    while (s != NULL && s->plan != plan)
+        s = s->next;
+    return s;
+}
+
+static int make_stats(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op_stats **out)
+{
+    *out = NULL;
+    while (ctx->parent != NULL)
+        ctx = ctx->parent;
+    if (!ctx->analyze || (*out = stats_of(ctx, plan)) != NULL)
+        return 0;
+    *out = TSFS_NEW(&ctx->arena, struct exec_op_stats);
+    if (*out == NULL)
+        return -ENOMEM;
+    (*out)->plan = plan->origin != NULL ? plan->origin : plan;
+    (*out)->next = ctx->timed;
+    ctx->timed = *out;
+    return 0;
+}
+
+int exec_count_scan(struct exec_ctx *ctx, const struct tsfs_plan *scan)
+{
+    struct exec_op_stats *unused;
+    return make_stats(ctx, scan, &unused);
+}
+
+static void add_scan(struct tsfs_scan_stats *to, const struct tsfs_scan_stats *stats)
+{
     to->series += stats->series;
     to->runs += stats->runs;
     to->rows += stats->rows;
     to->blocks_from_summary += stats->blocks_from_summary;
     to->pages_read += stats->pages_read;
     to->bytes_read += stats->bytes_read;
+}
+
+void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_plan *scan,
+                         const struct tsfs_scan_stats *stats)
+{
+    struct exec_op_stats *own = scan == NULL ? NULL : stats_of(ctx, scan);
+    pthread_mutex_lock(&ctx->stats_lock);
+    add_scan(&ctx->stats.scan, stats);
+    if (own != NULL)
+        add_scan(&own->scan, stats);
     pthread_mutex_unlock(&ctx->stats_lock);
+}
+
+void exec_add_partitions(struct exec_ctx *ctx, const struct tsfs_plan *scan, uint64_t total, uint64_t pruned)
+{
+    struct exec_op_stats *own = stats_of(ctx, scan);
+    ctx->stats.partitions_total += total;
+    ctx->stats.partitions_pruned += pruned;
+    if (own != NULL) {
+        own->partitions_total += total;
+        own->partitions_pruned += pruned;
+    }
 }
 
 static int poll_kernel(void *ctx, struct tsfs_error *err)
@@ -224,29 +279,12 @@ static int open_kind(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct 
     return tsfs_error_set(err, -EINVAL, "a plan node of kind %d cannot be run", (int)plan->kind);
 }
 
-/* The figures of the plan as planned, one for all that run it. */
 static int count_op(struct exec_ctx *ctx, struct exec_op *op)
 {
-    struct exec_ctx *root = ctx;
-    const struct tsfs_plan *plan = op->plan->origin != NULL ? op->plan->origin : op->plan;
-    while (root->parent != NULL)
-        root = root->parent;
-    if (!root->analyze)
-        return 0;
-    struct exec_op_stats *s = root->timed;
-    while (s != NULL && s->plan != plan)
-        s = s->next;
-    if (s == NULL) {
-        s = TSFS_NEW(&root->arena, struct exec_op_stats);
-        if (s == NULL)
-            return -ENOMEM;
-        s->plan = plan;
-        s->next = root->timed;
-        root->timed = s;
-    }
-    s->runs++;
-    op->stats = s;
-    return 0;
+    int rc = make_stats(ctx, op->plan, &op->stats);
+    if (op->stats != NULL)
+        op->stats->runs++;
+    return rc;
 }
 
 int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,

@@ -31,7 +31,9 @@ struct exec_ctx {
 struct exec_op_stats {
     const struct tsfs_plan *plan; /* as planned, before params became literals */
     uint64_t rows, batches, runs;
-    int64_t time; /* ns in it and below it */
+    int64_t time;                                 /* ns in it and below it */
+    struct tsfs_scan_stats scan;                  /* of a scan, whoever read it */
+    uint64_t partitions_total, partitions_pruned; /* likewise */
     struct exec_op_stats *next;
 };
 
@@ -44,7 +46,12 @@ int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs
 /* rc as it is, but -ENOMEM through the above. */
 int exec_fail(const struct exec_ctx *ctx, int rc, const char *operator, struct tsfs_error * err);
 
-void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_scan_stats *stats);
+/* What a cursor of a scan has read, and what the scan has left out: any thread. */
+void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_plan *scan,
+                         const struct tsfs_scan_stats *stats);
+void exec_add_partitions(struct exec_ctx *ctx, const struct tsfs_plan *scan, uint64_t total, uint64_t pruned);
+/* A scan is about to be made ready: if operators are counted, it gets figures of its own. */
+TSFS_MUST_CHECK int exec_count_scan(struct exec_ctx *ctx, const struct tsfs_plan *scan);
 
 /* An evaluator whose results live in arena. */
 struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena, struct tsfs_error *err);

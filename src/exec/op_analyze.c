@@ -18,6 +18,15 @@ struct analyze_op {
     struct tsfs_vec column;
 };
 
+static int note_scan(const struct exec_op_stats *s, struct tsfs_buf *out)
+{
+    return tsfs_buf_printf(out,
+                           " partitions=%" PRIu64 " pruned=%" PRIu64 " series=%" PRIu64 " read=%" PRIu64
+                           " summaries=%" PRIu64 " pages=%" PRIu64 " bytes=%" PRIu64,
+                           s->partitions_total, s->partitions_pruned, s->scan.series, s->scan.rows,
+                           s->scan.blocks_from_summary, s->scan.pages_read, s->scan.bytes_read);
+}
+
 static int note(void *ctx, const struct tsfs_plan *plan, struct tsfs_buf *out)
 {
     const struct analyze_op *self = ctx;
@@ -26,9 +35,15 @@ static int note(void *ctx, const struct tsfs_plan *plan, struct tsfs_buf *out)
         s = s->next;
     if (s == NULL)
         return plan == self->op.plan ? 0 : tsfs_buf_printf(out, " (not run)");
-    int rc = tsfs_buf_printf(out, " (rows=%" PRIu64 " time=%.3fms", s->rows, (double)s->time / 1e6);
+    int rc = 0;
+    if (s->runs > 0) /* of a scan that an aggregate reads, the time is the aggregate's */
+        rc = tsfs_buf_printf(out, " (rows=%" PRIu64 " time=%.3fms", s->rows, (double)s->time / 1e6);
+    else
+        rc = tsfs_buf_printf(out, " (read by the aggregate");
     if (rc == 0 && s->runs > 1)
         rc = tsfs_buf_printf(out, " runs=%" PRIu64, s->runs);
+    if (rc == 0 && plan->kind == TSFS_PLAN_SCAN)
+        rc = note_scan(s, out);
     return rc != 0 ? rc : tsfs_buf_printf(out, ")");
 }
 

@@ -159,6 +159,9 @@ int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct s
     const struct tsfs_schema *schema = scan->table.schema;
     *input = (struct scan_input){.ctx = ctx, .plan = plan};
     pthread_mutex_init(&input->lock, NULL);
+    int rc = exec_count_scan(ctx, plan);
+    if (rc != 0)
+        return rc;
     input->columns = TSFS_NEW_ARRAY(&ctx->arena, struct scan_column, plan->ncols);
     uint16_t *asked = tsfs_arena_alloc(&ctx->arena, (plan->ncols + 1) * sizeof(*asked));
     if (input->columns == NULL || asked == NULL)
@@ -171,7 +174,7 @@ int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct s
         if (col->role == TSFS_ROLE_MEASURE || col->role == TSFS_ROLE_TIME)
             asked[nasked++] = scan->ordinals[i];
     }
-    int rc = add_terms(input, scan->row_filter, true);
+    rc = add_terms(input, scan->row_filter, true);
     if (rc != 0)
         return rc;
     input->terms = TSFS_NEW_ARRAY(&ctx->arena, struct scan_term, input->nterms);
@@ -196,8 +199,8 @@ static void count_partitions(struct scan_input *input)
     if (input->counted || input->scan == NULL)
         return;
     input->counted = true;
-    input->ctx->stats.partitions_total += input->scan->partitions_total;
-    input->ctx->stats.partitions_pruned += input->scan->partitions_pruned;
+    exec_add_partitions(input->ctx, input->plan, input->scan->partitions_total,
+                        input->scan->partitions_pruned);
 }
 
 int scan_input_open(struct scan_input *input, struct tsfs_error *err)
@@ -268,7 +271,7 @@ void scan_reader_close_unit(struct scan_reader *reader)
 {
     if (reader->cursor == NULL)
         return;
-    exec_add_scan_stats(reader->input->ctx, &reader->cursor->stats);
+    exec_add_scan_stats(reader->input->ctx, reader->input->plan, &reader->cursor->stats);
     reader->cursor->ops->close(reader->cursor);
     reader->cursor = NULL;
     reader->has_piece = false;

@@ -3,11 +3,13 @@
 
 #include "plan/plan_priv.h"
 
-/* The plan's text as rows, a line each. */
-static int explained(struct tsfs_arena *arena, struct tsfs_plan **plan)
+/* The plan's text as rows, a line each; `above` is a line of its own, NULL = none. */
+static int explained(struct tsfs_arena *arena, const char *above, struct tsfs_plan **plan)
 {
     struct tsfs_buf text = {0};
-    int rc = tsfs_plan_explain(*plan, &text);
+    int rc = above == NULL ? 0 : tsfs_buf_printf(&text, "%s\n  ", above);
+    if (rc == 0) /* below one is a scan: one line */
+        rc = tsfs_plan_explain(*plan, &text);
     struct tsfs_str s = rc == 0 ? tsfs_arena_str(arena, tsfs_buf_str(&text)) : (struct tsfs_str){0};
     tsfs_buf_free(&text);
     if (s.ptr == NULL)
@@ -40,12 +42,35 @@ static int analyzed(struct tsfs_arena *arena, struct tsfs_plan **plan)
     return 0;
 }
 
+/* EXPLAIN DELETE: what the DELETE at `at` would read, in places of the whole text. */
+static int explain_delete(struct tsfs_str text, size_t at, const struct tsfs_resolver *resolver,
+                          const struct tsfs_function_set *functions, struct tsfs_arena *arena,
+                          struct tsfs_plan **out, struct tsfs_error *err)
+{
+    struct tsfs_str copy = tsfs_arena_str(arena, text);
+    struct tsfs_plan *scan;
+    if (copy.ptr == NULL)
+        return tsfs_error_set(err, -ENOMEM, "out of memory for the plan");
+    for (size_t i = 0; i < at; i++)
+        if (copy.ptr[i] != '\n')
+            ((char *)copy.ptr)[i] = ' ';
+    int rc = tsfs_plan_delete(copy, resolver, functions, arena, &scan, err);
+    if (rc != 0)
+        return rc;
+    *out = scan;
+    rc = explained(arena, "Delete the series of", out);
+    return rc == -ENOMEM ? tsfs_error_set(err, rc, "out of memory for the plan") : rc;
+}
+
 int tsfs_plan_query(struct tsfs_str text, const struct tsfs_resolver *resolver,
                     const struct tsfs_function_set *functions, struct tsfs_arena *arena,
                     struct tsfs_plan **out, struct tsfs_error *err)
 {
     struct tsfs_bound *rel;
     struct tsfs_bound_mode mode = {0};
+    size_t at;
+    if (tsfs_sql_explains_delete(text, &at))
+        return explain_delete(text, at, resolver, functions, arena, out, err);
     int rc = tsfs_sql_bind(text, resolver, functions, arena, &rel, &mode, err);
     if (rc != 0)
         return rc;
@@ -54,7 +79,7 @@ int tsfs_plan_query(struct tsfs_str text, const struct tsfs_resolver *resolver,
     if (rc == 0 && mode.analyze)
         rc = analyzed(arena, &plan);
     else if (rc == 0 && mode.explain)
-        rc = explained(arena, &plan);
+        rc = explained(arena, NULL, &plan);
     if (rc == -ENOMEM)
         return tsfs_error_set(err, rc, "out of memory for the plan");
     *out = plan;

@@ -173,6 +173,8 @@ TSFS_MUST_CHECK int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolv
 
 /* Is it a DELETE, right or wrong? */
 bool tsfs_sql_is_delete(struct tsfs_str text);
+/* Whether a text is EXPLAIN DELETE ..; *at is then where DELETE begins. */
+bool tsfs_sql_explains_delete(struct tsfs_str text, size_t *at);
 /* The query for the rows that a DELETE takes away: a SELECT of all columns of one table. */
 TSFS_MUST_CHECK int tsfs_sql_bind_delete(struct tsfs_str text, const struct tsfs_resolver *resolver,
                                          const struct tsfs_function_set *functions, struct tsfs_arena *arena,

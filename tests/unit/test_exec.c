@@ -13,6 +13,8 @@
 #include "mock_source.h"
 #include "plan_build.h"
 
+#define MEMORY_HINT ": raise that in config, or ask for fewer rows, columns or groups at once"
+
 #define HOSTS 20u
 #define ROWS  20000u
 #define STEP  (10 * TSFS_NS_PER_S)
@@ -159,7 +161,7 @@ static void top_rows_fit_into_little_memory(void **state)
         assert_string_equal(w[i], g[i]);
     assert_int_equal(budget.used, 0);
     assert_int_equal(run_plan(all, &options, &arena, &got, &err), -ENOMEM);
-    assert_string_equal(err.message, "ORDER BY needs more than query_memory (8 MiB)");
+    assert_string_equal(err.message, "ORDER BY needs more than query_memory (8 MiB)" MEMORY_HINT);
     assert_int_equal(budget.used, 0);
     source->ops->free(source);
 }
@@ -182,13 +184,13 @@ static void many_groups_fit_and_too_many_are_refused(void **state)
     struct tsfs_error err = {0};
     assert_int_equal(run_plan(plan, &(struct tsfs_exec_options){.budget = &budget}, &arena, &r, &err),
                      -ENOMEM);
-    assert_string_equal(err.message, "GROUP BY needs more than query_memory (4 MiB)");
+    assert_string_equal(err.message, "GROUP BY needs more than query_memory (4 MiB)" MEMORY_HINT);
     assert_int_equal(budget.used, 0);
     plan = pb_aggregate(in, groups, 1, NULL, 0);
     memset(&err, 0, sizeof(err));
     assert_int_equal(run_plan(plan, &(struct tsfs_exec_options){.budget = &budget}, &arena, &r, &err),
                      -ENOMEM);
-    assert_string_equal(err.message, "DISTINCT needs more than query_memory (4 MiB)");
+    assert_string_equal(err.message, "DISTINCT needs more than query_memory (4 MiB)" MEMORY_HINT);
 }
 
 /* The same through a source and threads. */
@@ -204,7 +206,7 @@ static void refusals_of_workers_are_named(void **state)
     int rc = run_plan(pb_aggregate(scan, groups, 2, aggs, 1),
                       &(struct tsfs_exec_options){.budget = &budget, .pool = pool}, &arena, &r, &err);
     assert_int_equal(rc, -ENOMEM);
-    assert_string_equal(err.message, "GROUP BY needs more than query_memory (6 MiB)");
+    assert_string_equal(err.message, "GROUP BY needs more than query_memory (6 MiB)" MEMORY_HINT);
     assert_int_equal(budget.used, 0);
     source->ops->free(source);
 }

@@ -576,6 +576,23 @@ static void explain(void **state)
     CHECK_ALL(answers);
 }
 
+static void explain_delete(void **state)
+{
+    struct tsfs_arena arena;
+    struct tsfs_error err = {0};
+    struct result r;
+    tsfs_arena_init(&arena, NULL);
+    const char *sql = "EXPLAIN DELETE FROM t WHERE host = 'h1' AND time < TIMESTAMP '2024-01-01 00:00:00'";
+    assert_int_equal(world_run(&world, sql, &arena, &r, &err), 0);
+    assert_int_equal(r.nrows, 2);
+    assert_string_equal(tsfs_arena_str(&arena, r.values[0].s).ptr, "Delete the series of");
+    assert_non_null(strstr(tsfs_arena_str(&arena, r.values[1].s).ptr, "  Scan db.t "));
+    assert_non_null(strstr(tsfs_arena_str(&arena, r.values[1].s).ptr, "h1"));
+    assert_int_equal(world_run(&world, "EXPLAIN\nDELETE FROM t WHERE x > 1", &arena, &r, &err), -EINVAL);
+    assert_int_equal(err.line, 2);
+    tsfs_arena_free(&arena);
+}
+
 static void explain_analyze(void **state)
 {
     struct tsfs_arena arena;
@@ -587,14 +604,16 @@ static void explain_analyze(void **state)
                   "EXPLAIN ANALYZE SELECT t.n FROM t JOIN u ON t.host = u.host WHERE t.x > (SELECT 2)",
                   &arena, &r, &err),
         0);
-    bool join = false, rows = false, read = false;
+    bool join = false, rows = false, read = false, scan = false;
     for (size_t i = 0; i < r.nrows; i++) {
         const char *line = tsfs_arena_str(&arena, r.values[i].s).ptr;
         join |= strstr(line, "Join by hash of host = host") != NULL && strstr(line, "(rows=15 time=") != NULL;
         rows |= strncmp(line, "Rows: 15 in ", 12) == 0;
+        scan |= strstr(line, "Scan db.t ") != NULL && strstr(line, " partitions=") != NULL &&
+                strstr(line, " series=4 read=") != NULL;
         read |= strncmp(line, "Read: ", 6) == 0 && strstr(line, " rows, ") != NULL;
     }
-    assert_true(join && rows && read);
+    assert_true(join && rows && read && scan);
     tsfs_arena_free(&arena);
 }
 
@@ -611,6 +630,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(memory, setup, teardown),
         cmocka_unit_test_setup_teardown(explain, setup, teardown),
+        cmocka_unit_test_setup_teardown(explain_delete, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_analyze, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
