@@ -4,5 +4,7 @@ set -eu
 . "$(dirname "$0")/packages.sh"
 shell=$(readlink -f "$1")
 need_modules
-cp "$here/sql_differential.mjs" "$modules/sql_differential.mjs"
-node "$modules/sql_differential.mjs" "$shell" "${2:-${SQL_QUERIES:-2000}}" "${3:-${SQL_SEED:-1}}"
+work=$(mktemp -d "$modules/sql.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cp "$here"/sql_*.mjs "$work/"
+node "$work/sql_differential.mjs" "$shell" "${2:-${SQL_QUERIES:-2000}}" "${3:-${SQL_SEED:-1}}"

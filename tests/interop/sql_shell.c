@@ -1,48 +1,41 @@
-/* Statements against tables in memory, for tests that compare their answers with another program's.
+/* Statements against tables, for tests that compare their answers with another program's and with one
+ * another.
  *
  * Standard input has a command a line, cells separated by tabs, \N for NULL:
- *     table NAME dims A B ... measures X:double N:bigint ...
- *     row TIME_NS MEASURE_NAME A B ... X N ...       (rows of the last table, in any order)
- *     shape PARTITION_NS PARTS BLOCK_ROWS RUN_ROWS COPIES   (of sources, from the next query on)
+ *     table DATABASE NAME dims A B ... measures X:double N:bigint ...
+ *     row TIME_NS MEASURE_NAME A B ... X N ...       (rows of the last table, in the order of writing)
+ *     old TIME_NS MEASURE_NAME A B ... X N ...       (one that is written first, and again by a row)
+ *     shape PARTITION_NS PARTS BLOCK_ROWS RUN_ROWS COPIES   (of sources in memory, from the next query on)
  *     clear                                           (no tables)
- *     query STATEMENT
- * A query is answered by "rows N" and N lines of cells, or by "error MESSAGE". */
+ *     ask WAYS STATEMENT   WAYS is a sum of 1: the executor over tables in memory on one thread, 2: on
+ * several, and 4, 8, ...: the engines of sql_shell_engines.c, which have a disk and so take DELETE A
+ * statement is answered by "rows N" and N lines of CSV, or by "error MESSAGE", the first way's answer; then
+ * by "mode NAME" and an answer for every other way whose lines, sorted, are not the same; then by "end". */
+#include "sql_shell.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/sql_world.h"
-#include "base/num.h"
-
-#define COLUMNS_MAX 32
-
-struct raw_row {
-    char *cells[COLUMNS_MAX];
+struct answer {
+    struct tsfs_buf text;
+    struct tsfs_error err;
+    int rc;
 };
 
-struct raw_table {
-    char *name;
-    uint32_t ndims, nmeasures;
-    const char *dims[COLUMNS_MAX], *measures[COLUMNS_MAX];
-    enum tsfs_type types[COLUMNS_MAX];
-    struct raw_row *rows;
-    size_t nrows, room;
-    struct mock_table table;
-    bool made;
-};
-
-static struct raw_table tables[WORLD_TABLES];
-static uint32_t ntables;
-static struct world world;
+static struct shell_tables tables;
 static struct mock_options shape;
-static bool open_world;
+static struct tsfs_pool *pool;
+static bool world_open;
 
-static void die(const char *what)
+void shell_die(const char *what, const char *why)
 {
-    fprintf(stderr, "sql_shell: %s\n", what);
+    fprintf(stderr, "sql_shell: %s: %s\n", what, why);
     exit(2);
 }
+
+/* ---- tables ---- */
 
 static char *next_cell(char **at)
 {
@@ -58,10 +51,11 @@ static char *next_cell(char **at)
 
 static void add_table(char *rest)
 {
-    if (ntables == WORLD_TABLES)
-        die("too many tables");
-    struct raw_table *t = &tables[ntables++];
+    if (tables.n == WORLD_TABLES)
+        shell_die("too many tables", "");
+    struct shell_table *t = &tables.items[tables.n++];
     bool measures = false;
+    t->database = strdup(next_cell(&rest));
     t->name = strdup(next_cell(&rest));
     next_cell(&rest); /* dims */
     for (char *cell; (cell = next_cell(&rest)) != NULL;) {
@@ -72,174 +66,175 @@ static void add_table(char *rest)
         } else {
             char *colon = strchr(cell, ':');
             if (colon == NULL || !tsfs_type_from_name(tsfs_str_from(colon + 1), &t->types[t->nmeasures]))
-                die("a measure without a type");
+                shell_die("a measure without a type", cell);
             *colon = '\0';
             t->measures[t->nmeasures++] = strdup(cell);
         }
     }
 }
 
-static void add_row(char *rest)
+static void add_row(char *rest, bool old)
 {
-    struct raw_table *t = &tables[ntables - 1];
+    struct shell_table *t = &tables.items[tables.n - 1];
     if (t->nrows == t->room) {
         t->room = t->room * 2 + 64;
         t->rows = realloc(t->rows, t->room * sizeof(*t->rows));
         if (t->rows == NULL)
-            die("out of memory");
+            shell_die("out of memory", "");
     }
-    struct raw_row *row = &t->rows[t->nrows++];
-    *row = (struct raw_row){{NULL}};
+    struct shell_row *row = &t->rows[t->nrows++];
+    *row = (struct shell_row){.old = old};
     for (uint32_t i = 0; i < 2 + t->ndims + t->nmeasures; i++) {
         char *cell = next_cell(&rest);
         if (cell == NULL)
-            die("a row is too short");
+            shell_die("a row is too short", t->name);
         row->cells[i] = strcmp(cell, "\\N") == 0 ? NULL : strdup(cell);
     }
 }
 
-static uint32_t key_cells;
-
-/* By measure_name and dimensions, then by time. */
-static int by_series(const void *a, const void *b)
+static void close_world(void)
 {
-    const struct raw_row *x = a, *y = b;
-    for (uint32_t i = 1; i < key_cells; i++) {
-        if (x->cells[i] == NULL || y->cells[i] == NULL) {
-            if (x->cells[i] != y->cells[i])
-                return x->cells[i] == NULL ? -1 : 1;
-            continue;
-        }
-        int c = strcmp(x->cells[i], y->cells[i]);
-        if (c != 0)
-            return c;
-    }
-    long long s = atoll(x->cells[0]), t = atoll(y->cells[0]);
-    return (s > t) - (s < t);
-}
-
-static bool same_series(const struct raw_row *x, const struct raw_row *y)
-{
-    for (uint32_t i = 1; i < key_cells; i++)
-        if ((x->cells[i] == NULL) != (y->cells[i] == NULL) ||
-            (x->cells[i] != NULL && strcmp(x->cells[i], y->cells[i]) != 0))
-            return false;
-    return true;
-}
-
-static void put_cell(struct mock_measure *m, enum tsfs_type type, uint32_t row, const char *cell)
-{
-    if (cell == NULL) {
-        tsfs_bit_clear(m->valid, row);
-        return;
-    }
-    tsfs_bit_set(m->valid, row);
-    switch (type) {
-    case TSFS_DOUBLE: ((double *)m->data)[row] = strtod(cell, NULL); break;
-    case TSFS_BOOLEAN: ((uint8_t *)m->data)[row] = cell[0] == 't'; break;
-    case TSFS_VARCHAR: ((struct tsfs_str *)m->data)[row] = tsfs_str_from(cell); break;
-    default: ((int64_t *)m->data)[row] = atoll(cell); break;
-    }
-}
-
-static void make_table(struct raw_table *t)
-{
-    uint32_t nseries = 0;
-    key_cells = 2 + t->ndims;
-    if (t->nrows > 0)
-        qsort(t->rows, t->nrows, sizeof(*t->rows), by_series);
-    for (size_t i = 0; i < t->nrows; i++)
-        nseries += i == 0 || !same_series(&t->rows[i - 1], &t->rows[i]);
-    mock_table_init(&t->table, t->dims, t->ndims, t->measures, t->types, t->nmeasures, nseries);
-    uint32_t number = 0;
-    for (size_t from = 0, to; from < t->nrows; from = to, number++) {
-        for (to = from + 1; to < t->nrows && same_series(&t->rows[from], &t->rows[to]);)
-            to++;
-        struct mock_series *s = mock_series_rows(&t->table, number, (uint32_t)(to - from), true);
-        s->measure_name = tsfs_str_from(t->rows[from].cells[1]);
-        for (uint32_t d = 0; d < t->ndims; d++)
-            if (t->rows[from].cells[2 + d] != NULL)
-                s->dims[d] = tsfs_str_from(t->rows[from].cells[2 + d]);
-        for (size_t r = from; r < to; r++) {
-            s->times[r - from] = atoll(t->rows[r].cells[0]);
-            for (uint32_t m = 0; m < t->nmeasures; m++)
-                put_cell(&s->measures[m], t->types[m], (uint32_t)(r - from),
-                         t->rows[r].cells[2 + t->ndims + m]);
-        }
-    }
-    t->made = true;
-}
-
-static void make_world(void)
-{
-    world_init(&world);
-    for (uint32_t i = 0; i < ntables; i++) {
-        if (!tables[i].made)
-            make_table(&tables[i]);
-        world_add(&world, tables[i].name, &tables[i].table, &shape);
-    }
-    open_world = true;
-}
-
-static void print_cell(const struct tsfs_value *v)
-{
-    if (v->null || v->type == TSFS_UNKNOWN)
-        printf("\\N");
-    else if (v->type == TSFS_DOUBLE)
-        printf("%.17g", v->d + 0.0);
-    else if (v->type == TSFS_BOOLEAN)
-        printf("%s", v->b ? "true" : "false");
-    else if (v->type == TSFS_VARCHAR)
-        printf("'%.*s", (int)v->s.len, v->s.ptr);
-    else
-        printf("%lld", (long long)v->i);
-}
-
-static void run_query(const char *text)
-{
-    struct tsfs_arena arena;
-    struct tsfs_error err = {0};
-    struct result r;
-    if (!open_world)
-        make_world();
-    tsfs_arena_init(&arena, NULL);
-    int rc = world_run(&world, text, &arena, &r, &err);
-    if (rc != 0) {
-        printf("error %s\n", err.message[0] != '\0' ? err.message : strerror(-rc));
-    } else {
-        printf("rows %zu\n", r.nrows);
-        for (size_t i = 0; i < r.nrows; i++)
-            for (uint32_t c = 0; c < r.ncols; c++) {
-                print_cell(&r.values[i * r.ncols + c]);
-                putchar(c + 1 == r.ncols ? '\n' : '\t');
-            }
-    }
-    fflush(stdout);
-    tsfs_arena_free(&arena);
-    if (mock_open() != (int)ntables)
-        die("a scan was left open");
+    if (world_open)
+        shell_world_close();
+    world_open = false;
 }
 
 static void clear_tables(void)
 {
-    if (open_world)
-        world_free(&world);
-    open_world = false;
-    for (uint32_t i = 0; i < ntables; i++) {
-        if (tables[i].made)
-            mock_table_free(&tables[i].table);
-        for (size_t r = 0; r < tables[i].nrows; r++)
-            for (uint32_t c = 0; c < COLUMNS_MAX; c++)
-                free(tables[i].rows[r].cells[c]);
-        free(tables[i].rows);
-        free(tables[i].name);
-        for (uint32_t c = 0; c < COLUMNS_MAX; c++) {
-            free((char *)tables[i].dims[c]);
-            free((char *)tables[i].measures[c]);
+    close_world();
+    shell_engines_close();
+    for (uint32_t i = 0; i < tables.n; i++) {
+        struct shell_table *t = &tables.items[i];
+        if (t->mock.schema != NULL)
+            mock_table_free(&t->mock);
+        for (size_t r = 0; r < t->nrows; r++)
+            for (uint32_t c = 0; c < SHELL_COLUMNS; c++)
+                free(t->rows[r].cells[c]);
+        free(t->rows);
+        free(t->database);
+        free(t->name);
+        for (uint32_t c = 0; c < SHELL_COLUMNS; c++) {
+            free((char *)t->dims[c]);
+            free((char *)t->measures[c]);
         }
     }
-    memset(tables, 0, sizeof(tables));
-    ntables = 0;
+    memset(&tables, 0, sizeof(tables));
+}
+
+/* ---- answers ---- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t count_lines(const struct tsfs_buf *text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text->len; i++)
+        n += text->data[i] == '\n';
+    return n;
+}
+
+/* The lines of a text, sorted, as one string; NULL bytes do not occur. */
+static char *sorted(const struct tsfs_buf *text)
+{
+    size_t n = count_lines(text), k = 0;
+    char *copy = malloc(text->len + 1), *out = malloc(text->len + 1), *at = out;
+    char **lines = malloc((n + 1) * sizeof(*lines));
+    if (copy == NULL || out == NULL || lines == NULL)
+        shell_die("out of memory", "");
+    if (text->len > 0)
+        memcpy(copy, text->data, text->len);
+    copy[text->len] = '\0';
+    for (char *line = copy; k < n; k++) {
+        lines[k] = line;
+        line = strchr(line, '\n');
+        *line++ = '\0';
+    }
+    qsort(lines, n, sizeof(*lines), by_text);
+    for (k = 0; k < n; k++) {
+        at = stpcpy(at, lines[k]);
+        *at++ = '\n';
+    }
+    *at = '\0';
+    free(lines);
+    free(copy);
+    return out;
+}
+
+static bool same(const struct answer *a, const struct answer *b)
+{
+    if (a->rc != 0 || b->rc != 0)
+        return (a->rc != 0) == (b->rc != 0);
+    char *x = sorted(&a->text), *y = sorted(&b->text);
+    bool is = strcmp(x, y) == 0;
+    free(x);
+    free(y);
+    return is;
+}
+
+static void print_answer(const struct answer *a)
+{
+    if (a->rc != 0) {
+        printf("error %s\n", a->err.message[0] != '\0' ? a->err.message : strerror(-a->rc));
+        return;
+    }
+    printf("rows %zu\n", count_lines(&a->text));
+    if (a->text.len > 0)
+        fwrite(a->text.data, 1, a->text.len, stdout);
+}
+
+static void run_query(unsigned ways, const char *text)
+{
+    struct answer first = {.rc = 1}, next = {.rc = 0};
+    for (unsigned i = 0; i < 2 + SHELL_ENGINES; i++) {
+        if ((ways >> i & 1) == 0)
+            continue;
+        struct answer *a = first.rc == 1 ? &first : &next;
+        a->text.len = 0;
+        a->err = (struct tsfs_error){0};
+        if (i >= 2) {
+            shell_engine_open(i - 2, &tables);
+            a->rc = shell_engine_run(i - 2, text, &a->text, &a->err);
+        } else {
+            if (!world_open)
+                shell_world_open(&tables, &shape);
+            world_open = true;
+            a->rc = shell_world_run(text, i == 0 ? NULL : pool, &a->text, &a->err);
+        }
+        if (a == &first) {
+            print_answer(a);
+        } else if (!same(&first, a)) {
+            printf("mode %s\n", i < 2 ? "memory-threads" : shell_engine_name(i - 2));
+            print_answer(a);
+        }
+    }
+    printf("end\n");
+    fflush(stdout);
+    tsfs_buf_free(&first.text);
+    tsfs_buf_free(&next.text);
+}
+
+static void ask(char *rest)
+{
+    char *end;
+    unsigned long ways = strtoul(rest, &end, 10);
+    if (ways == 0 || ways >> (2 + SHELL_ENGINES) != 0 || *end != ' ')
+        shell_die("no such ways", rest);
+    run_query((unsigned)ways, end + 1);
+}
+
+static void set_shape(const char *rest)
+{
+    int copies;
+    long long partition;
+    if (sscanf(rest, "%lld %u %u %u %d", &partition, &shape.parts, &shape.block_rows, &shape.run_rows,
+               &copies) != 5)
+        shell_die("a shape has five numbers", rest);
+    shape.partition = partition;
+    shape.copies = copies != 0;
+    close_world();
 }
 
 int main(void)
@@ -247,36 +242,31 @@ int main(void)
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
+    if (tsfs_pool_create(3, &pool) != 0)
+        shell_die("no threads", "");
     while ((n = getline(&line, &room, stdin)) > 0) {
         if (line[n - 1] == '\n')
             line[n - 1] = '\0';
         char *rest = strchr(line, ' ');
         if (rest != NULL)
             *rest++ = '\0';
-        if (strcmp(line, "table") == 0) {
-            add_table(rest);
-        } else if (strcmp(line, "row") == 0) {
-            add_row(rest);
-        } else if (strcmp(line, "shape") == 0) {
-            int copies;
-            long long partition;
-            if (sscanf(rest, "%lld %u %u %u %d", &partition, &shape.parts, &shape.block_rows, &shape.run_rows,
-                       &copies) != 5)
-                die("a shape has five numbers");
-            shape.partition = partition;
-            shape.copies = copies != 0;
-            if (open_world)
-                world_free(&world);
-            open_world = false;
-        } else if (strcmp(line, "clear") == 0) {
+        if (strcmp(line, "clear") == 0)
             clear_tables();
-        } else if (strcmp(line, "query") == 0) {
-            run_query(rest);
-        } else if (line[0] != '\0') {
-            die("no such command");
-        }
+        else if (rest == NULL)
+            shell_die("no such command", line);
+        else if (strcmp(line, "table") == 0)
+            add_table(rest);
+        else if (strcmp(line, "row") == 0 || strcmp(line, "old") == 0)
+            add_row(rest, line[0] == 'o');
+        else if (strcmp(line, "shape") == 0)
+            set_shape(rest);
+        else if (strcmp(line, "ask") == 0)
+            ask(rest);
+        else
+            shell_die("no such command", line);
     }
     clear_tables();
+    tsfs_pool_free(pool);
     free(line);
     return 0;
 }

@@ -10,15 +10,20 @@ static int find_table(void *ctx, struct tsfs_str database, struct tsfs_str name,
                       struct tsfs_error *err)
 {
     struct world *w = ctx;
-    if (database.ptr != NULL && !tsfs_str_eq(database, TSFS_STR("db")))
-        return tsfs_error_set(err, -ENOENT, "no database \"%.*s\"", (int)database.len, database.ptr);
+    bool known = false;
+    if (database.ptr == NULL)
+        database = TSFS_STR("db");
     for (uint32_t i = 0; i < w->ntables; i++) {
-        if (!tsfs_str_eq(w->tables[i].name, name))
+        bool there = tsfs_str_eq(w->tables[i].database, database);
+        known |= there;
+        if (!there || !tsfs_str_eq(w->tables[i].name, name))
             continue;
-        *out = (struct tsfs_table_ref){TSFS_STR("db"), w->tables[i].name, w->tables[i].source->schema,
+        *out = (struct tsfs_table_ref){w->tables[i].database, w->tables[i].name, w->tables[i].source->schema,
                                        w->tables[i].source};
         return 0;
     }
+    if (!known && !tsfs_str_eq(database, TSFS_STR("db")))
+        return tsfs_error_set(err, -ENOENT, "no database \"%.*s\"", (int)database.len, database.ptr);
     return tsfs_error_set(err, -ENOENT, "no table \"%.*s\"", (int)name.len, name.ptr);
 }
 
@@ -64,12 +69,19 @@ void world_init(struct world *w)
                                          .fold = fold};
 }
 
+void world_add_to(struct world *w, const char *database, const char *name, struct mock_table *table,
+                  const struct mock_options *options)
+{
+    static const struct mock_options plain;
+    w->tables[w->ntables++] =
+        (struct world_table){tsfs_str_from(database), tsfs_str_from(name), table,
+                             mock_source_create(table, options != NULL ? options : &plain)};
+}
+
 void world_add(struct world *w, const char *name, struct mock_table *table,
                const struct mock_options *options)
 {
-    static const struct mock_options plain;
-    w->tables[w->ntables++] = (struct world_table){
-        tsfs_str_from(name), table, mock_source_create(table, options != NULL ? options : &plain)};
+    world_add_to(w, "db", name, table, options);
 }
 
 void world_free(struct world *w)

@@ -10,7 +10,7 @@
 
 struct world {
     struct world_table {
-        struct tsfs_str name;
+        struct tsfs_str database, name;
         struct mock_table *table;
         struct tsfs_source *source;
     } tables[WORLD_TABLES];
@@ -27,6 +27,9 @@ void world_init(struct world *w); /* database "db", no tables */
 /* Under options (NULL = plain); table is borrowed until world_free. */
 void world_add(struct world *w, const char *name, struct mock_table *table,
                const struct mock_options *options);
+/* The same in another database than "db". */
+void world_add_to(struct world *w, const char *database, const char *name, struct mock_table *table,
+                  const struct mock_options *options);
 void world_free(struct world *w); /* the tables themselves stay */
 
 /* 0 or -errno; the result and all else is arena's. */

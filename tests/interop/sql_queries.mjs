@@ -1,0 +1,355 @@
+// Random queries around the expressions of sql_values.mjs.
+//
+// Joins are cut short when they could make more than ROWS rows.
+//
+// A scope says what an expression may use: { columns: [{ name, type }], sub: how deep subqueries may still go, ctes, big }.
+// What the two programs are free to do differently is not asked for: the order of rows that tie (ORDER BY in windows and
+// array_agg takes a key that tells all rows apart, or a function for which ties do not matter; LIMIT comes with all columns
+// in ORDER BY), and which of several errors is reported.
+import { q, dual, optional, typed, list, rnd, chance, pick, times } from './sql_text.mjs';
+import { value, condition, literal, ofType, castName, scalarTypes, flat } from './sql_values.mjs';
+import { layouts, columnTypes, columnsOf } from './sql_tables.mjs';
+
+const ROWS = 1500;
+let aliases = 0, usedTables = new Set();
+const types = () => pick([...scalarTypes, ...(chance(10) ? ['bigint[]', 'varchar[]'] : [])]);
+const columnList = () => times(rnd(3) + 1, (i) => ({ name: `c${i}`, type: types() }));
+const where = (sc, depth, percent = 60) => (chance(percent) ? optional(q` WHERE ${condition(sc, depth)}`) : '');
+const nullsOrder = () => pick(['', '', ' NULLS FIRST', ' NULLS LAST']);
+const direction = () => pick(['', ' ASC', ' DESC']) + nullsOrder();
+
+// ---- FROM ----
+function table(sc) {
+  const name = pick(sc.big ? ['u', 'v', 'w'] : Object.keys(layouts)), layout = layouts[name];
+  const full = layout.database === 'db' ? (chance(10) ? dual(`db.${name}`, `main.${name}`) : name) : `${layout.database}.${name}`;
+  const bare = chance(8) && !usedTables.has(name);
+  usedTables.add(name);
+  const alias = bare ? name : `r${aliases++}`;
+  return { name, alias, text: bare ? q`${full}` : q`${full}${pick([' ', ' AS '])}${alias}`, rows: 30, columns: columnsOf(name).map((c) => ({ name: `${alias}.${c}`, type: columnTypes[c] })) };
+}
+
+function fromItem(sc, depth) {
+  const choice = depth > 0 ? rnd(14) : rnd(7);
+  const alias = `r${aliases++}`;
+  const as = (columns) => columns.map((c) => ({ name: `${alias}.${c.name}`, type: c.type }));
+  if (choice === 6 && sc.ctes.length > 0) {
+    const cte = pick(sc.ctes);
+    return { text: q`${cte.name} AS ${alias}`, rows: cte.rows, columns: as(cte.columns) };
+  }
+  if (choice < 8) return table(sc);
+  if (choice < 10) {
+    const columns = columnList();
+    const rows = list(times(rnd(4) + 1, (i) => q`(${times(columns.length, (k) => [k > 0 ? ', ' : '', i === 0 || chance(85) ? q`CAST(${literal(columns[k].type)} AS ${castName(columns[k].type)})` : 'NULL']).flat().reduce((a, b) => q`${a}${b}`)})`));
+    return { text: q`(VALUES ${rows}) AS ${alias}(${columns.map((c) => c.name).join(', ')})`, rows: 4, columns: as(columns) };
+  }
+  if (choice === 10) { // rows that have a number, in an order of all columns
+    const inner = table(sc);
+    const plain = inner.columns.map((c) => ({ name: c.name.split('.')[1], type: c.type }));
+    return { text: q`(SELECT ${plain.map((c) => `${inner.alias}.${c.name} AS ${c.name}`).join(', ')}, row_number() OVER (ORDER BY ${inner.columns.map((c) => c.name).join(', ')}) AS rn FROM ${inner.text}) AS ${alias}`, rows: 30, columns: [...as(plain), { name: `${alias}.rn`, type: 'bigint', unique: true }] };
+  }
+  const inner = select({ ...sc, columns: [], sub: sc.sub - 1 }, depth - 1, columnList());
+  if (chance(25)) {
+    const renamed = inner.list.map((c, i) => ({ name: `d${i}`, type: c.type }));
+    return { text: q`(${inner.text}) AS ${alias}(${renamed.map((c) => c.name).join(', ')})`, rows: inner.rows, columns: as(renamed) };
+  }
+  return { text: q`(${inner.text}) AS ${alias}`, rows: inner.rows, columns: as(inner.list) };
+}
+
+// A row of one side comes again with every row of the other.
+const joined = (...columns) => columns.flat().map((c) => ({ name: c.name, type: c.type }));
+
+// Two tables over columns that both have.
+function joinUsing(sc) {
+  const a = table(sc), b = table(sc);
+  if (a.alias === b.alias) return a;
+  const both = columnsOf(a.name).filter((c) => columnsOf(b.name).includes(c));
+  const keys = chance(60) ? [pick(both)] : both.filter(() => chance(40));
+  if (keys.length === 0) keys.push(pick(both));
+  const rest = (t) => t.columns.filter((c) => !keys.includes(c.name.split('.')[1]));
+  return { text: q`${a.text} ${pick(['JOIN', 'INNER JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN', 'FULL OUTER JOIN'])} ${b.text} USING (${keys.join(', ')})`, rows: 300, columns: [...keys.map((c) => ({ name: c, type: columnTypes[c] })), ...rest(a), ...rest(b)] };
+}
+
+function unnest(sc, left) {
+  const alias = `r${aliases++}`, type = pick(['bigint', 'varchar']);
+  const array = value({ ...sc, columns: left.columns, sub: 0 }, `${type}[]`, 1);
+  const ordinality = chance(25);
+  // in DuckDB an UNNEST cannot be joined by a comma and see what stands left of it in all positions
+  return { text: q`${left.text} CROSS JOIN UNNEST(${array})${ordinality ? ' WITH ORDINALITY' : ''} AS ${alias}(m0${ordinality ? ', m1' : ''})`, rows: left.rows * 4, columns: [...joined(left.columns), { name: `${alias}.m0`, type }, ...(ordinality ? [{ name: `${alias}.m1`, type: 'bigint' }] : [])] };
+}
+
+function joinCondition(a, b, sc, kind) {
+  const terms = [];
+  for (let i = rnd(2) + 1; i > 0; i--) {
+    const type = pick(['varchar', 'varchar', 'bigint', 'timestamp', 'double']);
+    const x = ofType(a, type), y = ofType(b, type);
+    if (x.length > 0 && y.length > 0) terms.push(chance(70) ? q`${pick(x).name} = ${pick(y).name}` : chance(50) ? q`${pick(y).name} = ${pick(x).name}` : q`${value({ ...flat(sc), columns: a }, type, 1)} = ${value({ ...flat(sc), columns: b }, type, 1)}`);
+  }
+  // DuckDB joins FULL by equalities alone
+  if (kind.startsWith('FULL')) return terms;
+  if (terms.length === 0 || chance(30)) terms.push(condition({ ...flat(sc), columns: [...a, ...b] }, 1));
+  return terms;
+}
+
+function fromClause(sc, depth) {
+  if (chance(8)) return joinUsing(sc);
+  let left = fromItem(sc, depth);
+  const joins = chance(45) || sc.big ? 0 : rnd(3) + (chance(15) ? 1 : 0);
+  for (let i = 0; i < joins; i++) {
+    let right = fromItem(sc, depth);
+    if (left.rows * right.rows > ROWS) continue;
+    if (chance(12) && right.rows < 5) { // (b JOIN c)
+      const more = table(sc), terms = joinCondition(right.columns, more.columns, sc, 'JOIN');
+      right = { text: q`(${right.text} ${pick(['JOIN', 'LEFT JOIN'])} ${more.text} ON ${list(terms, ' AND ')})`, rows: right.rows * 30, columns: joined(right.columns, more.columns) };
+    }
+    const columns = joined(left.columns, right.columns), rows = left.rows * right.rows;
+    const kind = pick(['JOIN', 'INNER JOIN', 'LEFT JOIN', 'LEFT OUTER JOIN', 'RIGHT JOIN', 'FULL JOIN', 'FULL OUTER JOIN', 'CROSS JOIN']);
+    const terms = kind === 'CROSS JOIN' ? [] : joinCondition(left.columns, right.columns, sc, kind);
+    if (kind === 'CROSS JOIN' || terms.length === 0) left = { text: q`${left.text} CROSS JOIN ${right.text}`, rows, columns };
+    else left = { text: q`${left.text} ${kind} ${right.text} ON ${list(terms, ' AND ')}`, rows, columns };
+  }
+  if (chance(8)) left = unnest(sc, left);
+  return left;
+}
+
+// FROM a, b, c: the conditions stand in WHERE.
+function commaClause(sc, depth) {
+  const items = [fromItem(sc, depth)];
+  for (let i = rnd(2) + 1, rows = items[0].rows; i > 0; i--) {
+    const item = fromItem(sc, depth);
+    if ((rows *= item.rows) > ROWS) break;
+    items.push(item);
+  }
+  return { text: list(items.map((i) => i.text), ', ', 1), rows: items.reduce((n, i) => n * i.rows, 1), columns: items.length === 1 ? items[0].columns : joined(...items.map((i) => i.columns)) };
+}
+
+// ---- subqueries ----
+function correlated(sc, from, depth) {
+  const type = pick(['varchar', 'bigint', 'timestamp']);
+  const a = ofType(from.columns, type), b = ofType(sc.columns, type), terms = [];
+  if (a.length > 0 && b.length > 0 && chance(60)) terms.push(q`${pick(a).name} = ${pick(b).name}`);
+  if (chance(60) || terms.length === 0) terms.push(condition({ ...flat(sc), columns: chance(50) ? [...from.columns, ...sc.columns] : from.columns }, depth - 1));
+  return list(terms, ' AND ');
+}
+
+export function scalar(sc, type, depth) {
+  const from = fromItem({ ...sc, sub: sc.sub - 1 }, 0), cond = correlated(sc, from, depth);
+  const inner = { ...sc, columns: from.columns, sub: 0 };
+  if (type === 'bigint' && chance(40)) return q`(SELECT count(*) FROM ${from.text} WHERE ${cond})`;
+  return q`(SELECT ${pick(['min', 'max'])}(${value(inner, type, depth - 1)}) FROM ${from.text} WHERE ${cond})`;
+}
+
+export function subqueryCondition(sc, depth) {
+  const from = fromItem({ ...sc, sub: sc.sub - 1 }, 0), cond = correlated(sc, from, depth);
+  const type = pick(['varchar', 'bigint', 'double', 'timestamp']);
+  const inner = { ...sc, columns: from.columns, sub: 0 };
+  const item = value(inner, type, 1), left = value(flat(sc), type, depth - 1);
+  switch (rnd(5)) {
+    case 0: return q`${chance(40) ? 'NOT ' : ''}EXISTS (SELECT ${pick(['1', '*', from.columns[0].name])} FROM ${from.text} WHERE ${cond})`;
+    case 1: case 2: return q`${left} ${chance(35) ? 'NOT ' : ''}IN (SELECT ${item} FROM ${from.text} WHERE ${cond})`;
+    case 3: return q`${left} ${pick(['=', '<>', '<', '<=', '>', '>='])} ${pick(['ANY', 'ALL', 'SOME'])} (SELECT ${item} FROM ${from.text} WHERE ${cond})`;
+    default: return q`${left} ${pick(['=', '<', '>='])} ${scalar(sc, type, depth)}`;
+  }
+}
+
+// ---- aggregates and windows ----
+// Sums of huge doubles depend on their order; of those tables only counts and extremes are taken.
+let extreme = false;
+const filtered = (sc) => (chance(20) ? optional(q` FILTER (WHERE ${condition(flat(sc), 1)})`) : '');
+
+function aggregate(sc, type, depth, window = false) {
+  const s = chance(20) && !window ? sc : flat(sc), filter = filtered(sc);
+  const distinct = chance(20) ? 'DISTINCT ' : '';
+  const number = () => value(s, pick(['double', 'bigint']), depth);
+  const rn = sc.columns.find((c) => c.unique);
+  const choices = {
+    bigint: [
+      () => q`count(*)${filter}`,
+      () => q`count(${distinct}${value(s, pick(['varchar', 'bigint', 'double', 'boolean', 'timestamp']), depth)})${filter}`,
+      () => q`sum(${distinct}${value(s, 'bigint', depth)})${filter}`,
+      // DuckDB's count_if of no rows is NULL
+      () => { const c = condition(s, depth); return dual(q`count_if(${c})${filter}`, q`count(CASE WHEN ${c} THEN 1 END)${filter}`); },
+      () => { const a = value(s, 'bigint', depth), f = pick(['and', 'or']); return dual(q`bitwise_${f}_agg(${a})${filter}`, q`bit_${f}(CAST(${a} AS BIGINT))${filter}`); },
+      () => q`${pick(['min', 'max'])}(${distinct}${value(s, 'bigint', depth)})${filter}`,
+    ],
+    double: extreme ? [() => q`${pick(['min', 'max'])}(${value(s, 'double', depth)})${filter}`] : [
+      () => q`sum(${distinct}${value(s, 'double', depth)})${filter}`,
+      () => q`avg(${distinct}${number()})${filter}`,
+      () => q`${pick(['min', 'max'])}(${value(s, 'double', depth)})${filter}`,
+      () => q`${pick(['stddev', 'stddev_samp', 'stddev_pop', 'variance', 'var_samp', 'var_pop'])}(CAST(${number()} AS double))${filter}`,
+      () => q`${pick(['covar_pop', 'covar_samp'])}(CAST(${number()} AS double), CAST(${number()} AS double))${filter}`,
+      () => { const y = q`CAST(${number()} AS double)`, x = q`CAST(${number()} AS double)`, f = pick(['corr', 'regr_slope', 'regr_intercept']);
+        // where there is nothing to divide by, Trino has NULL or NaN; DuckDB too, but not the same of them
+        const call = q`${f}(${y}, ${x})${filter}`;
+        return window ? q`${pick(['covar_pop', 'covar_samp'])}(${y}, ${x})${filter}` : dual(q`CASE WHEN is_finite(${call}) THEN ${call} END`, q`CASE WHEN isfinite(${call}) THEN ${call} END`); },
+      ...window ? [] : [() => { const a = number(); return dual(q`geometric_mean(abs(${a}) + 1e0)${filter}`, q`exp(avg(ln(abs(${a}) + 1e0))${filter})`); }],
+    ],
+    boolean: [() => q`${pick(['bool_and', 'bool_or'])}(${condition(s, depth)})${filter}`, () => { const c = condition(s, depth); return dual(q`every(${c})${filter}`, q`bool_and(${c})${filter}`); }],
+  };
+  if (type.endsWith('[]')) {
+    // DuckDB's list_agg of no rows is NULL as Trino's is
+    const total = totalOrder(sc);
+    if (window || total === null) return value({ ...sc, columns: [], sub: 0 }, type, 1);
+    return q`array_agg(${value(s, type.slice(0, -2), depth)} ORDER BY ${total})${filter}`;
+  }
+  if (rn !== undefined && !window && chance(30)) {
+    const a = value(s, type, depth), f = pick(['max', 'min']);
+    // rows whose x is NULL count for Trino
+    return dual(q`${f}_by(${a}, ${rn.name})${filter}`, q`arg_${f}_null(${a}, ${rn.name})${filter}`);
+  }
+  return pick(choices[type] ?? [() => q`${pick(['min', 'max'])}(${value(s, type, depth)})${filter}`])();
+}
+
+// All columns, so that only equal rows tie.
+function totalOrder(sc) {
+  const columns = sc.columns.filter((c) => !c.type.endsWith('[]'));
+  if (columns.length === 0 || columns.length < sc.columns.length) return null;
+  return list(columns.map((c) => `${c.name}${direction()}`), ', ', columns.length);
+}
+
+function frame(keyType) {
+  if (chance(40)) return '';
+  const unit = pick(keyType === null ? ['ROWS'] : ['ROWS', 'ROWS', 'RANGE', 'GROUPS']);
+  const interval = keyType === 'timestamp' || keyType === 'date';
+  const offset = () => (unit !== 'RANGE' ? String(rnd(4)) : interval ? (keyType === 'date' ? `INTERVAL '${rnd(3) + 1}' DAY` : pick([`INTERVAL '${rnd(4) + 1}' MINUTE`, `INTERVAL '${rnd(3)}' DAY`])) : keyType === 'double' ? pick(['1', '0.5e0', '2']) : String(rnd(4)));
+  const ranged = unit !== 'RANGE' || interval || keyType === 'bigint' || keyType === 'double';
+  const rank = (b) => (b === 'UNBOUNDED PRECEDING' ? 0 : b === 'UNBOUNDED FOLLOWING' ? 4 : b.endsWith('PRECEDING') ? 1 : b === 'CURRENT ROW' ? 2 : 3);
+  const start = pick(['UNBOUNDED PRECEDING', 'CURRENT ROW', ...(ranged ? [`${offset()} PRECEDING`, `${offset()} FOLLOWING`] : [])]);
+  if (rank(start) < 3 && chance(20)) return ` ${unit} ${start}`;
+  const ends = ['CURRENT ROW', 'UNBOUNDED FOLLOWING', ...(ranged ? [`${offset()} FOLLOWING`, `${offset()} PRECEDING`] : [])].filter((e) => rank(e) >= rank(start));
+  return ends.length === 0 || rank(start) === 3 && chance(30) ? ` ${unit} BETWEEN ${start} AND UNBOUNDED FOLLOWING` : ` ${unit} BETWEEN ${start} AND ${pick(ends)}`;
+}
+
+function windowed(sc, type, depth) {
+  const s = flat(sc), total = totalOrder(sc);
+  const partition = chance(60) ? optional(q`PARTITION BY ${list(times(rnd(2) + 1, () => value(s, pick(['varchar', 'bigint', 'boolean', 'date']), 1)))} `) : '';
+  const keyType = pick(['bigint', 'double', 'timestamp', 'varchar', 'date']);
+  const keys = ofType(sc.columns, keyType);
+  const key = keys.length > 0 ? `ORDER BY ${pick(keys).name}${direction()}` : null;
+  const rows = total !== null ? q`ORDER BY ${total}` : null;
+  const ignore = chance(40);
+  const call = (fn, args, over) => (ignore ? dual(q`${fn}(${args}) IGNORE NULLS OVER (${over})`, q`${fn}(${args} IGNORE NULLS) OVER (${over})`) : q`${fn}(${args}) OVER (${over})`);
+  const choice = rnd(4);
+  if (choice === 0 && type === 'bigint' && rows !== null) return pick([q`row_number() OVER (${partition}${rows})`, q`ntile(${rnd(4) + 1}) OVER (${partition}${rows})`, q`rank() OVER (${partition}${key ?? rows})`, q`dense_rank() OVER (${partition}${key ?? rows})`]);
+  if (choice === 0 && type === 'double' && (key ?? rows) !== null) return pick([q`percent_rank() OVER (${partition}${key ?? rows})`, q`cume_dist() OVER (${partition}${key ?? rows})`]);
+  if (choice <= 1 && rows !== null) {
+    const arg = value(s, type, depth), offset = chance(60) ? `, ${rnd(4)}` : '';
+    return call(pick(['lag', 'lead']), offset !== '' && chance(40) ? q`${arg}${offset}, ${value(s, type, 0)}` : q`${arg}${offset}`, q`${partition}${rows}`);
+  }
+  if (choice === 2 && rows !== null) {
+    const fn = pick(['first_value', 'last_value', 'nth_value']);
+    return call(fn, q`${value(s, type, depth)}${fn === 'nth_value' ? `, ${rnd(3) + 1}` : ''}`, q`${partition}${rows}${frame(null)}`);
+  }
+  const fn = aggregate(s, type, depth, true);
+  if (type.endsWith('[]')) return fn;
+  const cut = key === null ? '' : frame(keyType);
+  // a frame of ROWS over tied keys is any of several
+  const order = cut.startsWith(' ROWS') || key === null ? rows : key;
+  if (order === null) return q`${fn} OVER (${partition})`;
+  return q`${fn} OVER (${partition}${order}${order === rows && !cut.startsWith(' ROWS') ? '' : cut})`;
+}
+
+// ---- SELECT ----
+const as = (type, text) => (chance(50) && !type.endsWith('[]') && type !== 'bigint' ? text : q`CAST(${text} AS ${castName(type)})`);
+
+function grouped(sc, from, columns, depth) {
+  const filter = where(sc, 2);
+  const keys = times(rnd(3), () => { const type = pick(['varchar', 'bigint', 'boolean', 'varchar', 'date', 'timestamp', 'double']); const of = ofType(sc.columns, type); return { type, text: chance(50) && of.length > 0 ? q`${pick(of).name}` : value(flat(sc), type, 1) }; })
+    .filter((k) => /\b[rtuvw]\d*\./.test(String(textOf(k.text))));
+  const items = [], by = [];
+  const sets = keys.length > 0 && chance(30);
+  for (const c of columns) {
+    const same = keys.find((k) => k.type === c.type && !k.used);
+    if (same !== undefined && chance(70)) {
+      same.used = true;
+      // in GROUP BY a name is a column of FROM first
+      const at = items.length + 1, how = sets ? 0 : rnd(sc.columns.some((f) => f.name.endsWith(`.${c.name}`)) ? 2 : 3);
+      items.push(q`${same.text} AS ${c.name}`);
+      by.push(how === 0 ? same.text : how === 1 ? String(at) : c.name);
+    } else if (sets && c.type === 'bigint' && chance(30)) {
+      items.push(q`CAST(GROUPING(${keys[0].text}) AS bigint) AS ${c.name}`);
+    } else {
+      items.push(q`CAST(${aggregate(sc, c.type, 1)} AS ${castName(c.type)}) AS ${c.name}`);
+    }
+  }
+  for (const k of keys) if (!k.used) by.push(k.text);
+  const all = () => list(by, ', ', 1);
+  let group = by.length === 0 ? '' : sets ? pick([() => q`ROLLUP (${all()})`, () => q`CUBE (${all()})`, () => q`GROUPING SETS ((${all()}), ())`, () => q`GROUPING SETS (${list(by.map((b) => q`(${b})`))})`])() : all();
+  // a key that is in a list cut short would be missing from GROUP BY
+  if (group !== '') group = q` GROUP BY ${group}`;
+  else if (chance(8)) group = ' GROUP BY ()';
+  const having = chance(30) ? optional(q` HAVING ${pick([() => q`${aggregate(flat(sc), 'bigint', 1)} ${pick(['>', '<', '<>'])} ${rnd(4)}`, () => q`${aggregate(flat(sc), 'varchar', 1)} IS NOT NULL`])()}`) : '';
+  return { text: q`SELECT ${list(items, ', ', items.length)} FROM ${from.text}${filter}${group}${having}`, rows: from.rows, list: columns };
+}
+// The text of an expression, to see whether it names a column.
+function textOf(node) {
+  return typeof node === 'object' ? (node.items ?? node.parts).map(textOf).join('') : String(node);
+}
+
+export function select(outer, depth, columns) {
+  const from = chance(7) && !outer.big ? commaClause({ ...outer, columns: [] }, depth) : fromClause({ ...outer, columns: [] }, depth);
+  const sc = { ...outer, columns: from.columns };
+  if (chance(35)) return grouped(sc, from, columns, depth);
+  const distinct = chance(15) ? pick(['DISTINCT ', 'DISTINCT ', 'ALL ']) : '';
+  const items = list(columns.map((c) => q`${typed(c.type, q`${as(c.type, chance(25) ? windowed(sc, c.type, 1) : value(sc, c.type, 2))}`)}${pick([' AS ', ' AS ', ' '])}${c.name}`), ', ', columns.length);
+  return { text: q`SELECT ${distinct}${items} FROM ${from.text}${where(sc, 2)}`, rows: from.rows, list: columns };
+}
+
+const setOperation = () => pick(['UNION', 'UNION ALL', 'UNION DISTINCT', 'INTERSECT', 'INTERSECT ALL', 'EXCEPT', 'EXCEPT ALL', 'INTERSECT DISTINCT']);
+
+// A query with these columns; for set operations every column has just the type it says.
+function query(sc, depth, columns) {
+  const cast = (text) => q`SELECT ${columns.map((c, i) => q`${i > 0 ? ', ' : ''}CAST(${c.name} AS ${castName(c.type)}) AS ${c.name}`).reduce((a, b) => q`${a}${b}`)} FROM (${text}) AS s${aliases++}`;
+  const first = select(sc, depth, columns);
+  let text = first.text, rows = first.rows;
+  if (!chance(25)) return { text, rows };
+  text = cast(text);
+  do {
+    const next = chance(12) ? q`VALUES ${list(times(rnd(3) + 1, () => q`(${columns.map((c, i) => q`${i > 0 ? ', ' : ''}CAST(${chance(15) ? 'NULL' : literal(c.type)} AS ${castName(c.type)})`).reduce((a, b) => q`${a}${b}`)})`))}` : (() => { const more = select(sc, depth - 1, columns); rows += more.rows; return cast(more.text); })();
+    const op = setOperation();
+    text = chance(30) ? typed('query', q`(${text}) ${op} (${next})`) : typed('query', q`${text} ${op} ${next}`);
+  } while (chance(30));
+  return { text, rows };
+}
+
+export function statement(options) {
+  aliases = 0;
+  usedTables = new Set();
+  extreme = options.extreme;
+  const sc = { columns: [], sub: options.big ? 0 : 2, ctes: [], big: options.big };
+  const columns = columnList();
+  const withs = [];
+  if (chance(20)) {
+    for (let i = rnd(2) + 1; i > 0; i--) {
+      const inner = columnList(), name = `w${withs.length}`;
+      const renamed = chance(40);
+      const { text, rows } = query(sc, 1, inner);
+      withs.push(q`${name}${renamed ? `(${inner.map((c, k) => `k${k}`).join(', ')})` : ''} AS (${text})`);
+      sc.ctes = [...sc.ctes, { name, rows, columns: renamed ? inner.map((c, k) => ({ name: `k${k}`, type: c.type })) : inner }];
+    }
+  }
+  let text = options.big ? bigQuery(sc, columns) : query(sc, 2, columns).text;
+  const ordered = chance(40);
+  if (ordered) {
+    const names = columns.map((c, i) => `${chance(30) ? i + 1 : c.name}${direction()}`);
+    const limit = chance(50) ? rnd(8) : null, offset = chance(30) ? rnd(4) : null;
+    const tail = dual(`${offset !== null ? ` OFFSET ${offset}${pick(['', ' ROWS'])}` : ''}${limit !== null ? pick([` LIMIT ${limit}`, ` LIMIT ${limit}`, ` FETCH FIRST ${limit === 0 ? 1 : limit} ROWS ONLY`]) : pick(['', ' LIMIT ALL'])}`, '');
+    const said = /(?:LIMIT|FIRST) (\d+)/.exec(tail.parts[0]);
+    tail.there = [`${said !== null ? ` LIMIT ${said[1]}` : ''}${offset !== null ? ` OFFSET ${offset}` : ''}`];
+    text = q`${chance(40) ? text : q`SELECT * FROM (${text}) AS o`} ORDER BY ${list(names, ', ', names.length)}${optional(tail)}`;
+  }
+  if (withs.length > 0) text = q`WITH ${list(withs, ', ', 1)} ${text}`;
+  return { node: q`${text}`, columns, ordered };
+}
+
+// Many rows: one table, no joins but with small ones.
+function bigQuery(sc, columns) {
+  const alias = `r${aliases++}`;
+  let from = { text: q`t AS ${alias}`, columns: columnsOf('t').map((c) => ({ name: `${alias}.${c}`, type: columnTypes[c] })) };
+  if (chance(20)) {
+    const right = fromItem({ ...sc, sub: 0 }, 0);
+    from = { text: q`${from.text} ${pick(['JOIN', 'LEFT JOIN'])} ${right.text} ON ${alias}.time = ${ofType(right.columns, 'timestamp')[0]?.name ?? `${alias}.time`} AND ${alias}.a = ${ofType(right.columns, 'varchar')[0]?.name ?? "'p'"}`, columns: [...from.columns, ...right.columns] };
+  }
+  const inner = { ...sc, columns: from.columns };
+  if (chance(65)) return grouped(inner, from, columns, 1).text;
+  return q`SELECT ${chance(30) ? 'DISTINCT ' : ''}${list(columns.map((c) => q`${as(c.type, chance(25) ? windowed(inner, c.type, 1) : value(inner, c.type, 1))} AS ${c.name}`), ', ', columns.length)} FROM ${from.text}${where(inner, 2)}`;
+}
