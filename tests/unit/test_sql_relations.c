@@ -456,6 +456,25 @@ static void many_groups(void **state)
             assert_string_equal(x[row], y[row]);
         tsfs_arena_free(&arena);
     }
+    /* whatever the limit is met in, it is named, and nothing stays behind */
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        for (size_t limit = 1 << 20; limit <= 32 << 20; limit += limit / 2) {
+            struct tsfs_arena arena;
+            struct tsfs_error err = {0};
+            struct tsfs_budget budget = {.limit = limit};
+            struct result r;
+            tsfs_arena_init(&arena, NULL);
+            world.budget = &budget;
+            int rc = world_run(&world, answers[i].sql, &arena, &r, &err);
+            world.budget = NULL;
+            if (rc != 0 && (rc != -ENOMEM || strstr(err.message, " needs more than query_memory (") == NULL))
+                fail_msg("%s\n%zu bytes: %d %s", answers[i].sql, limit, rc, err.message);
+            assert_int_equal(budget.used, 0);
+            tsfs_arena_free(&arena);
+            if (rc == 0)
+                break;
+        }
+    }
     world.pool = NULL;
     world.ntables--;
     world.tables[world.ntables].source->ops->free(world.tables[world.ntables].source);
@@ -515,6 +534,8 @@ static void memory(void **state)
          "a join"},
         {"SELECT max(r) FROM (SELECT rank() OVER (ORDER BY a.x) AS r FROM t a, t b, t c, t d)",
          "a window function"},
+        {"SELECT 1 IN (SELECT a.x + b.x * 12 + c.x * 144 + d.x * 3000 FROM t a, t b, t c, t d)",
+         "a subquery"},
         {"SELECT a.x + b.x * 12 + c.x * 144 + d.x * 3000 AS k, a.host || b.host || c.host FROM t a, t b, t "
          "c, t d EXCEPT SELECT 1e0, 'a'",
          ""},
