@@ -44,9 +44,9 @@ struct tsfs_formatter {
     struct format_column *cols;
     struct tsfs_buf leads; /* bytes behind cols[].lead */
     struct tsfs_buf fixed; /* bytes behind the constants of the batch */
-    unsigned *varied; /* CSV: the columns that are not constant in the batch; their fixed text leads them */
+    unsigned *varied;      /* the columns that are not constant in the batch; their fixed text leads them */
     unsigned nvaried;
-    size_t tail_at; /* CSV: what ends each row, in fixed */
+    size_t tail_at; /* what ends each row, in fixed */
     struct format_table *table;
     struct format_nested nested;
 };

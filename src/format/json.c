@@ -83,11 +83,9 @@ int json_begin(struct tsfs_formatter *f)
     return 0;
 }
 
-static char *put_cell(struct format_column *c, uint32_t row, char *p)
+static char *put_value(struct format_column *c, uint32_t row, char *p)
 {
     size_t at = c->constant ? 0 : row;
-    memcpy(p, c->lead.ptr, c->lead.len);
-    p += c->lead.len;
     if (c->valid != NULL && !tsfs_bit_get(c->valid, at)) {
         memcpy(p, "null", 4);
         return p + 4;
@@ -113,53 +111,72 @@ static char *put_cell(struct format_column *c, uint32_t row, char *p)
     return p;
 }
 
-static int fix_constants(struct tsfs_formatter *f)
+/* What stands before the values of a row that differ from row to row: names and constants, rendered once a
+ * batch. */
+static int fix_leads(struct tsfs_formatter *f)
 {
+    size_t from = 0;
+    f->nvaried = 0;
     for (unsigned i = 0; i < f->ncols; i++) {
         struct format_column *c = &f->cols[i];
-        if (!c->constant)
-            continue;
-        size_t room = c->lead.len + TSFS_VALUE_TEXT_MAX + 4;
-        if (c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
+        size_t room = c->lead.len + TSFS_VALUE_TEXT_MAX + FORMAT_SLACK + 4;
+        if (c->constant && c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
             room += (c->nested ? 1 : WORST) * c->vec->s[0].len;
         int rc = tsfs_buf_reserve(&f->fixed, room);
         if (rc != 0)
             return rc;
-        char *start = f->fixed.data + f->fixed.len;
-        c->fixed_at = f->fixed.len;
-        c->fixed_len = (size_t)(put_cell(c, 0, start) - start);
-        f->fixed.len += c->fixed_len;
+        char *start = f->fixed.data + f->fixed.len, *p = start;
+        memcpy(p, c->lead.ptr, c->lead.len);
+        p += c->lead.len;
+        if (c->constant)
+            p = put_value(c, 0, p);
+        f->fixed.len += (size_t)(p - start);
+        if (c->constant)
+            continue;
+        c->fixed_at = from;
+        c->fixed_len = f->fixed.len - from;
+        f->varied[f->nvaried++] = i;
+        from = f->fixed.len;
     }
+    int rc = tsfs_buf_reserve(&f->fixed, FORMAT_SLACK + 3);
+    if (rc != 0)
+        return rc;
+    if (f->ncols == 0)
+        f->fixed.data[f->fixed.len++] = '{';
+    f->fixed.data[f->fixed.len++] = '}';
+    f->fixed.data[f->fixed.len++] = '\n';
+    f->tail_at = from;
     return 0;
+}
+
+static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
+{
+    for (unsigned k = 0; k < f->nvaried; k++) {
+        struct format_column *c = &f->cols[f->varied[k]];
+        p = format_copy(p, f->fixed.data + c->fixed_at, c->fixed_len);
+        if (c->type == TSFS_BIGINT && (uint64_t)c->vec->i[row] < 100 &&
+            (c->valid == NULL || tsfs_bit_get(c->valid, row)))
+            p = format_put_small(p, (unsigned)c->vec->i[row]);
+        else
+            p = put_value(c, row, p);
+    }
+    return format_copy(p, f->fixed.data + f->tail_at, f->fixed.len - f->tail_at);
 }
 
 int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
     size_t before = out->len;
     format_bind(f, batch);
-    int rc = fix_constants(f);
+    int rc = fix_leads(f);
     for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
         size_t bytes;
         uint32_t end = row + format_slice(f, row, batch->nrows, WORST, &bytes);
-        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes);
+        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes + FORMAT_SLACK);
         if (rc != 0)
             break;
         char *p = out->data + out->len;
-        for (; row < end; row++) {
-            if (f->ncols == 0)
-                *p++ = '{';
-            for (unsigned i = 0; i < f->ncols; i++) {
-                struct format_column *c = &f->cols[i];
-                if (c->constant) {
-                    memcpy(p, f->fixed.data + c->fixed_at, c->fixed_len);
-                    p += c->fixed_len;
-                } else {
-                    p = put_cell(c, row, p);
-                }
-            }
-            *p++ = '}';
-            *p++ = '\n';
-        }
+        while (row < end)
+            p = put_row(f, row++, p);
         out->len = (size_t)(p - out->data);
     }
     return rc;

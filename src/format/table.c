@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "format/format_priv.h"
 
@@ -27,13 +28,10 @@ static bool right(const struct format_column *c)
     return c->type == TSFS_INTEGER || c->type == TSFS_BIGINT || c->type == TSFS_DOUBLE;
 }
 
-static int show(struct tsfs_str s, struct tsfs_buf *out)
+/* Room for 4 * s.len bytes. */
+static char *put_shown(char *p, struct tsfs_str s)
 {
     static const char hex[] = "0123456789abcdef";
-    int rc = tsfs_buf_reserve(out, 4 * s.len);
-    if (rc != 0)
-        return rc;
-    char *p = out->data + out->len;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (c >= 0x20 && c != 0x7f) {
@@ -49,8 +47,15 @@ static int show(struct tsfs_str s, struct tsfs_buf *out)
             *p++ = hex[c & 15];
         }
     }
-    out->len = (size_t)(p - out->data);
-    return 0;
+    return p;
+}
+
+static int show(struct tsfs_str s, struct tsfs_buf *out)
+{
+    int rc = tsfs_buf_reserve(out, 4 * s.len);
+    if (rc == 0)
+        out->len = (size_t)(put_shown(out->data + out->len, s) - out->data);
+    return rc;
 }
 
 /* The cell's text appended to out. */
@@ -191,37 +196,113 @@ static int hold_row(struct tsfs_formatter *f, uint32_t row)
     return 0;
 }
 
-static int stream_row(struct tsfs_formatter *f, uint32_t row, struct tsfs_buf *out)
+/* What stands before the values of a row that differ from row to row: blanks and constants, rendered once a
+ * batch. */
+static int fix_leads(struct tsfs_formatter *f, size_t *padding)
 {
     struct format_table *t = f->table;
+    size_t from = 0;
+    f->nvaried = 0;
+    *padding = 0;
     for (unsigned i = 0; i < f->ncols; i++) {
-        t->cell.len = 0;
-        int rc = show_cell(&f->cols[i], row, &t->cell);
-        if (rc != 0)
-            return rc;
-        struct tsfs_str cell = tsfs_buf_str(&t->cell);
-        rc = put_padded(f, i, cell.ptr, (uint32_t)cell.len, (uint32_t)tsfs_utf8_length(cell), out);
+        struct format_column *c = &f->cols[i];
+        int rc = 0;
+        if (c->constant) {
+            t->cell.len = 0;
+            rc = show_cell(c, 0, &t->cell);
+            struct tsfs_str cell = tsfs_buf_str(&t->cell);
+            if (rc == 0)
+                rc = put_padded(f, i, cell.ptr, (uint32_t)cell.len, (uint32_t)tsfs_utf8_length(cell),
+                                &f->fixed);
+        } else {
+            rc = tsfs_buf_append(&f->fixed, "  ", i > 0 ? 2 : 0);
+            c->fixed_at = from;
+            c->fixed_len = f->fixed.len - from;
+            f->varied[f->nvaried++] = i;
+            from = f->fixed.len;
+            *padding += t->widths[i];
+        }
         if (rc != 0)
             return rc;
     }
-    return tsfs_buf_append(out, "\n", 1);
+    int rc = tsfs_buf_append(&f->fixed, "\n", 1);
+    f->tail_at = from;
+    return rc != 0 ? rc : tsfs_buf_reserve(&f->fixed, FORMAT_SLACK);
+}
+
+static char *pad(char *p, size_t have, size_t wide)
+{
+    if (have >= wide)
+        return p;
+    memset(p, ' ', wide - have);
+    return p + (wide - have);
+}
+
+static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
+{
+    for (unsigned k = 0; k < f->nvaried; k++) {
+        unsigned i = f->varied[k];
+        struct format_column *c = &f->cols[i];
+        uint32_t wide = f->table->widths[i];
+        bool null = c->valid != NULL && !tsfs_bit_get(c->valid, row);
+        p = format_copy(p, f->fixed.data + c->fixed_at, c->fixed_len);
+        if (right(c)) {
+            char text[TSFS_VALUE_TEXT_MAX] = "NULL";
+            size_t n = null ? 4 : (size_t)(format_put_value(c, row, text) - text);
+            p = pad(p, n, wide);
+            memcpy(p, text, n);
+            p += n;
+            continue;
+        }
+        char *start = p;
+        size_t n;
+        if (null)
+            memcpy(p, "NULL", n = 4);
+        else if (c->type == TSFS_VARCHAR)
+            n = (size_t)(put_shown(p, c->vec->s[row]) - p);
+        else
+            n = (size_t)(format_put_value(c, row, p) - p);
+        p += n;
+        if (c->type == TSFS_VARCHAR)
+            n = tsfs_utf8_length((struct tsfs_str){start, n});
+        if (i + 1 < f->ncols)
+            p = pad(p, n, wide);
+    }
+    return format_copy(p, f->fixed.data + f->tail_at, f->fixed.len - f->tail_at);
+}
+
+/* Rows from `from` on, whose columns' widths are settled. */
+static int stream_rows(struct tsfs_formatter *f, uint32_t from, uint32_t nrows, struct tsfs_buf *out)
+{
+    size_t before = out->len, padding;
+    int rc = fix_leads(f, &padding);
+    for (uint32_t row = from; rc == 0 && row < nrows;) {
+        size_t bytes;
+        uint32_t end = row + format_slice(f, row, nrows, 4, &bytes);
+        bytes += (end - row) * padding + FORMAT_SLACK;
+        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes);
+        if (rc != 0)
+            break;
+        char *p = out->data + out->len;
+        while (row < end)
+            p = put_row(f, row++, p);
+        out->len = (size_t)(p - out->data);
+    }
+    return rc;
 }
 
 int format_table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
     struct format_table *t = f->table;
-    format_bind(f, batch);
+    uint32_t row = 0;
     int rc = 0;
-    for (uint32_t row = 0; rc == 0 && row < batch->nrows; row++) {
-        if (t->streaming) {
-            rc = stream_row(f, row, out);
-            continue;
-        }
-        rc = hold_row(f, row);
+    format_bind(f, batch);
+    while (rc == 0 && !t->streaming && row < batch->nrows) {
+        rc = hold_row(f, row++);
         if (rc == 0 && (t->held >= HELD_ROWS || t->text.len >= HELD_BYTES))
             rc = flush(f, out);
     }
-    return rc;
+    return rc != 0 || row == batch->nrows ? rc : stream_rows(f, row, batch->nrows, out);
 }
 
 int format_table_end(struct tsfs_formatter *f, struct tsfs_buf *out)
