@@ -47,6 +47,11 @@ static int os_fsync(int fd)
     return fsync(fd) == 0 ? 0 : -errno;
 }
 
+static int os_syncfs(int fd)
+{
+    return syncfs(fd) == 0 ? 0 : -errno;
+}
+
 static int os_fdatasync(int fd)
 {
     return fdatasync(fd) == 0 ? 0 : -errno;
@@ -93,6 +98,7 @@ static const struct tsfs_io os_io = {
     .pwrite = os_pwrite,
     .fsync = os_fsync,
     .fdatasync = os_fdatasync,
+    .syncfs = os_syncfs,
     .ftruncate = os_ftruncate,
     .fstat = os_fstat,
     .fstatat = os_fstatat,

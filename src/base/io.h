@@ -19,6 +19,7 @@ struct tsfs_io {
     ssize_t (*pwrite)(int fd, const void *buf, size_t n, off_t offset);
     int (*fsync)(int fd);
     int (*fdatasync)(int fd);
+    int (*syncfs)(int fd);
     int (*ftruncate)(int fd, off_t size);
     int (*fstat)(int fd, struct stat *st);
     int (*fstatat)(int dirfd, const char *path, struct stat *st, int flags);

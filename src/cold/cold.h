@@ -105,6 +105,13 @@ TSFS_MUST_CHECK int tsfs_segment_write(int dirfd, const char *tmp_path,
                                        const struct tsfs_partition_view *view, struct tsfs_pool *pool,
                                        struct tsfs_segment_progress *progress,
                                        struct tsfs_segment_facts *facts, struct tsfs_error *err);
+/* The same without fsync, for several segments that one syncfs makes durable before any of them is renamed.
+ */
+TSFS_MUST_CHECK int tsfs_segment_write_unsynced(int dirfd, const char *tmp_path,
+                                                const struct tsfs_partition_view *view,
+                                                struct tsfs_pool *pool,
+                                                struct tsfs_segment_progress *progress,
+                                                struct tsfs_segment_facts *facts, struct tsfs_error *err);
 /* rename + fsync of the folder: the commit. */
 TSFS_MUST_CHECK int tsfs_segment_commit(int dirfd, const char *tmp_path, const char *path,
                                         const char *folder);

@@ -136,9 +136,9 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
     return rc;
 }
 
-int tsfs_segment_write(int dirfd, const char *tmp_path, const struct tsfs_partition_view *view,
-                       struct tsfs_pool *pool, struct tsfs_segment_progress *progress,
-                       struct tsfs_segment_facts *facts, struct tsfs_error *err)
+static int write_file(int dirfd, const char *tmp_path, const struct tsfs_partition_view *view,
+                      struct tsfs_pool *pool, struct tsfs_segment_progress *progress, bool sync,
+                      struct tsfs_segment_facts *facts, struct tsfs_error *err)
 {
     const struct tsfs_io *io = tsfs_io();
     struct stat st;
@@ -149,7 +149,7 @@ int tsfs_segment_write(int dirfd, const char *tmp_path, const struct tsfs_partit
     int rc = cold_write_view(fd, view, pool, progress, facts, err);
     bool written = rc == 0 && facts->rows > 0;
     if (written) {
-        rc = io->fsync(fd);
+        rc = sync ? io->fsync(fd) : 0;
         if (rc == 0)
             rc = io->fstat(fd, &st);
         if (rc)
@@ -165,6 +165,20 @@ int tsfs_segment_write(int dirfd, const char *tmp_path, const struct tsfs_partit
     facts->inode = st.st_ino;
     facts->mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     return 0;
+}
+
+int tsfs_segment_write(int dirfd, const char *tmp_path, const struct tsfs_partition_view *view,
+                       struct tsfs_pool *pool, struct tsfs_segment_progress *progress,
+                       struct tsfs_segment_facts *facts, struct tsfs_error *err)
+{
+    return write_file(dirfd, tmp_path, view, pool, progress, true, facts, err);
+}
+
+int tsfs_segment_write_unsynced(int dirfd, const char *tmp_path, const struct tsfs_partition_view *view,
+                                struct tsfs_pool *pool, struct tsfs_segment_progress *progress,
+                                struct tsfs_segment_facts *facts, struct tsfs_error *err)
+{
+    return write_file(dirfd, tmp_path, view, pool, progress, false, facts, err);
 }
 
 int tsfs_segment_commit(int dirfd, const char *tmp_path, const char *path, const char *folder)

@@ -222,6 +222,24 @@ unsigned partition_forget_deletes(struct partition *p, uint32_t number, struct t
 TSFS_MUST_CHECK int partition_remove_deletes(struct tsfs_node *node, struct partition *p,
                                              struct tsfs_tombstone **gone, unsigned n);
 
+/* move.c */
+struct migration {
+    struct partition *partition;
+    bool begun; /* there was something to move */
+    int result; /* 0 or -errno, with error */
+    struct tsfs_error error;
+    /* its own */
+    struct tsfs_partition_view view;
+    struct tsfs_segment_facts facts;
+    char path[96], tmp[112];
+    unsigned nsealed;
+    uint32_t number;
+    bool written;
+};
+/* Merges the hot rows of each of n > 0 partitions, given in m (zeros else), into its segment; several in
+ * step, for small ones.  Under job_lock. */
+void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n);
+
 /* migrate.c */
 TSFS_MUST_CHECK int jobs_start(struct tsfs_engine *engine);
 void jobs_stop(struct tsfs_engine *engine);

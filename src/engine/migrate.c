@@ -1,9 +1,5 @@
-/* Background work: rows move from the hot to the cold tier, old partitions go, logs reach the disk.
- *
- * A migration seals the partition's active generation (writes go on in a new one), writes the merge of the
- * old segment and the sealed rows as a new segment under a temporary name, and renames it into place: that is
- * the commit. Then memory follows, and what the new segment covers is removed.  A crash at any point leaves a
- * state that start-up puts in order (recover.c). */
+/* Background work: rows move from the hot to the cold tier (move.c says how), old partitions go, logs reach
+ * the disk. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,239 +22,43 @@
 #define RETRY_SOON_NS   (3 * TSFS_NS_PER_S)    /* ... but while memory is short */
 #define PATIENCE_NS     (30 * TSFS_NS_PER_S)   /* a writer waits for memory that queries hold ... */
 #define BRIEFLY_NS      (2 * TSFS_NS_PER_S)    /* ... and for migrations that fail */
+#define GROUP           64                     /* small partitions move together, so many ... */
+#define GROUP_ROWS      (256u << 10)           /* ... with so many rows, */
+#define SMALL_ROWS      (32u << 10)            /* none of more than these */
 #define BREATH_NS       (50 * TSFS_NS_PER_MS)  /* between two tries that free nothing */
 
-/* ---- one migration
+/* ---- one migration, or some
  * ------------------------------------------------------------------------------------------ */
 
-/* Moves the active generation to the sealed ones.  Under job_lock; takes write_lock and lock. */
-static int seal_active(struct tsfs_node *node, struct partition *p)
+/* What has become of a migration: counted, and reported if it failed. */
+static int finished(struct tsfs_node *node, struct migration *m, struct tsfs_error *err)
 {
-    struct table *t = node->table;
-    int rc = 0;
-    pthread_mutex_lock(&t->write_lock);
-    pthread_mutex_lock(&t->lock);
-    if (p->active) {
-        struct tsfs_hot_facts facts;
-        tsfs_hot_facts(p->active->hot, &facts);
-        if (facts.rows) {
-            struct generation **grown = realloc(p->sealed, (p->nsealed + 1) * sizeof(*grown));
-            if (grown) {
-                p->sealed = grown;
-                p->sealed[p->nsealed++] = p->active;
-                p->active = NULL;
-            } else {
-                rc = -ENOMEM;
-            }
-        }
-    }
-    pthread_mutex_unlock(&t->lock);
-    pthread_mutex_unlock(&t->write_lock);
-    return rc;
-}
-
-/* Which measures the settings declare as decimals. */
-static int add_decimals(struct tsfs_node *node, struct tsfs_partition_view *view)
-{
-    const struct tsfs_schema *schema = view->schema;
-    struct tsfs_settings settings = node_settings(node);
-    unsigned digits;
-    if (!settings.decimals[0])
-        return 0;
-    uint8_t *decimals = calloc(schema->nmeasures + 1u, sizeof(*decimals));
-    if (!decimals)
-        return -ENOMEM;
-    for (unsigned i = 0; i < schema->nmeasures; i++)
-        if (tsfs_settings_scale(&settings, schema->cols[schema->measures[i]].name, &digits))
-            decimals[i] = (uint8_t)(1 + digits);
-    view->decimals = decimals;
-    return 0;
-}
-
-/* Snapshots of the sealed generations as a view for the writer. */
-static int open_view(struct tsfs_node *node, struct partition *p, unsigned nsealed,
-                     struct tsfs_partition_view *view)
-{
-    struct table *t = node->table;
-    int rc = 0;
-    view->hots = calloc(nsealed + 1, sizeof(*view->hots));
-    view->snaps = calloc(nsealed + 1, sizeof(*view->snaps));
-    if (!view->hots || !view->snaps)
-        return -ENOMEM;
-    pthread_mutex_lock(&t->lock);
-    view->schema = tsfs_schema_ref(t->schema);
-    pthread_mutex_unlock(&t->lock);
-    if (p->segment) {
-        view->segments[0] = p->segment;
-        view->nsegments = 1;
-    }
-    uint32_t *generations = calloc(nsealed + 1, sizeof(*generations));
-    if (!generations)
-        return -ENOMEM;
-    view->generations = generations;
-    view->deletes = p->deletes; /* only job_lock's holder changes them */
-    view->ndeletes = p->ndeletes;
-    for (unsigned i = 0; i < nsealed && rc == 0; i++) {
-        generations[i] = p->sealed[i]->number;
-        view->hots[i] = p->sealed[i]->hot;
-        rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, NULL, &view->snaps[i]);
-        view->nhots += rc == 0;
-    }
-    return rc == 0 ? add_decimals(node, view) : rc;
-}
-
-static void close_view(struct tsfs_partition_view *view)
-{
-    for (unsigned i = 0; view->snaps && i < view->nhots; i++)
-        tsfs_hot_snap_free(view->snaps[i]);
-    free(view->snaps);
-    free(view->hots);
-    free((void *)view->decimals);
-    free((void *)view->generations);
-    tsfs_schema_unref(view->schema);
-}
-
-/* What the new segment covers goes from memory, then from the folder. */
-static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segment *segment, uint32_t number,
-                 unsigned nsealed)
-{
-    struct table *t = node->table;
-    const struct tsfs_io *io = tsfs_io();
-    char folder[TSFS_PARTITION_NAME_MAX], path[96], kept[112];
-    int rc = 0;
-    tsfs_partition_folder(p->start, folder);
-    struct generation **gone = malloc((nsealed + 1) * sizeof(*gone));
-    struct tsfs_tombstone **deletes = malloc((p->ndeletes + 1) * sizeof(struct tsfs_tombstone *));
-    if (!gone || !deletes) {
-        tsfs_segment_unref(segment);
-        free(gone);
-        free(deletes);
-        return -ENOMEM;
-    }
-    if (nsealed)
-        memcpy(gone, p->sealed, nsealed * sizeof(*gone));
-    pthread_mutex_lock(&t->lock);
-    struct tsfs_segment *old = p->segment;
-    uint32_t old_number = p->segment_number;
-    p->segment = segment;
-    p->segment_number = number;
-    p->last_read = tsfs_time_monotonic();
-    p->nsealed -= nsealed;
-    if (nsealed)
-        memmove(p->sealed, p->sealed + nsealed, p->nsealed * sizeof(*p->sealed));
-    unsigned ndeletes = partition_forget_deletes(p, number, deletes);
-    pthread_mutex_unlock(&t->lock);
-    if (old) {
-        partition_segment_name(&(struct partition){.start = p->start}, old_number, path);
-        partition_hold_file(old);
-        rc = io->unlinkat(node->dirfd, path, 0);
-        tsfs_segment_unref(old);
-    }
-    for (unsigned i = 0; i < nsealed; i++) {
-        snprintf(path, sizeof(path), "%s/wal-%06u", folder, gone[i]->number);
-        snprintf(kept, sizeof(kept), "%s.damaged", path);
-        if (gone[i]->wal) /* first: a sync could not find the file any more */
-            tsfs_wal_abandon(gone[i]->wal);
-        int one = gone[i]->damaged ? io->renameat(node->dirfd, path, node->dirfd, kept)
-                                   : io->unlinkat(node->dirfd, path, 0);
-        if (rc == 0)
-            rc = one;
-        generation_unref(gone[i]);
-    }
-    free(gone);
-    /* With no segment in their place the rows must be gone for good before what says that they are deleted.
-     */
-    if (rc == 0 && ndeletes && !segment)
-        rc = tsfs_io_sync_dir(node->dirfd, folder);
-    if (rc == 0 || segment) {
-        int one = partition_remove_deletes(node, p, deletes, ndeletes);
-        if (rc == 0)
-            rc = one;
-    } else {
-        for (unsigned i = 0; i < ndeletes; i++)
-            tsfs_tombstone_unref(deletes[i]);
-    }
-    free(deletes);
-    node->mtime = tsfs_time_now();
-    return rc;
-}
-
-static int migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
-{
-    struct table *t = node->table;
-    struct tsfs_partition_view view = {0};
-    struct tsfs_segment_facts facts;
-    struct tsfs_segment *segment = NULL;
-    char folder[TSFS_PARTITION_NAME_MAX], tmp[112], path[96];
-    unsigned nsealed = p->nsealed; /* only job_lock's holder changes it */
-    if (p->broken)
-        return tsfs_error_set(err, -EIO, "its segment cannot be read: %s", p->broken);
-    if (p->bad_delete)
-        return tsfs_error_set(err, -EIO, "what was deleted in it is not known: %s", p->bad_delete);
-    uint32_t number = nsealed ? p->sealed[nsealed - 1]->number : 0;
-    if (p->ndeletes) {
-        struct tsfs_tombstone_facts last;
-        tsfs_tombstone_facts(p->deletes[p->ndeletes - 1], &last);
-        number = last.generation > number ? last.generation : number;
-    }
-    tsfs_partition_folder(p->start, folder);
-    partition_segment_name(p, number, path);
-    snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-    int rc = open_view(node, p, nsealed, &view);
-    if (rc == 0)
-        rc = table_sync_schema(node); /* the segment's columns outlive the logs that define them */
-    if (rc == 0)
-        rc = tsfs_segment_write(node->dirfd, tmp, &view, node->engine->pool, &t->job.progress, &facts, err);
-    if (rc == 0 && facts.rows) { /* a damaged log may have none */
-        rc = tsfs_segment_commit(node->dirfd, tmp, path, folder);
-        if (rc == 0)
-            rc = tsfs_segment_open(node->dirfd, path, &segment, err);
-    }
-    close_view(&view);
-    if (rc == 0)
-        rc = adopt(node, p, segment, number, nsealed);
-    return rc;
-}
-
-int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
-{
-    struct table *t = node->table;
-    struct tsfs_error own = {0};
     char folder[TSFS_PARTITION_NAME_MAX];
-    if (!err)
-        err = &own;
-    int rc = seal_active(node, p);
-    if (rc < 0)
-        return tsfs_error_set(err, rc, "%s", strerror(-rc));
-    if (p->nsealed == 0 && p->ndeletes == 0)
+    int rc = m->result;
+    if (!m->begun)
         return 0;
-    pthread_mutex_lock(&t->lock);
-    for (unsigned i = 0; i < p->nsealed; i++)
-        p->sealed[i]->parted = false; /* should it fail, it is due again */
-    t->job.running = true;
-    t->job.partition = p->start;
-    t->job.started = tsfs_time_now();
-    t->job.progress.rows_done = 0;
-    t->job.progress.rows_total = 0;
-    pthread_mutex_unlock(&t->lock);
-    rc = migrate(node, p, err);
-    pthread_mutex_lock(&t->lock);
-    t->job.running = false;
-    p->failed_at = rc < 0 ? tsfs_time_monotonic() : 0;
-    pthread_mutex_unlock(&t->lock);
     if (rc == 0) {
         table_renew_series(node);
         atomic_fetch_add(&node->engine->migrations, 1);
         return 0;
     }
+    *err = m->error;
     if (rc == -ECANCELED)
         return rc;
-    tsfs_partition_folder(p->start, folder);
+    tsfs_partition_folder(m->partition->start, folder);
     tsfs_error_set(err, rc, "%s", strerror(-rc));
     tsfs_error_prefix(err, "partition %s stays in memory", folder);
     atomic_fetch_add(&node->engine->migrations_failed, 1);
     node_report(node, "migrate", err, (struct tsfs_str){NULL, 0});
     return rc;
+}
+
+int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_error *err)
+{
+    struct migration m = {.partition = p};
+    struct tsfs_error own = {0};
+    partitions_move(node, &m, 1);
+    return finished(node, &m, err ? err : &own);
 }
 
 /* ---- what is to be done
@@ -328,6 +128,48 @@ static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_
                : NOT_NOW;
 }
 
+/* Whether p may move together with others; adds its rows. */
+static bool is_small(const struct partition *p, uint64_t *rows)
+{
+    struct tsfs_hot_facts hot = {0};
+    struct tsfs_segment_facts cold = {0};
+    for (unsigned i = 0; i < p->nsealed; i++)
+        add_hot(&hot, p->sealed[i]);
+    if (p->active)
+        add_hot(&hot, p->active);
+    if (p->segment)
+        tsfs_segment_facts(p->segment, &cold);
+    *rows += hot.rows + cold.rows;
+    return p->ndeletes == 0 && hot.rows + cold.rows <= SMALL_ROWS;
+}
+
+/* The next partition from `from` on (NULL: the first) with something to do, and if that is to move and the
+ * partition is small, those like it that follow: their number, at most GROUP.  Under lock. */
+static unsigned gather(struct table *t, const struct tsfs_settings *settings, bool all, const int64_t *from,
+                       struct migration *m, enum why *why)
+{
+    uint64_t rows = 0;
+    unsigned n = 0;
+    for (unsigned i = 0; i < t->npartitions && n < GROUP; i++) {
+        struct partition *p = t->partitions[i];
+        if (from && p->start <= *from)
+            continue;
+        enum why one = judge(p, settings, tsfs_time_now(), tsfs_time_monotonic());
+        if (all && one != EXPIRED && (partition_has_hot(p) || p->ndeletes))
+            one = DUE;
+        if (one == NOT_NOW)
+            continue;
+        bool small = one == DUE && is_small(p, &rows);
+        if (n > 0 && (!small || rows > GROUP_ROWS))
+            break;
+        *why = one;
+        m[n++] = (struct migration){.partition = p};
+        if (!small)
+            break;
+    }
+    return n;
+}
+
 /* Does what one table's partitions need.  all: everything hot moves, whatever its age. */
 static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
 {
@@ -335,43 +177,45 @@ static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
     struct tsfs_engine *engine = node->engine;
     struct tsfs_settings settings = node_settings(node);
     int result = 0;
-    int64_t from = INT64_MIN;
+    int64_t from;
     bool first = true;
+    struct migration *group = malloc(GROUP * sizeof(*group));
+    if (!group)
+        return tsfs_error_set(err, -ENOMEM, "out of memory");
     while (!engine->stopping && !node->dead) {
-        /* job_lock is given back between partitions, so that rm and truncate get their turn */
+        /* job_lock is given back between groups, so that rm and truncate get their turn */
+        enum why why = NOT_NOW;
         pthread_mutex_lock(&t->job_lock);
         pthread_mutex_lock(&t->lock);
-        struct partition *p = NULL;
-        enum why why = NOT_NOW;
-        for (unsigned i = 0; i < t->npartitions && !p; i++) {
-            struct partition *c = t->partitions[i];
-            if (!first && c->start <= from)
-                continue;
-            why = judge(c, &settings, tsfs_time_now(), tsfs_time_monotonic());
-            if (all && why != EXPIRED && (partition_has_hot(c) || c->ndeletes))
-                why = DUE;
-            if (why != NOT_NOW)
-                p = c;
-        }
+        unsigned n = gather(t, &settings, all, first ? NULL : &from, group, &why);
         pthread_mutex_unlock(&t->lock);
-        int rc = 0;
-        struct tsfs_error one = {0};
-        if (p) {
-            from = p->start;
+        if (n > 0) {
+            from = group[n - 1].partition->start;
             first = false;
-            rc = why == EXPIRED ? table_drop(node, p) : partition_migrate(node, p, &one);
-            if (why == EXPIRED && rc == 0)
+        }
+        if (n > 0 && why == EXPIRED) {
+            int rc = table_drop(node, group->partition);
+            if (rc == 0)
                 atomic_fetch_add(&engine->partitions_dropped, 1);
+            else if (result == 0)
+                result = rc;
+        } else if (n > 0) {
+            partitions_move(node, group, n);
+        }
+        for (unsigned i = 0; i < n && why == DUE; i++) {
+            struct tsfs_error one = {0};
+            int rc = finished(node, &group[i], &one);
+            if (rc < 0 && result == 0) {
+                result = rc;
+                if (err)
+                    *err = one;
+            }
         }
         pthread_mutex_unlock(&t->job_lock);
-        if (!p)
+        if (n == 0)
             break;
-        if (rc < 0 && result == 0) {
-            result = rc;
-            if (err)
-                *err = one;
-        }
     }
+    free(group);
     return result;
 }
 
@@ -423,7 +267,8 @@ static bool near_budget(struct tsfs_engine *engine)
     return engine->hot_budget.used >= engine->hot_budget.limit / 5 * 4;
 }
 
-/* Migrates the oldest hot partition of all tables: 1, 0 if there is none, -errno. */
+/* Migrates the oldest hot partition of all tables, with those that follow it if they are small: 1, 0 if there
+ * is none, -errno. */
 static int free_memory(struct tsfs_engine *engine)
 {
     struct tsfs_node **tables, *oldest = NULL;
@@ -455,16 +300,33 @@ static int free_memory(struct tsfs_engine *engine)
     rc = failed ? -ENOSPC : 0;
     if (oldest) {
         struct table *t = oldest->table;
+        struct migration *group = malloc(GROUP * sizeof(*group));
+        struct tsfs_error err = {0}; /* reported where it happens */
+        uint64_t rows = 0;
+        unsigned m = 0;
+        rc = group ? 1 : -ENOMEM;
         pthread_mutex_lock(&t->job_lock);
-        struct partition *p = NULL;
         pthread_mutex_lock(&t->lock);
-        for (unsigned j = 0; j < t->npartitions && !p; j++)
-            if (t->partitions[j]->start == start)
-                p = t->partitions[j];
+        for (unsigned j = 0; group && j < t->npartitions && m < GROUP; j++) {
+            struct partition *p = t->partitions[j];
+            if (p->start < start || p->broken || p->bad_delete || !partition_has_hot(p))
+                continue;
+            bool small = is_small(p, &rows);
+            if (m > 0 && (!small || rows > GROUP_ROWS))
+                break;
+            group[m++] = (struct migration){.partition = p};
+            if (!small)
+                break;
+        }
         pthread_mutex_unlock(&t->lock);
-        rc = p ? partition_migrate(oldest, p, NULL) : 0;
-        rc = rc < 0 ? rc : 1;
+        if (m > 0)
+            partitions_move(oldest, group, m);
+        for (unsigned j = 0; j < m; j++) {
+            int one = finished(oldest, &group[j], &err);
+            rc = one < 0 ? one : rc;
+        }
         pthread_mutex_unlock(&t->job_lock);
+        free(group);
     }
     for (unsigned i = 0; i < n; i++)
         tsfs_node_unref(tables[i]);

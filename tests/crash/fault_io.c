@@ -176,6 +176,28 @@ static int fault_fdatasync(int fd)
     return synced(fd, io.os->fdatasync);
 }
 
+/* All there is, files and entries. */
+static int fault_syncfs(int fd)
+{
+    pthread_mutex_lock(&io.lock);
+    int rc = io.sync_error;
+    io.syncs++;
+    pthread_mutex_unlock(&io.lock);
+    if (rc)
+        return rc;
+    rc = io.os->syncfs(fd);
+    pthread_mutex_lock(&io.lock);
+    for (unsigned i = 0; rc == 0 && i < io.nfiles; i++) {
+        struct watched *w = &io.files[i];
+        if (!w->gone) {
+            slurp(w->path, &w->synced, &w->synced_len);
+            w->entry_synced = true;
+        }
+    }
+    pthread_mutex_unlock(&io.lock);
+    return rc;
+}
+
 static int fault_ftruncate(int fd, off_t size)
 {
     return io.truncate_error ? io.truncate_error : io.os->ftruncate(fd, size);
@@ -183,7 +205,7 @@ static int fault_ftruncate(int fd, off_t size)
 
 static int fault_renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
 {
-    char a[PATH_MAX], b[PATH_MAX], dir[PATH_MAX];
+    char a[PATH_MAX] = "", b[PATH_MAX], dir[PATH_MAX];
     struct watched *w = NULL;
     pthread_mutex_lock(&io.lock);
     if (path_of_fd(from_dirfd, dir)) {
@@ -193,6 +215,15 @@ static int fault_renameat(int from_dirfd, const char *from, int to_dirfd, const 
                 w = &io.files[i];
     }
     int rc = io.os->renameat(from_dirfd, from, to_dirfd, to);
+    if (rc == 0 && !w && path_of_fd(to_dirfd, dir)) { /* a folder, perhaps, with all that is in it */
+        size_t len = strlen(a);
+        for (unsigned i = 0; i < io.nfiles; i++) {
+            if (io.files[i].gone || strncmp(io.files[i].path, a, len) != 0 || io.files[i].path[len] != '/')
+                continue;
+            snprintf(b, sizeof(b), "%.1500s/%.500s%.2000s", dir, to, io.files[i].path + len);
+            memcpy(io.files[i].path, b, sizeof(b));
+        }
+    }
     if (rc == 0 && w && path_of_fd(to_dirfd, dir)) {
         snprintf(b, sizeof(b), "%.2000s/%.2000s", dir, to);
         for (unsigned i = 0; i < io.nfiles; i++)
@@ -246,6 +277,7 @@ void fault_io_begin(const char *root, uint64_t seed)
     io.table.pwrite = fault_pwrite;
     io.table.fsync = fault_fsync;
     io.table.fdatasync = fault_fdatasync;
+    io.table.syncfs = fault_syncfs;
     io.table.ftruncate = fault_ftruncate;
     io.table.renameat = fault_renameat;
     io.table.unlinkat = fault_unlinkat;

@@ -31,7 +31,7 @@ void fault_io_fail_truncate(int error);
 /* Plays a loss of power: close every descriptor first.  Changes the files below root. */
 void fault_io_power_loss(void);
 
-/* How often fsync or fdatasync was called on files. */
+/* How often fsync or fdatasync was called on files, or syncfs at all. */
 unsigned fault_io_syncs(void);
 
 #endif
