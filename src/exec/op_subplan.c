@@ -81,7 +81,8 @@ static int make_set(struct exec_ctx *ctx, struct group_table *seen, struct tsfs_
     if (values == NULL)
         return -ENOMEM;
     tsfs_arena_init(&scratch, ctx->options.budget);
-    bool ordered = type != TSFS_VARCHAR && type != TSFS_BOOLEAN && type != TSFS_UNKNOWN;
+    bool ordered = !tsfs_type_is_string(type) && !tsfs_type_is_nested(type) && type != TSFS_BOOLEAN &&
+                   type != TSFS_UNKNOWN;
     int rc = group_table_keep(seen);
     for (uint32_t from = 0; rc == 0 && from < seen->n; from += TSFS_BATCH_ROWS) {
         uint32_t n = seen->n - from < TSFS_BATCH_ROWS ? seen->n - from : TSFS_BATCH_ROWS;

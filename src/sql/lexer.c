@@ -528,9 +528,6 @@ int sql_lexer_next(struct sql_lexer *lx, struct sql_token *tok)
         rc = quoted(lx, tok, (char)at(lx, lx->pos));
         return rc != 0 ? rc : unicode(lx, tok);
     }
-    if ((c == 'X' || c == 'x') && d == '\'')
-        return fail(lx, tok, false,
-                    "X'..' is a binary string, and tsfs has no type for it: write the text itself");
     if (is_letter(c))
         return word(lx, tok);
     if (is_digit(c) || (c == '.' && is_digit(d)))

@@ -349,6 +349,29 @@ struct sql_ast_expr *sql_parse_literal(struct sql_parser *p, bool negative)
     return sql_advance(p) ? e : NULL;
 }
 
+/* X'00 ff' is from_hex('00ff'). */
+static struct sql_ast_expr *parse_bytes(struct sql_parser *p)
+{
+    struct sql_ast_expr *e = sql_new_call(p, &p->tok, TSFS_STR("from_hex"));
+    struct sql_list list = {0};
+    if (e == NULL || !sql_advance(p))
+        return NULL;
+    struct tsfs_str text = p->tok.text;
+    char *digits = tsfs_arena_alloc(p->arena, text.len + 1);
+    if (digits == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (strchr(" \t\r\n", text.ptr[i]) == NULL || text.ptr[i] == '\0')
+            digits[n++] = text.ptr[i];
+    p->tok.text = (struct tsfs_str){digits, n};
+    if (!sql_add_expr(p, &list, sql_parse_literal(p, false)))
+        return NULL;
+    return sql_with_args(p, e, list.items, list.n);
+}
+
 /* A word at the start of a primary that is no keyword with a form of its own. */
 static struct sql_ast_expr *parse_word(struct sql_parser *p)
 {
@@ -357,6 +380,8 @@ static struct sql_ast_expr *parse_word(struct sql_parser *p)
         return NULL;
     enum sql_token_kind next = p->ahead.kind;
     if (word.kind == SQL_TOK_WORD && next == SQL_TOK_STRING) {
+        if (sql_same_word(word.text, TSFS_STR("x")))
+            return parse_bytes(p);
         struct sql_ast_expr *e = sql_new_node(p, SQL_AST_TYPED, &word);
         if (e == NULL)
             return NULL;

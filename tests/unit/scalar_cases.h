@@ -163,6 +163,7 @@ static const struct scalar_case scalar_cases[] = {
     {"like", {"s a", "s a#", "s #"}, "!the escape character must come before"},
     {"like", {"s a", "s a#b", "s #"}, "!the escape character must come before"},
     {"like", {"s a", "s a", "s ##"}, "!ESCAPE must be a single character"},
+    {"like", {"s a#", "s _#", "s "}, "true"},
     {"like", {"s a%", "s a\xc3\xa4%", "s \xc3\xa4"}, "true"},
     /* math */
     {"abs", {"b -5"}, "5"},

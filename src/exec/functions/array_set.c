@@ -350,8 +350,9 @@ static int split(KERNEL_ARGS)
             rc = function_fail(ctx, i, "split: the delimiter must not be empty");
             continue;
         }
-        if (limit <= 0) {
-            rc = function_fail(ctx, i, "split: the limit must be positive");
+        if (limit <= 0 || (nargs == 3 && limit > INT32_MAX)) {
+            rc = function_fail(ctx, i, "split: the limit %s",
+                               limit <= 0 ? "must be positive" : "does not fit into an integer");
             continue;
         }
         uint32_t len = 1;

@@ -1,13 +1,9 @@
 /* Arithmetic on timestamps, dates, times of day and intervals, and ago(). */
-#include <errno.h>
 #include <math.h>
 
 #include "base/time.h"
 #include "col/text.h"
-#include "exec/functions/functions_priv.h"
-
-/* One row: 0, or a sentence that says what is wrong. */
-typedef const char *(*step)(struct tsfs_kernel_ctx *ctx, int64_t x, int64_t y, int64_t *r);
+#include "exec/functions/rows.h"
 
 static int fail(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_t i, const char *why)
 {
@@ -19,31 +15,18 @@ static int fail(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32
                          text[0], tsfs_type_name(args[1].type), (int)len[1], text[1]);
 }
 
-static inline int each_row(KERNEL_ARGS, step fn)
-{
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        const char *why = fn(ctx, args[0].i[row_at(&args[0], i)], args[1].i[row_at(&args[1], i)], &r[i]);
-        int rc = why == NULL ? 0 : fail(ctx, args, i, why);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
+/* BODY sets *r from x and y and returns NULL, or a sentence that says what is wrong. */
 #define STEP(NAME, BODY)                                                                                     \
     static const char *NAME##_step(struct tsfs_kernel_ctx *ctx, int64_t x, int64_t y, int64_t *r)            \
     {                                                                                                        \
         BODY                                                                                                 \
     }                                                                                                        \
-    static int NAME(KERNEL_ARGS)                                                                             \
+    static int NAME##_row(ROW_ARGS(int64_t))                                                                 \
     {                                                                                                        \
-        return each_row(ctx, args, nargs, n, valid, out, NAME##_step);                                       \
-    }
+        const char *why = NAME##_step(ctx, row_i64(args, 0, row), row_i64(args, 1, row), r);                 \
+        return why == NULL ? 0 : fail(ctx, args, row, why);                                                  \
+    }                                                                                                        \
+    ROW_KERNEL(NAME, int64_t)
 
 #define TS_RANGE   "timestamp out of range"
 #define DATE_RANGE "date out of range"
@@ -84,36 +67,28 @@ FLIPPED(date_plus_ym)
 FLIPPED(time_plus_ds)
 FLIPPED(iv_times_big)
 
-static int scale(KERNEL_ARGS, bool divide)
+static int scale(ROW_ARGS(int64_t), bool divide)
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        double x = (double)args[0].i[row_at(&args[0], i)], y = args[1].d[row_at(&args[1], i)];
-        double v = round(divide ? x / y : x * y);
-        int rc = 0;
-        if (v >= -0x1p63 && v < 0x1p63)
-            r[i] = (int64_t)v;
-        else
-            rc = fail(ctx, args, i, divide && y == 0 ? "division by zero" : IV_RANGE);
-        if (rc != 0)
-            return rc;
-    }
+    double x = (double)row_i64(args, 0, row), y = row_double(args, 1, row);
+    double v = round(divide ? x / y : x * y);
+    if (!(v >= -0x1p63 && v < 0x1p63))
+        return fail(ctx, args, row, divide && y == 0 ? "division by zero" : IV_RANGE);
+    *r = (int64_t)v;
     return 0;
 }
 
-static int iv_times_dbl(KERNEL_ARGS)
+static int iv_times_dbl_row(ROW_ARGS(int64_t))
 {
-    return scale(ctx, args, nargs, n, valid, out, false);
+    return scale(ctx, args, nargs, row, r, false);
 }
 
-static int iv_by_dbl(KERNEL_ARGS)
+static int iv_by_dbl_row(ROW_ARGS(int64_t))
 {
-    return scale(ctx, args, nargs, n, valid, out, true);
+    return scale(ctx, args, nargs, row, r, true);
 }
+
+ROW_KERNEL(iv_times_dbl, int64_t)
+ROW_KERNEL(iv_by_dbl, int64_t)
 
 FLIPPED(iv_times_dbl)
 

@@ -1,4 +1,5 @@
-/* LIKE: % is any run of characters, _ any one character, escape makes the next one plain.
+/* LIKE: % is any run of characters, _ any one character, escape makes the next one plain; an empty one is
+ * none.
  *
  * A pattern is compiled into pieces: the texts between its %s.  The first piece is tied to the start unless
  * a % stands before it, the last to the end; each one between is taken at its leftmost place, which is
@@ -34,7 +35,7 @@ static int compile(struct tsfs_arena *arena, struct tsfs_str text, const struct 
 {
     *out = (struct pattern){0};
     size_t escape_len = escape != NULL ? escape->len : 0;
-    if (escape != NULL && (escape_len == 0 || tsfs_utf8_length(*escape) != 1)) {
+    if (escape_len != 0 && tsfs_utf8_length(*escape) != 1) {
         *why = "ESCAPE must be a single character";
         return 1;
     }

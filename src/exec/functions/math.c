@@ -1,11 +1,10 @@
 /* Mathematical functions and random numbers; bases and bits are in bits.c. */
-#include <errno.h>
 #include <math.h>
 #include <sys/random.h>
 
 #include "base/limits.h"
 #include "base/time.h"
-#include "exec/functions/functions_priv.h"
+#include "exec/functions/rows.h"
 
 #define PI 3.14159265358979323846
 #define E  2.71828182845904523536
@@ -104,36 +103,25 @@ static int same(KERNEL_ARGS)
     return 0;
 }
 
-static int abs_whole(KERNEL_ARGS)
+static int abs_whole_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_alloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    int64_t least = args[0].type == TSFS_INTEGER ? INT32_MIN : INT64_MIN;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t x = args[0].i[row_at(&args[0], i)];
-        r[i] = x == INT64_MIN ? x : x < 0 ? -x : x;
-        int rc = 0;
-        if (x == least && row_valid(valid, i))
-            rc = function_fail(ctx, i, "abs: the absolute value of %lld does not fit into %s", (long long)x,
-                               tsfs_type_name(args[0].type));
-        if (rc != 0)
-            return rc;
-    }
+    int64_t x = row_i64(args, 0, row);
+    if (x == (args[0].type == TSFS_INTEGER ? INT32_MIN : INT64_MIN))
+        return function_fail(ctx, row, "abs: the absolute value of %lld does not fit into %s", (long long)x,
+                             tsfs_type_name(args[0].type));
+    *r = x < 0 ? -x : x;
     return 0;
 }
 
-static int sign_whole(KERNEL_ARGS)
+static int sign_whole_row(ROW_ARGS(int64_t))
 {
-    int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t x = args[0].i[row_at(&args[0], i)];
-        r[i] = (x > 0) - (x < 0);
-    }
+    int64_t x = row_i64(args, 0, row);
+    *r = (x > 0) - (x < 0);
     return 0;
 }
+
+ROW_KERNEL(abs_whole, int64_t)
+ROW_KERNEL(sign_whole, int64_t)
 
 static double power_of_ten(int64_t d)
 {
@@ -179,51 +167,42 @@ static int trunc_digits(KERNEL_ARGS)
     return digits_double(ctx, args, nargs, n, valid, out, trunc);
 }
 
-static int digits_whole(KERNEL_ARGS, bool to_nearest)
+static int digits_whole(ROW_ARGS(int64_t), bool to_nearest)
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        int64_t x = args[0].i[row_at(&args[0], i)], d = args[1].i[row_at(&args[1], i)];
-        if (d >= 0) {
-            r[i] = x;
-            continue;
-        }
-        if (d < -19)
-            continue; /* 0 */
-        __extension__ typedef __int128 wide;
-        wide factor = 1, v = x;
-        for (; d < 0; d++)
-            factor *= 10;
-        wide rest = v % factor;
-        v -= rest;
-        if (to_nearest && rest * 2 >= factor)
-            v += factor;
-        if (to_nearest && rest * 2 <= -factor)
-            v -= factor;
-        bool ok = args[0].type == TSFS_INTEGER ? v == (int32_t)v : v == (int64_t)v;
-        r[i] = ok ? (int64_t)v : 0;
-        int rc = ok ? 0
-                    : function_fail(ctx, i, "round: %lld rounded does not fit into %s", (long long)x,
-                                    tsfs_type_name(args[0].type));
-        if (rc != 0)
-            return rc;
+    int64_t x = row_i64(args, 0, row), d = row_i64(args, 1, row);
+    if (d >= 0 || d < -19) {
+        *r = d >= 0 ? x : 0;
+        return 0;
     }
+    __extension__ typedef __int128 wide;
+    wide factor = 1, v = x;
+    for (; d < 0; d++)
+        factor *= 10;
+    wide rest = v % factor;
+    v -= rest;
+    if (to_nearest && rest * 2 >= factor)
+        v += factor;
+    if (to_nearest && rest * 2 <= -factor)
+        v -= factor;
+    if (args[0].type == TSFS_INTEGER ? v != (int32_t)v : v != (int64_t)v)
+        return function_fail(ctx, row, "round: %lld rounded does not fit into %s", (long long)x,
+                             tsfs_type_name(args[0].type));
+    *r = (int64_t)v;
     return 0;
 }
 
-static int round_whole(KERNEL_ARGS)
+static int round_whole_row(ROW_ARGS(int64_t))
 {
-    return digits_whole(ctx, args, nargs, n, valid, out, true);
+    return digits_whole(ctx, args, nargs, row, r, true);
 }
 
-static int trunc_whole(KERNEL_ARGS)
+static int trunc_whole_row(ROW_ARGS(int64_t))
 {
-    return digits_whole(ctx, args, nargs, n, valid, out, false);
+    return digits_whole(ctx, args, nargs, row, r, false);
 }
+
+ROW_KERNEL(round_whole, int64_t)
+ROW_KERNEL(trunc_whole, int64_t)
 
 /* SplitMix64 (Steele, Lea, Flood 2014), one stream a thread, seeded by the system. */
 uint64_t function_random(void)
@@ -251,33 +230,29 @@ static int random_double(KERNEL_ARGS)
     return 0;
 }
 
-static int random_range(KERNEL_ARGS)
+static int random_range_row(ROW_ARGS(int64_t))
 {
-    int64_t *r = function_calloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        int64_t from = nargs == 2 ? args[0].i[row_at(&args[0], i)] : 0;
-        int64_t to = args[nargs - 1].i[row_at(&args[nargs - 1], i)];
-        if (to <= from) {
-            int rc = function_fail(ctx, i, "random: the upper bound %lld must be greater than %lld",
-                                   (long long)to, (long long)from);
-            if (rc != 0)
-                return rc;
-            continue;
-        }
-        __extension__ typedef unsigned __int128 wide;
-        uint64_t range = (uint64_t)to - (uint64_t)from;
-        r[i] = (int64_t)((uint64_t)from + (uint64_t)((wide)function_random() * range >> 64));
-    }
+    int64_t from = nargs == 2 ? row_i64(args, 0, row) : 0, to = row_i64(args, nargs - 1, row);
+    if (to <= from)
+        return function_fail(ctx, row, "random: the upper bound %lld must be greater than %lld",
+                             (long long)to, (long long)from);
+    __extension__ typedef unsigned __int128 wide;
+    uint64_t range = (uint64_t)to - (uint64_t)from;
+    *r = (int64_t)((uint64_t)from + (uint64_t)((wide)function_random() * range >> 64));
     return 0;
 }
+
+ROW_KERNEL(random_range, int64_t)
 
 #define ONE(NAME, KERNEL, HELP) SCALAR(NAME, DBL, KERNEL##_double, NAME HELP, DBL)
 #define WHOLE(NAME, KERNEL, HELP)                                                                            \
     SCALAR(NAME, BIG, KERNEL, NAME HELP, BIG), SCALAR(NAME, INT, KERNEL, NAME HELP, INT)
+/* Of whole numbers and of doubles. */
+#define BOTH(NAME, KERNEL_WHOLE, KERNEL, HELP) WHOLE(NAME, KERNEL_WHOLE, HELP), ONE(NAME, KERNEL, HELP)
+#define DIGITS(NAME, KERNEL, HELP)                                                                           \
+    SCALAR(NAME, BIG, KERNEL##_whole, NAME HELP, BIG, BIG),                                                  \
+        SCALAR(NAME, INT, KERNEL##_whole, NAME HELP, INT, BIG),                                              \
+        SCALAR(NAME, DBL, KERNEL##_digits, NAME HELP, DBL, BIG)
 /* Every call gives another number. */
 #define UNSTABLE(NAME, RES, N, KERNEL, HELP, ...)                                                            \
     {                                                                                                        \
@@ -292,26 +267,15 @@ static int random_range(KERNEL_ARGS)
         UNSTABLE(NAME, INT, 2, random_range, "(m, n): a whole number in [m, n)", INT, INT)
 
 static const struct tsfs_function items[] = {
-    WHOLE("abs", abs_whole, "(x): absolute value"),
-    ONE("abs", abs, "(x): absolute value"),
-    WHOLE("ceil", same, "(x): smallest whole number not below x"),
-    ONE("ceil", ceil, "(x): smallest whole number not below x"),
-    WHOLE("ceiling", same, "(x): smallest whole number not below x"),
-    ONE("ceiling", ceil, "(x): smallest whole number not below x"),
-    WHOLE("floor", same, "(x): largest whole number not above x"),
-    ONE("floor", floor, "(x): largest whole number not above x"),
-    WHOLE("round", same, "(x): nearest whole number, halves away from zero"),
-    ONE("round", round, "(x): nearest whole number, halves away from zero"),
-    SCALAR("round", BIG, round_whole, "round(x, d): to d digits behind the point", BIG, BIG),
-    SCALAR("round", INT, round_whole, "round(x, d): to d digits behind the point", INT, BIG),
-    SCALAR("round", DBL, round_digits, "round(x, d): to d digits behind the point", DBL, BIG),
-    WHOLE("truncate", same, "(x): without its fraction"),
-    ONE("truncate", trunc, "(x): without its fraction"),
-    SCALAR("truncate", BIG, trunc_whole, "truncate(x, d): cut to d digits behind the point", BIG, BIG),
-    SCALAR("truncate", INT, trunc_whole, "truncate(x, d): cut to d digits behind the point", INT, BIG),
-    SCALAR("truncate", DBL, trunc_digits, "truncate(x, d): cut to d digits behind the point", DBL, BIG),
-    WHOLE("sign", sign_whole, "(x): -1, 0 or 1"),
-    ONE("sign", sign, "(x): -1, 0 or 1"),
+    BOTH("abs", abs_whole, abs, "(x): absolute value"),
+    BOTH("ceil", same, ceil, "(x): smallest whole number not below x"),
+    BOTH("ceiling", same, ceil, "(x): smallest whole number not below x"),
+    BOTH("floor", same, floor, "(x): largest whole number not above x"),
+    BOTH("round", same, round, "(x): nearest whole number, halves away from zero"),
+    DIGITS("round", round, "(x, d): to d digits behind the point"),
+    BOTH("truncate", same, trunc, "(x): without its fraction"),
+    DIGITS("truncate", trunc, "(x, d): cut to d digits behind the point"),
+    BOTH("sign", sign_whole, sign, "(x): -1, 0 or 1"),
     ONE("sqrt", sqrt, "(x): square root"),
     ONE("cbrt", cbrt, "(x): cube root"),
     ONE("exp", exp, "(x): e to the power of x"),
