@@ -68,7 +68,7 @@ struct agg_result {
     struct agg_table tables[AGG_TASKS_MAX + 1]; /* the first, and nmore that were left as they are */
     uint32_t nmore;
     struct group_union groups;    /* of all tables, if there are more */
-    struct group_union *distinct; /* [nitems], likewise; their groups are records */
+    struct group_union *distinct; /* [nitems], likewise; their groups are numbers of those records */
     struct tsfs_arena arena;
     struct tsfs_arena *workers; /* [nworkers]: what states hold beyond those of the tables */
     uint32_t nworkers;

@@ -182,18 +182,18 @@ static int same_group(void *ctx, unsigned worker, char *kept, char *again)
     return 0;
 }
 
-/* Distinct values name their group by its number in its table: now by its record. */
-static void point_at_records(struct agg_table *table, uint32_t item, char *const *finals)
+/* Distinct values name their group by its number in its table: now by that of its record. */
+static void renumber(struct agg_table *table, uint32_t item, const uint64_t *finals)
 {
     struct group_table *seen = &table->distinct[item];
     uint32_t offset = seen->offsets[0];
     for (uint32_t i = 0; i < seen->n; i++) {
         int64_t *group = (int64_t *)(group_key(seen, i) + offset);
-        *group = (int64_t)(intptr_t)finals[*group];
+        *group = (int64_t)finals[*group];
     }
 }
 
-static int unite_groups(struct agg_result *result, char ***finals, struct tsfs_error *err)
+static int unite_groups(struct agg_result *result, uint64_t **finals, struct tsfs_error *err)
 {
     struct tsfs_pool *pool = result->spec->ctx->options.pool;
     struct group_table *tables[AGG_TASKS_MAX + 1];
@@ -218,7 +218,7 @@ static int unite_groups(struct agg_result *result, char ***finals, struct tsfs_e
 static int unite(struct agg_result *result, struct tsfs_error *err)
 {
     const struct agg_spec *spec = result->spec;
-    char **finals[AGG_TASKS_MAX + 1];
+    uint64_t *finals[AGG_TASKS_MAX + 1];
     struct group_table *tables[AGG_TASKS_MAX + 1];
     struct tsfs_arena scratch;
     uint32_t ntables = result->nmore + 1;
@@ -230,7 +230,7 @@ static int unite(struct agg_result *result, struct tsfs_error *err)
         distinct |= spec->items[i].distinct;
     tsfs_arena_init(&scratch, spec->ctx->options.budget);
     for (uint32_t t = 0; t < ntables && distinct && rc == 0; t++) {
-        finals[t] = tsfs_arena_alloc(&scratch, result->tables[t].groups.n * sizeof(char *));
+        finals[t] = tsfs_arena_alloc(&scratch, result->tables[t].groups.n * sizeof(uint64_t));
         rc = finals[t] == NULL ? -ENOMEM : 0;
     }
     if (rc == 0)
@@ -244,7 +244,7 @@ static int unite(struct agg_result *result, struct tsfs_error *err)
         if (!spec->items[i].distinct)
             continue;
         for (uint32_t t = 0; t < ntables; t++) {
-            point_at_records(&result->tables[t], i, finals[t]);
+            renumber(&result->tables[t], i, finals[t]);
             tables[t] = &result->tables[t].distinct[i];
             group_table_free(tables[t]);
         }
@@ -267,7 +267,7 @@ static void distinct_records(struct agg_result *result, uint32_t i, uint32_t fro
         records[k] =
             result->distinct != NULL ? result->distinct[i].records[from + k] : group_key(seen, from + k);
         int64_t group = *(const int64_t *)(records[k] + seen->offsets[0]);
-        char *record = result->distinct != NULL ? (char *)(intptr_t)group
+        char *record = result->distinct != NULL ? result->groups.records[group]
                                                 : group_key(&result->tables[0].groups, (uint32_t)group);
         states[k] = record + result->tables[0].groups.key_size + item->offset;
     }

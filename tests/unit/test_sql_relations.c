@@ -435,6 +435,9 @@ static void many_groups(void **state)
         "SELECT n, avg(x), sum(x), array_join(array_agg(CAST(time AS varchar)), ','), arbitrary(host) FROM "
         "many GROUP BY n",
         "SELECT DISTINCT host, n FROM many",
+        "SELECT n % 3000, array_join(array_agg(DISTINCT CAST(time AS varchar)), ','), sum(DISTINCT x) FROM "
+        "many "
+        "GROUP BY 1",
         "SELECT a.n, array_join(array_agg(b.host), ','), avg(b.x) FROM many a JOIN many b ON a.time = b.time "
         "WHERE a.n < 2000 "
         "GROUP BY a.n",

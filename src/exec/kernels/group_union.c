@@ -26,7 +26,7 @@ struct deal {
     uint32_t **order;  /* its groups by part */
     uint32_t **starts; /* [nparts + 1]: where each part begins in that */
     const struct group_union_ops *ops;
-    char ***finals;
+    uint64_t **finals;
     char **records;
     uint32_t *first, *kept; /* of each part: where its records begin, and how many there are */
     struct tsfs_budget *budget;
@@ -59,7 +59,7 @@ static int deal_table(void *ctx, size_t t, unsigned worker)
 }
 
 static int add_record(struct deal *d, const struct group_table *table, char *record, uint32_t hash,
-                      struct slot *slots, uint32_t mask, uint32_t p, unsigned worker, char **final)
+                      struct slot *slots, uint32_t mask, uint32_t p, unsigned worker, uint64_t *final)
 {
     char **records = d->records + d->first[p];
     uint32_t at = hash & mask;
@@ -67,10 +67,11 @@ static int add_record(struct deal *d, const struct group_table *table, char *rec
         char *kept = slots[at].hash == hash ? records[slots[at].number - 1] : NULL;
         if (kept == NULL || !group_same(table, kept, record))
             continue;
-        *final = kept;
+        *final = (uint64_t)p << 32 | (slots[at].number - 1);
         return d->ops->same == NULL ? 0 : d->ops->same(d->ops->ctx, worker, kept, record);
     }
-    *final = records[d->kept[p]++] = record;
+    *final = (uint64_t)p << 32 | d->kept[p];
+    records[d->kept[p]++] = record;
     slots[at] = (struct slot){hash, d->kept[p]};
     return 0;
 }
@@ -101,7 +102,7 @@ static int unite_part(void *ctx, size_t part, unsigned worker)
                 if (slot->number != 0)
                     __builtin_prefetch(d->records[d->first[p] + slot->number - 1]);
             }
-            char *unused, ** final = d->finals == NULL ? &unused : &d->finals[t][order[i]];
+            uint64_t unused, *final = d->finals == NULL ? &unused : &d->finals[t][order[i]];
             rc = add_record(d, table, group_key(table, order[i]), hashes[order[i]], slots, nslots - 1, p,
                             worker, final);
         }
@@ -135,7 +136,7 @@ static int allocate(struct deal *d, struct tsfs_arena *scratch, uint64_t total, 
 }
 
 int group_union(struct group_table *const *tables, uint32_t ntables, struct tsfs_arena *arena,
-                struct tsfs_pool *pool, const struct group_union_ops *ops, char ***finals,
+                struct tsfs_pool *pool, const struct group_union_ops *ops, uint64_t **finals,
                 struct group_union *out)
 {
     uint64_t total = 0;
@@ -167,10 +168,15 @@ int group_union(struct group_table *const *tables, uint32_t ntables, struct tsfs
         rc = tsfs_pool_run(pool, unite_part, &d, d.nparts);
     *out = (struct group_union){.records = d.records};
     for (uint32_t p = 0; p < d.nparts && rc == 0; p++) {
-        if (out->n != d.first[p])
-            memmove(out->records + out->n, out->records + d.first[p], d.kept[p] * sizeof(*out->records));
+        uint32_t from = d.first[p];
+        if (out->n != from)
+            memmove(out->records + out->n, out->records + from, d.kept[p] * sizeof(*out->records));
+        d.first[p] = out->n;
         out->n += d.kept[p];
     }
+    for (uint32_t t = 0; finals != NULL && t < ntables && rc == 0; t++)
+        for (uint32_t g = 0; g < tables[t]->n; g++)
+            finals[t][g] = d.first[finals[t][g] >> 32] + (uint32_t)finals[t][g];
     tsfs_arena_free(&scratch);
     return rc;
 }

@@ -20,11 +20,11 @@ struct group_union_ops {
 
 /* Tables (ntables of them) of the same columns and payload.  Of equal keys the one of the first table is
  * kept.  The order is the same whatever the number of threads: parts by hash, in each the order of tables
- * and of groups in them; a union that is small has one part.  finals NULL, or [ntables]: arrays of as many
- * pointers as the table has groups, set to the record that each group has become.  Records stay the
+ * and of groups in them; a union that is small has one part.  finals NULL, or [ntables]: arrays with an
+ * item for each group of the table, set to the number of the record that it has become. Records stay the
  * tables'; the slots of the tables are not looked at. -ENOMEM. */
 TSFS_MUST_CHECK int group_union(struct group_table *const *tables, uint32_t ntables, struct tsfs_arena *arena,
-                                struct tsfs_pool *pool, const struct group_union_ops *ops, char ***finals,
+                                struct tsfs_pool *pool, const struct group_union_ops *ops, uint64_t **finals,
                                 struct group_union *out);
 
 #endif
