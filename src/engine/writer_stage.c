@@ -9,6 +9,8 @@
 #include "base/time.h"
 #include "engine/writer_priv.h"
 
+#define NEAR_ORDINALS 3u /* tried before a search by name */
+
 /* Logs and publishes what is staged; on failure nothing of it stays anywhere. */
 static int commit(struct tsfs_writer *w, struct tsfs_error *err)
 {
@@ -56,6 +58,12 @@ static uint16_t field_ordinal(struct target *t, const struct tsfs_schema *schema
     if (k < t->nordinals && t->ordinals[k] < schema->ncols &&
         tsfs_str_eq(schema->cols[t->ordinals[k]].name, name))
         return t->ordinals[k];
+    /* Columns come in the order in which lines brought them: where a field is missing, the next one is near.
+     */
+    for (unsigned near = k ? t->ordinals[k - 1] + 1u : 0, end = near + NEAR_ORDINALS;
+         near && near < end && near < schema->ncols; near++)
+        if (tsfs_str_eq(schema->cols[near].name, name))
+            return (uint16_t)near;
     return tsfs_schema_find(schema, name);
 }
 

@@ -87,11 +87,36 @@ static int remember(struct tsfs_hot *hot, uint64_t hash, const struct tsfs_cell 
     return 0;
 }
 
+static uint64_t shape_hash(const struct tsfs_cell *cells, unsigned n)
+{
+    uint64_t hash = n;
+    for (unsigned i = 0; i < n; i++) {
+        hash = (hash ^ cell_key(&cells[i])) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+static struct hot_shape *remembered(const struct tsfs_hot *hot, uint64_t hash, const struct tsfs_cell *cells,
+                                    unsigned n)
+{
+    uint32_t number;
+    for (struct slab_probe p = slab_probe_begin(&hot->shape_index, hash); slab_probe_next(&p, &number);)
+        if (hot_shape_matches(hot->shapes[number], cells, n))
+            return hot->shapes[number];
+    return NULL;
+}
+
 int hot_shape_find(struct tsfs_hot *hot, const struct tsfs_cell **cells, unsigned *ncells,
                    struct hot_shape **shape)
 {
-    uint32_t number;
-    for (unsigned i = 0; i < *ncells; i++) {
+    unsigned given = *ncells;
+    uint64_t hash = shape_hash(*cells, given);
+    *shape =
+        remembered(hot, hash, *cells, given); /* which names no measure twice, and types that there are */
+    if (*shape)
+        return 0;
+    for (unsigned i = 0; i < given; i++) {
         enum tsfs_type type = (*cells)[i].type;
         if (type != TSFS_BOOLEAN && type != TSFS_BIGINT && type != TSFS_DOUBLE && type != TSFS_VARCHAR)
             return -EINVAL;
@@ -99,20 +124,11 @@ int hot_shape_find(struct tsfs_hot *hot, const struct tsfs_cell **cells, unsigne
     int rc = distinct(hot->batch, cells, ncells);
     if (rc)
         return rc;
-    uint64_t hash = *ncells;
-    for (unsigned i = 0; i < *ncells; i++) {
-        hash = (hash ^ cell_key(&(*cells)[i])) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
+    if (*ncells != given) {
+        hash = shape_hash(*cells, *ncells);
+        *shape = remembered(hot, hash, *cells, *ncells);
     }
-    hash *= UINT64_C(0xbf58476d1ce4e5b9);
-    for (struct slab_probe p = slab_probe_begin(&hot->shape_index, hash); slab_probe_next(&p, &number);) {
-        if (hot_shape_matches(hot->shapes[number], *cells, *ncells)) {
-            *shape = hot->shapes[number];
-            return 0;
-        }
-    }
-    *shape = NULL;
-    if (hot->nshapes >= HOT_SHAPES_MAX || hot->shape_cells + *ncells > HOT_SHAPE_CELLS_MAX)
+    if (*shape || hot->nshapes >= HOT_SHAPES_MAX || hot->shape_cells + *ncells > HOT_SHAPE_CELLS_MAX)
         return 0;
     return remember(hot, hash, *cells, *ncells, shape);
 }

@@ -240,12 +240,46 @@ static void series_come_and_go(void **state)
     tsfs_node_unref(s);
 }
 
+/* Lines whose fields come and go, forwards and backwards: every value finds its own column. */
+static void fields_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_buf text = {0};
+    int64_t now = tsfs_time_now();
+    long long sums[6] = {0};
+    for (int i = 0; i < 400; i++) {
+        unsigned mask = i == 0 ? 63 : (unsigned)(i * 29 + 7) % 63 + 1;
+        char comma = ' ';
+        assert_int_equal(tsfs_buf_printf(&text, "m,h=%d", i % 3), 0);
+        for (int j = 0; j < 6; j++) {
+            int k = i % 5 ? j : 5 - j;
+            if (!(mask >> k & 1))
+                continue;
+            assert_int_equal(tsfs_buf_printf(&text, "%cf%d=%di", comma, k, k * 1000 + i), 0);
+            sums[k] += k * 1000 + i;
+            comma = ',';
+        }
+        assert_int_equal(tsfs_buf_printf(&text, " %lld\n", (long long)now - 1000000 + i), 0);
+    }
+    assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
+    assert_int_equal(put(f->db, text.data), (ssize_t)text.len - 1);
+    tsfs_buf_free(&text);
+    char expect[256];
+    snprintf(expect, sizeof(expect), "a,b,c,d,e,f\n%lld,%lld,%lld,%lld,%lld,%lld\n", sums[0], sums[1],
+             sums[2], sums[3], sums[4], sums[5]);
+    const char *sql = "SELECT sum(f0) a, sum(f1) b, sum(f2) c, sum(f3) d, sum(f4) e, sum(f5) f FROM m";
+    assert_string_equal(ask(f->db, sql), expect);
+    restart(f);
+    assert_string_equal(ask(f->db, sql), expect);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(same_in_every_tier, setup, teardown),
         cmocka_unit_test_setup_teardown(late_rows_merge, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(fields_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(settings, setup, teardown),
         cmocka_unit_test_setup_teardown(tree, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_queries, setup, teardown),

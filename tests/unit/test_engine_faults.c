@@ -210,7 +210,8 @@ static void refused_lines(void **state)
     tsfs_node_unref(t);
 }
 
-/* A rest that is completed after all is taken back from rejected and errors, also when it holds line breaks. */
+/* A rest that is completed after all is taken back from rejected and errors, also when it holds line breaks.
+ */
 static void completed_tail(void **state)
 {
     struct fixture *f = *state;
