@@ -8,7 +8,8 @@
 #include "base/time.h"
 #include "exec/exec_priv.h"
 
-/* The caller's own interrupt costs a lock of someone else's: not at every poll. */
+/* Whether the reader was interrupted costs a lock of someone else's: not at every poll.  Any thread may ask,
+ * as the reader's own may be waiting for the others. */
 #define POLL_INTERVAL (1 * TSFS_NS_PER_MS)
 
 struct tsfs_exec {
@@ -39,11 +40,12 @@ static int poll_now(struct exec_ctx *ctx, bool clock, struct tsfs_error *err)
         int64_t now = tsfs_time_monotonic();
         if (ctx->options.deadline != 0 && now >= ctx->options.deadline)
             code = stop(ctx, -ETIMEDOUT);
-        else if (ctx->options.interrupted != NULL && pthread_equal(pthread_self(), ctx->caller) &&
-                 now >= ctx->next_poll) {
-            ctx->next_poll = now + POLL_INTERVAL;
+        else if (ctx->options.interrupted != NULL && now >= ctx->next_poll &&
+                 !atomic_exchange(&ctx->polling, true)) {
             if (ctx->options.interrupted(ctx->options.interrupted_ctx))
                 code = stop(ctx, -EINTR);
+            ctx->next_poll = now + POLL_INTERVAL;
+            ctx->polling = false;
         }
     }
     if (code == -EINTR)
@@ -377,7 +379,6 @@ int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options 
     if (exec == NULL)
         return tsfs_error_set(err, -ENOMEM, "out of memory");
     exec->ctx.options = *options;
-    exec->ctx.caller = pthread_self();
     pthread_mutex_init(&exec->ctx.stats_lock, NULL);
     tsfs_arena_init(&exec->ctx.arena, options->budget);
     exec->ctx.analyze = plan->kind == TSFS_PLAN_ANALYZE;
@@ -396,7 +397,6 @@ int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_
 {
     if (exec->ended != 0)
         return exec->ended > 0 ? 0 : exec->ended;
-    exec->ctx.caller = pthread_self();
     exec->ctx.next_poll = 0;
     int rc = poll_now(&exec->ctx, true, err);
     if (rc == 0)

@@ -15,7 +15,8 @@ struct tsfs_exec_options {
     int64_t deadline; /* tsfs_time_monotonic, 0 = none: -ETIMEDOUT */
     int64_t now;      /* the query's instant */
     const _Atomic bool *cancel;     /* any thread may set it: -EINTR soon after; may be NULL */
-    bool (*interrupted)(void *ctx); /* polled on the calling thread only, every few ms: -EINTR; may be NULL */
+    bool (*interrupted)(void *ctx); /* asked every few ms while a call lasts, by one thread at a time but by
+                                     * any that works for the query: -EINTR; may be NULL */
     void *interrupted_ctx;
 };
 
@@ -43,8 +44,7 @@ void tsfs_exec_stream_part(struct tsfs_exec_stream *stream, uint32_t part);
 /* As tsfs_exec_next: 0 at the end of the part. */
 int tsfs_exec_stream_next(struct tsfs_exec_stream *stream, struct tsfs_batch **out, struct tsfs_error *err);
 
-/* The calling thread is the one that `interrupted` is polled on from now on, with this ctx; deadline as in
- * the options. */
+/* `interrupted` is asked with this ctx from now on; deadline as in the options. */
 void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline);
 /* The interrupted callback's ctx may change from call to call (another reader's request). */
 void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx);

@@ -15,9 +15,9 @@ struct exec_ctx {
     struct tsfs_exec_options options;
     struct tsfs_arena arena; /* lives as long as the query */
     struct tsfs_eval_sets *sets;
-    pthread_t caller;                 /* the thread inside tsfs_exec_next */
     _Atomic int stop;                 /* -errno that ends every thread's work, 0 = go on */
-    int64_t next_poll;                /* caller only */
+    _Atomic bool polling;             /* some thread is asking whether the reader was interrupted */
+    _Atomic int64_t next_poll;        /* when it is to be asked again */
     struct tsfs_exec_stream *streams; /* stream.c */
     struct tsfs_exec_stats stats;
     pthread_mutex_t stats_lock;

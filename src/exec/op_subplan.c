@@ -283,8 +283,7 @@ static int run_once(struct apply_op *self, struct tsfs_error *err)
     tsfs_arena_reset(&inner->arena);
     inner->sets = NULL;
     inner->stats = (struct tsfs_exec_stats){0};
-    inner->caller = ctx->caller;
-    inner->next_poll = ctx->next_poll;
+    inner->next_poll = atomic_load(&ctx->next_poll);
     struct tsfs_plan *sub;
     struct tsfs_value *values = TSFS_NEW_ARRAY(&inner->arena, struct tsfs_value, self->width);
     struct tsfs_vec *cols = TSFS_NEW_ARRAY(&inner->arena, struct tsfs_vec, self->width);
@@ -294,7 +293,7 @@ static int run_once(struct apply_op *self, struct tsfs_error *err)
     if (rc == 0)
         rc = run_for_row(inner, &inner->arena, sub, plan->apply.kind, plan->apply.line, plan->apply.column,
                          values, err);
-    ctx->next_poll = inner->next_poll;
+    ctx->next_poll = atomic_load(&inner->next_poll);
     exec_add_scan_stats(ctx, NULL, &inner->stats.scan);
     ctx->stats.partitions_total += inner->stats.partitions_total;
     ctx->stats.partitions_pruned += inner->stats.partitions_pruned;

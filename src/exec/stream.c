@@ -110,7 +110,6 @@ void exec_streams_close(struct exec_ctx *ctx)
 void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline)
 {
     struct exec_ctx *ctx = exec_context(exec);
-    ctx->caller = pthread_self();
     ctx->next_poll = 0;
     ctx->options.interrupted_ctx = interrupted_ctx;
     ctx->options.deadline = deadline;

@@ -1,10 +1,12 @@
 /* Operators and the life of a query: limits, memory, cancelling, what is read and what is not. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -379,6 +381,49 @@ static void ends_are_sought_from_their_side(void **state)
 
 /* ---- ends that come early ---- */
 
+/* While the reader's thread is busy or waits, others notice that he was interrupted. */
+struct reader {
+    pthread_t thread;
+    _Atomic bool asked;
+};
+
+static int hold_reader_up(void *ctx, struct tsfs_error *err)
+{
+    struct reader *reader = ctx;
+    for (int i = 0; i < 5000 && pthread_equal(pthread_self(), reader->thread) && !reader->asked; i++)
+        usleep(1000);
+    return 0;
+}
+
+static bool interrupted_elsewhere(void *ctx)
+{
+    struct reader *reader = ctx;
+    if (pthread_equal(pthread_self(), reader->thread))
+        return false;
+    reader->asked = true;
+    return true;
+}
+
+static void workers_see_the_interrupt(void **state)
+{
+    struct reader reader = {.thread = pthread_self()};
+    struct mock_options o = parallel;
+    o.run_rows = 20;
+    o.on_run = hold_reader_up;
+    o.on_run_ctx = &reader;
+    struct tsfs_source *source = mock_source_create(&cpu, &o);
+    struct tsfs_plan *scan = pb_scan(source);
+    E *host = pb_scan_col(scan, "hostname");
+    struct tsfs_plan_aggregate aggs[] = {pb_agg("max", pb_scan_col(scan, "usage_user"), NULL)};
+    struct tsfs_exec_options options = {
+        .pool = pool, .interrupted = interrupted_elsewhere, .interrupted_ctx = &reader};
+    struct tsfs_error err = {0};
+    struct result r;
+    assert_int_equal(run_plan(pb_aggregate(scan, &host, 1, aggs, 1), &options, &arena, &r, &err), -EINTR);
+    assert_true(reader.asked);
+    source->ops->free(source);
+}
+
 struct trip {
     int after; /* runs */
     _Atomic int runs;
@@ -535,6 +580,7 @@ int main(void)
         cmocka_unit_test(wanted_bins_are_read_from_their_end),
         cmocka_unit_test(wanted_rows_are_read_from_their_end),
         cmocka_unit_test(ends_are_sought_from_their_side),
+        cmocka_unit_test(workers_see_the_interrupt),
         cmocka_unit_test(cancelling),
         cmocka_unit_test(errors_of_a_source_come_through),
         cmocka_unit_test(errors_of_rows_and_series_come_through),
