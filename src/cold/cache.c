@@ -11,6 +11,10 @@
  * one that was used since it came there gets another round.  A scan larger than the limit thus pushes out
  * what nobody asked for twice before what somebody did.
  *
+ * Decoded parts of the segments' indexes belong to the segments (index_read.c), but they are memory all the
+ * same: what they take, up to a quarter of the limit, is not there for pages.  Over that quarter a segment
+ * drops its own as soon as nobody reads it.
+ *
  * A page that is given up while a cursor holds it lives on until the cursor lets go; it no longer counts
  * against the limit then, but a cursor holds only the pages of one series. */
 #include <stdlib.h>
@@ -40,6 +44,9 @@ static struct shard shards[SHARDS] = {
 };
 static _Atomic size_t limit = SIZE_MAX; /* SIZE_MAX = not said yet */
 static _Atomic uint64_t hits, misses;
+static _Atomic size_t index_bytes; /* decoded, of all segments */
+
+#define INDEX_SHARE 4 /* of the limit that indexes may take, the inverse */
 
 static size_t limit_now(void)
 {
@@ -50,6 +57,28 @@ static size_t limit_now(void)
     size_t eighth = pages > 0 && size > 0 ? (size_t)pages * (size_t)size / 8 : TSFS_PAGE_CACHE_GUESS;
     atomic_compare_exchange_strong(&limit, &have, eighth);
     return atomic_load(&limit);
+}
+
+/* What pages may take in one shard. */
+static size_t shard_most(void)
+{
+    size_t all = limit_now(), index = atomic_load_explicit(&index_bytes, memory_order_relaxed);
+    return (all - (index < all / INDEX_SHARE ? index : all / INDEX_SHARE)) / SHARDS;
+}
+
+void cold_cache_index_add(size_t bytes)
+{
+    atomic_fetch_add_explicit(&index_bytes, bytes, memory_order_relaxed);
+}
+
+void cold_cache_index_remove(size_t bytes)
+{
+    atomic_fetch_sub_explicit(&index_bytes, bytes, memory_order_relaxed);
+}
+
+bool cold_cache_index_full(void)
+{
+    return atomic_load_explicit(&index_bytes, memory_order_relaxed) > limit_now() / INDEX_SHARE;
 }
 
 static uint64_t hash_of(uint64_t segment, uint32_t column, uint64_t number)
@@ -173,7 +202,7 @@ struct cold_page *cold_cache_add(uint64_t segment, uint32_t column, uint64_t num
 {
     uint64_t hash = hash_of(segment, column, number);
     struct shard *s = shard_of(hash);
-    size_t most = limit_now() / SHARDS;
+    size_t most = shard_most();
     page->segment = segment;
     page->column = column;
     page->number = number;
@@ -234,8 +263,10 @@ void tsfs_cold_cache_limit(size_t bytes)
 
 void tsfs_cold_cache_facts(struct tsfs_cold_cache_facts *out)
 {
-    *out = (struct tsfs_cold_cache_facts){
-        .limit = limit_now(), .hits = atomic_load(&hits), .misses = atomic_load(&misses)};
+    *out = (struct tsfs_cold_cache_facts){.limit = limit_now(),
+                                          .index = atomic_load(&index_bytes),
+                                          .hits = atomic_load(&hits),
+                                          .misses = atomic_load(&misses)};
     for (unsigned i = 0; i < SHARDS; i++) {
         struct shard *s = &shards[i];
         pthread_mutex_lock(&s->lock);

@@ -25,6 +25,11 @@ void cold_page_release(struct cold_page *page); /* takes NULL */
 struct cold_page *cold_cache_find(uint64_t segment, uint32_t column, uint64_t number);
 /* Offers a page just decoded.  Returns the one to use, counted for the caller in place of the one given. */
 struct cold_page *cold_cache_add(uint64_t segment, uint32_t column, uint64_t number, struct cold_page *page);
+/* Decoded index parts came (or went): they count against the limit of the pages. */
+void cold_cache_index_add(size_t bytes);
+void cold_cache_index_remove(size_t bytes);
+/* They take more than their share. */
+bool cold_cache_index_full(void);
 /* Gives up all pages of a segment. */
 void cold_cache_forget(uint64_t segment);
 

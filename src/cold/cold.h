@@ -85,11 +85,13 @@ bool tsfs_segment_may_match(struct tsfs_segment *segment, const struct tsfs_scan
 bool tsfs_segment_may_match_in(struct tsfs_segment *segment, struct tsfs_schema *schema,
                                const struct tsfs_scan_spec *spec);
 
-/* Decoded pages are shared by the queries of the process; they may take this many bytes in all (0: none are
- * kept).  Until it is said, an eighth of the RAM. */
+/* Decoded pages are shared by the queries of the process; with the decoded indexes of segments they may take
+ * this many bytes in all (0: none are kept).  Until it is said, an eighth of the RAM.  Indexes have up to a
+ * quarter of it: a segment over that drops its own when nobody reads it any more. */
 void tsfs_cold_cache_limit(size_t bytes);
 struct tsfs_cold_cache_facts {
-    size_t bytes, limit;
+    size_t bytes, limit; /* of pages; of all */
+    size_t index;        /* bytes of decoded indexes */
     uint64_t pages, hits, misses;
 };
 void tsfs_cold_cache_facts(struct tsfs_cold_cache_facts *out);

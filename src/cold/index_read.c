@@ -35,6 +35,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/utf8.h"
+#include "cold/cache.h"
 #include "cold/index.h"
 
 /* Roles and types are stored as these numbers. */
@@ -296,7 +297,7 @@ void cold_index_drop(struct cold_index *ix)
         free(atomic_load_explicit(&ix->cache[i], memory_order_relaxed));
         atomic_store_explicit(&ix->cache[i], NULL, memory_order_relaxed);
     }
-    atomic_store(&ix->cached, 0);
+    cold_cache_index_remove(atomic_exchange(&ix->cached, 0));
 }
 
 void cold_index_free(struct cold_index *ix)
@@ -356,6 +357,7 @@ static void *publish(struct cold_index *ix, uint32_t i, void *slice, size_t byte
     void *none = NULL;
     if (atomic_compare_exchange_strong(&ix->cache[i], &none, slice)) {
         atomic_fetch_add(&ix->cached, bytes);
+        cold_cache_index_add(bytes);
         return slice;
     }
     free(slice);

@@ -259,7 +259,8 @@ int segment_pin(struct tsfs_segment *s, struct tsfs_error *err)
 void segment_unpin(struct tsfs_segment *s)
 {
     pthread_mutex_lock(&s->lock);
-    if (--s->pins == 0 && s->index && atomic_load(&s->index->cached) > TSFS_SEGMENT_CACHE_MAX)
+    if (--s->pins == 0 && s->index &&
+        (atomic_load(&s->index->cached) > TSFS_SEGMENT_CACHE_MAX || cold_cache_index_full()))
         cold_index_drop(s->index);
     pthread_mutex_unlock(&s->lock);
 }

@@ -98,6 +98,40 @@ static void the_limit_holds(void **state)
     table_free(&t);
 }
 
+/* Decoded indexes count, leave room for fewer pages, and go when they are over their share. */
+static void indexes_count(void **state)
+{
+    (void)state;
+    struct table t;
+    struct scratch_dir dir;
+    struct tsfs_segment *s = segment_of(&t, &dir, 30, 1500);
+    struct tsfs_partition_view view = {.schema = t.schema, .segments = {s}, .nsegments = 1};
+    struct tsfs_cold_cache_facts facts;
+    struct seen seen;
+    uint64_t seed = 1;
+    tsfs_cold_cache_limit(1u << 30);
+    tsfs_segment_shed(s);
+    tsfs_cold_cache_facts(&facts);
+    assert_int_equal(facts.index, 0);
+    scan(&t, &view, &everything, 1, false, &seen, &seed);
+    free(seen.rows);
+    tsfs_cold_cache_facts(&facts);
+    size_t whole = facts.index;
+    assert_true(whole > 0); /* kept for the next query */
+    tsfs_cold_cache_limit(4 * whole - 8);
+    scan(&t, &view, &everything, 1, false, &seen, &seed);
+    free(seen.rows);
+    tsfs_cold_cache_facts(&facts);
+    assert_int_equal(facts.index, 0);
+    assert_true(facts.bytes <= 4 * whole);
+    tsfs_cold_cache_limit(1u << 30);
+    tsfs_segment_unref(s);
+    tsfs_cold_cache_facts(&facts);
+    assert_int_equal(facts.index, 0);
+    scratch_close(&dir);
+    table_free(&t);
+}
+
 struct reader {
     struct table *t;
     struct tsfs_segment *s;
@@ -266,8 +300,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(warm_scans_read_nothing), cmocka_unit_test(the_limit_holds),
-        cmocka_unit_test(threads_share),           cmocka_unit_test(decimals_are_exact),
-        cmocka_unit_test(decimal_columns),
+        cmocka_unit_test(indexes_count),           cmocka_unit_test(threads_share),
+        cmocka_unit_test(decimals_are_exact),      cmocka_unit_test(decimal_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
