@@ -62,16 +62,6 @@ void agg_task_free(struct agg_task *task)
 
 /* ---- the series of a run and its groups ---- */
 
-/* Strings of a packed key, copied so that they outlive the run. */
-static int own_strings(struct tsfs_arena *arena, const struct group_table *table, char *key)
-{
-    struct tsfs_str *s = (struct tsfs_str *)(key + (size_t)table->fixed_words * 8);
-    for (uint32_t i = 0; i < table->nstrings; i++)
-        if (s[i].ptr != NULL && (s[i] = tsfs_arena_str(arena, s[i])).ptr == NULL)
-            return -ENOMEM;
-    return 0;
-}
-
 static int resolve_binned(struct agg_task *task)
 {
     struct agg_table *table = task->table;
@@ -104,7 +94,7 @@ static int resolve_binned(struct agg_task *task)
         memset(s->bins, 0xff, size);
         task->bins_bytes += size;
     }
-    return own_strings(&table->arena, &table->groups, s->key);
+    return group_own(&table->groups, &table->arena, s->key);
 }
 
 /* What depends on the series alone. */
@@ -149,7 +139,7 @@ static int resolve_series(struct agg_task *task, struct tsfs_error *err)
         rc = resolve_binned(task);
     } else {
         group_pack(&task->table->groups, task->keys, 0, task->key);
-        rc = own_strings(&task->run_arena, &task->table->groups, task->key);
+        rc = group_own(&task->table->groups, &task->run_arena, task->key);
         task->group = AGG_NO_GROUP;
     }
     task->resolved = rc == 0;

@@ -306,6 +306,13 @@ static void grouping(void **state)
         {"SELECT site, count(*) FROM t GROUP BY ALL site, ROLLUP (site)",
          "|'us'|6\n|'eu'|3\n|-|3\n|'us'|6\n|'eu'|3\n|-|3"},
         {"SELECT count(*), GROUPING(site) FROM t GROUP BY site", "|3|0\n|3|0\n|6|0"},
+        {"SELECT array_join(a, '-'), n FROM (SELECT split(site, 'u') AS a, count(*) AS n FROM t GROUP BY 1)",
+         "|'-s'|6\n|'e-'|3\n|-|3"},
+        {"SELECT array_join(a, '-'), sum(n) FROM (SELECT split(site, 'u') AS a, count(*) AS n FROM t"
+         " GROUP BY 1, bin(time, 1d)) GROUP BY 1",
+         "|'-s'|6\n|'e-'|3\n|-|3"},
+        {"SELECT array_join(a, '-'), b FROM (SELECT DISTINCT ARRAY['x', 'y'] AS a, 'z' AS b FROM t)",
+         "|'x-y'|'z'"},
     };
     CHECK_ALL(answers);
 }

@@ -236,6 +236,25 @@ static int add_slab(struct group_table *table)
     return 0;
 }
 
+int group_own(const struct group_table *table, struct tsfs_arena *arena, char *key)
+{
+    struct tsfs_str *s = (struct tsfs_str *)(key + (size_t)table->fixed_words * 8);
+    for (uint32_t i = 0; i < table->nstrings; i++) {
+        if (s[i].ptr == NULL)
+            continue;
+        if (tsfs_type_is_nested(table->string_types[i])) {
+            const void *copy;
+            int rc = tsfs_nested_copy(arena, table->string_types[i], s[i].ptr, &copy);
+            if (rc != 0)
+                return rc;
+            s[i].ptr = copy;
+        } else if ((s[i] = tsfs_arena_str(arena, s[i])).ptr == NULL) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 static int add_group(struct group_table *table, const char *key, uint32_t *group)
 {
     if (table->n >= UINT32_MAX - 1)
@@ -248,20 +267,9 @@ static int add_group(struct group_table *table, const char *key, uint32_t *group
     char *to = group_key(table, table->n);
     if (table->key_size > 0)
         memcpy(to, key, table->key_size);
-    struct tsfs_str *s = (struct tsfs_str *)(to + (size_t)table->fixed_words * 8);
-    for (uint32_t i = 0; i < table->nstrings; i++) {
-        if (s[i].ptr == NULL)
-            continue;
-        if (tsfs_type_is_nested(table->string_types[i])) {
-            const void *copy;
-            int rc = tsfs_nested_copy(table->arena, table->string_types[i], s[i].ptr, &copy);
-            if (rc != 0)
-                return rc;
-            s[i].ptr = copy;
-        } else if ((s[i] = tsfs_arena_str(table->arena, s[i])).ptr == NULL) {
-            return -ENOMEM;
-        }
-    }
+    int rc = group_own(table, table->arena, to);
+    if (rc != 0)
+        return rc;
     *group = table->n++;
     return 0;
 }

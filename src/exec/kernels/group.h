@@ -57,6 +57,9 @@ static inline void *group_payload(const struct group_table *table, uint32_t grou
 /* Packs row `row` of keys into key (key_size bytes, 8-aligned); strings are borrowed. */
 void group_pack(const struct group_table *table, const struct tsfs_vec *keys, uint32_t row, char *key);
 
+/* Copies what a packed key borrows, strings and nested values, to arena. */
+TSFS_MUST_CHECK int group_own(const struct group_table *table, struct tsfs_arena *arena, char *key);
+
 /* The group of a packed key, made (strings copied) if it is not there yet. */
 TSFS_MUST_CHECK int group_find(struct group_table *table, const char *key, uint32_t *group);
 
