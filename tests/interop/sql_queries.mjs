@@ -211,7 +211,8 @@ function frame(keyType) {
   const unit = pick(keyType === null ? ['ROWS'] : ['ROWS', 'ROWS', 'RANGE', 'GROUPS']);
   const interval = keyType === 'timestamp' || keyType === 'date';
   const offset = () => (unit !== 'RANGE' ? String(rnd(4)) : interval ? (keyType === 'date' ? `INTERVAL '${rnd(3) + 1}' DAY` : pick([`INTERVAL '${rnd(4) + 1}' MINUTE`, `INTERVAL '${rnd(3)}' DAY`])) : keyType === 'double' ? pick(['1', '0.5e0', '2']) : String(rnd(4)));
-  const ranged = unit !== 'RANGE' || interval || keyType === 'bigint' || keyType === 'double';
+  // 1e300 + 0.5 is 1e300: here a row is then half above itself, in DuckDB it is not
+  const ranged = unit !== 'RANGE' || interval || keyType === 'bigint' || (keyType === 'double' && !extreme);
   const rank = (b) => (b === 'UNBOUNDED PRECEDING' ? 0 : b === 'UNBOUNDED FOLLOWING' ? 4 : b.endsWith('PRECEDING') ? 1 : b === 'CURRENT ROW' ? 2 : 3);
   const start = pick(['UNBOUNDED PRECEDING', 'CURRENT ROW', ...(ranged ? [`${offset()} PRECEDING`, `${offset()} FOLLOWING`] : [])]);
   if (rank(start) < 3 && chance(20)) return ` ${unit} ${start}`;
