@@ -141,7 +141,8 @@ static void check(const struct tsfs_buf *sql, struct expected *e, bool ordered)
         got[i] = text_of(&arena, &r, i);
     if (!ordered) {
         sort_text(got, r.nrows);
-        sort_text(e->rows, e->n);
+        if (e->n > 0)
+            sort_text(e->rows, e->n);
     }
     bool same = r.nrows == e->n;
     for (size_t i = 0; i < e->n && same; i++)
