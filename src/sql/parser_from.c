@@ -140,25 +140,118 @@ static struct sql_ast_from *parse_inside(struct sql_parser *p, struct sql_ast_qu
     return sql_expect_token(p, SQL_TOK_RPAREN, ")") ? item : NULL;
 }
 
+/* An UNNEST node of list's expressions over each row of left. */
+static struct sql_ast_from *over_rows(struct sql_parser *p, struct sql_ast_from *from,
+                                      struct sql_ast_from *left, const struct sql_list *list)
+{
+    from->left = left;
+    from->exprs = list->items;
+    from->nexprs = list->n;
+    if (left != NULL && left->height >= TSFS_SQL_JOINS_MAX) {
+        sql_fail_at(p, from->line, from->column, "FROM has more than %d joins", TSFS_SQL_JOINS_MAX - 1);
+        return NULL;
+    }
+    from->height = left != NULL ? left->height + 1 : 1;
+    return from;
+}
+
+/* The name that an item of SELECT gives its column; made up where it gives none. */
+static struct tsfs_str item_name(struct sql_parser *p, const struct sql_ast_item *item, uint32_t number)
+{
+    if (item->alias.ptr != NULL)
+        return item->alias;
+    if (item->expr->kind == SQL_AST_NAME)
+        return item->expr->parts[item->expr->nparts - 1];
+    char *name = tsfs_arena_printf(p->arena, "_col%u", number);
+    if (name == NULL)
+        sql_fail_memory(p);
+    return name == NULL ? (struct tsfs_str){0} : tsfs_str_from(name);
+}
+
+/* ARRAY[ROW(..), ..]: the rows that a LATERAL query without FROM makes of a row. */
+static struct sql_ast_expr *rows_of(struct sql_parser *p, const struct sql_ast_query *q,
+                                    const struct sql_token *at)
+{
+    const struct sql_ast_select *s = q->select;
+    struct sql_list rows = {0};
+    uint32_t nrows = s != NULL ? 1 : q->values->nrows;
+    for (uint32_t i = 0; i < nrows; i++) {
+        struct sql_list cells = {0};
+        uint32_t ncols = s != NULL ? s->nitems : q->values->ncols;
+        for (uint32_t k = 0; k < ncols; k++)
+            if (!sql_add_expr(p, &cells, s != NULL ? s->items[k].expr : q->values->rows[i][k]))
+                return NULL;
+        struct sql_ast_expr *row = sql_new_node(p, SQL_AST_ROW, at);
+        if (row == NULL || !sql_add_expr(p, &rows, sql_with_args(p, row, cells.items, cells.n)))
+            return NULL;
+    }
+    struct sql_ast_expr *array = sql_new_node(p, SQL_AST_ARRAY, at);
+    if (array == NULL || (array = sql_with_args(p, array, rows.items, rows.n)) == NULL || s == NULL ||
+        s->where == NULL)
+        return array;
+    struct sql_list when = {0};
+    struct sql_ast_expr *e = sql_new_node(p, SQL_AST_CASE, at);
+    return e == NULL || !sql_add_expr(p, &when, s->where) || !sql_add_expr(p, &when, array)
+               ? NULL
+               : sql_with_args(p, e, when.items, when.n);
+}
+
+/* LATERAL (SELECT a, b [WHERE c]) and LATERAL (VALUES ..): UNNEST of an array of rows.  Those with a FROM are
+ * refused. */
+static struct sql_ast_from *parse_lateral(struct sql_parser *p, struct sql_ast_from *left)
+{
+    struct sql_token start = p->tok;
+    struct sql_list list = {0};
+    struct sql_ast_from *from = new_from(p, SQL_AST_UNNEST, &start);
+    if (from == NULL || !sql_advance(p) || !sql_advance(p))
+        return NULL;
+    const struct sql_ast_query *q = sql_parse_query(p);
+    if (q == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        return NULL;
+    const struct sql_ast_select *s = q->select;
+    bool plain = q->nctes == 0 && q->set == NULL && q->nkeys == 0 && q->limit == UINT64_MAX &&
+                 q->offset == 0 &&
+                 (s == NULL ||
+                  (s->from == NULL && !s->distinct && !s->grouped && s->having == NULL && s->nwindows == 0));
+    for (uint32_t i = 0; plain && s != NULL && i < s->nitems; i++)
+        plain = s->items[i].expr->kind != SQL_AST_STAR;
+    if (!plain) {
+        sql_fail_unsupported(p, &start, "LATERAL, but for SELECT without FROM and for VALUES");
+        return NULL;
+    }
+    if (!sql_add_expr(p, &list, rows_of(p, q, &start)) || !over_rows(p, from, left, &list) ||
+        !parse_name_and_columns(p, from))
+        return NULL;
+    if (from->ncolumns > 0)
+        return from;
+    from->ncolumns = s != NULL ? s->nitems : q->values->ncols;
+    from->columns = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, from->ncolumns);
+    if (from->columns == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < from->ncolumns; i++) {
+        struct sql_ast_expr made = {.kind = SQL_AST_NULL};
+        const struct sql_ast_item none = {.expr = &made};
+        from->columns[i] = item_name(p, s != NULL ? &s->items[i] : &none, i);
+    }
+    return p->rc == 0 ? from : NULL;
+}
+
 /* UNNEST(a, ...) [WITH ORDINALITY] of each row of left. */
 static struct sql_ast_from *parse_unnest(struct sql_parser *p, struct sql_ast_from *left)
 {
     struct sql_list list = {0};
+    if (!sql_is(p, SQL_KW_UNNEST))
+        return parse_lateral(p, left);
     struct sql_ast_from *from = new_from(p, SQL_AST_UNNEST, &p->tok);
     if (from == NULL || !sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "("))
         return NULL;
     for (bool more = true; more;)
         if (!sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_accept_token(p, SQL_TOK_COMMA, &more))
             return NULL;
-    from->left = left;
-    from->exprs = list.items;
-    from->nexprs = list.n;
-    if (left != NULL && left->height >= TSFS_SQL_JOINS_MAX) {
-        sql_fail_at(p, from->line, from->column, "FROM has more than %d joins", TSFS_SQL_JOINS_MAX - 1);
-        return NULL;
-    }
-    from->height = left != NULL ? left->height + 1 : 1;
-    if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )") || !sql_accept(p, SQL_KW_WITH, &from->ordinality))
+    if (!over_rows(p, from, left, &list) || !sql_expect_token(p, SQL_TOK_RPAREN, ", or )") ||
+        !sql_accept(p, SQL_KW_WITH, &from->ordinality))
         return NULL;
     if (from->ordinality) {
         if (!sql_is(p, SQL_KW_NONE) || !sql_same_word(p->tok.text, TSFS_STR("ordinality"))) {
@@ -169,6 +262,18 @@ static struct sql_ast_from *parse_unnest(struct sql_parser *p, struct sql_ast_fr
             return NULL;
     }
     return parse_name_and_columns(p, from) ? from : NULL;
+}
+
+/* Whether UNNEST or LATERAL ( comes next. */
+static bool starts_unnest(struct sql_parser *p, bool *out)
+{
+    *out = sql_is(p, SQL_KW_UNNEST);
+    if (!sql_is(p, SQL_KW_LATERAL))
+        return true;
+    if (!sql_peek(p))
+        return false;
+    *out = p->ahead.kind == SQL_TOK_LPAREN;
+    return true;
 }
 
 /* [INNER] JOIN UNNEST(..) ON true is CROSS JOIN; LEFT JOIN keeps rows that have no elements. */
@@ -210,19 +315,14 @@ static struct sql_ast_from *parse_primary(struct sql_parser *p)
             return from;
         from = derived(p, query, &start);
     } else {
-        if (sql_is(p, SQL_KW_UNNEST))
+        bool unnest;
+        if (!starts_unnest(p, &unnest))
+            return NULL;
+        if (unnest)
             return parse_unnest(p, NULL);
         if (sql_is(p, SQL_KW_TABLE)) {
             sql_fail_unsupported(p, &start, "TABLE functions");
             return NULL;
-        }
-        if (sql_is(p, SQL_KW_LATERAL)) {
-            if (!sql_peek(p))
-                return NULL;
-            if (p->ahead.kind == SQL_TOK_LPAREN) {
-                sql_fail_unsupported(p, &start, "LATERAL");
-                return NULL;
-            }
         }
         if (!sql_is_name(&p->tok)) {
             sql_fail_expected(p, "a table or a subquery");
@@ -322,7 +422,10 @@ static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_fro
             return NULL;
         if (!sql_expect(p, SQL_KW_JOIN, outer ? "OUTER or JOIN" : "JOIN"))
             return NULL;
-        if (sql_is(p, SQL_KW_UNNEST) && !natural) {
+        bool unnest;
+        if (!starts_unnest(p, &unnest))
+            return NULL;
+        if (unnest && !natural) {
             if ((left = join_unnest(p, left, cross, kind)) == NULL)
                 return NULL;
             continue;
@@ -353,7 +456,10 @@ struct sql_ast_from *sql_parse_from(struct sql_parser *p)
         struct sql_token comma = p->tok;
         if (!sql_advance(p))
             return NULL;
-        if (sql_is(p, SQL_KW_UNNEST)) {
+        bool unnest;
+        if (!starts_unnest(p, &unnest))
+            return NULL;
+        if (unnest) {
             from = parse_joins(p, parse_unnest(p, from));
             continue;
         }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sql_mutator.h"
+
 #include "base/limits.h"
 #include "base/time.h"
 #include "base/utf8.h"

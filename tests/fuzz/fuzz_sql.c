@@ -3,6 +3,7 @@
 #include "../unit/sql_support.h"
 #include "base/buf.h"
 #include "sql/check.h"
+#include "sql_mutator.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
