@@ -181,6 +181,8 @@ static inline int support_cast(const struct tsfs_expr *e, struct tsfs_value *out
         rc = __builtin_mul_overflow(a.i, TSFS_NS_PER_DAY, &out->i) ? -ERANGE : 0;
     } else if (e->type == TSFS_VARCHAR) {
         out->s = TSFS_STR("text");
+    } else if (tsfs_type_is_nested(e->type)) {
+        out->null = true;
     } else {
         out->i = 1;
     }
