@@ -28,7 +28,7 @@ struct tsfs_pool {
     pthread_cond_t leave; /* some run's inside reached zero */
     struct run *runs;
     bool stop;
-    unsigned threads;
+    unsigned nworkers;
     struct worker {
         struct tsfs_pool *pool;
         pthread_t thread;
@@ -96,7 +96,8 @@ int tsfs_pool_create(unsigned threads, struct tsfs_pool **out)
 {
     if (threads == 0)
         threads = cores();
-    struct tsfs_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->workers[0]));
+    unsigned nworkers = threads - 1;
+    struct tsfs_pool *pool = calloc(1, sizeof(*pool) + nworkers * sizeof(pool->workers[0]));
     if (pool == NULL)
         return -ENOMEM;
     pthread_mutex_init(&pool->lock, NULL);
@@ -108,12 +109,12 @@ int tsfs_pool_create(unsigned threads, struct tsfs_pool **out)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = 0;
-    for (unsigned i = 0; i < threads && rc == 0; i++) {
+    for (unsigned i = 0; i < nworkers && rc == 0; i++) {
         pool->workers[i].pool = pool;
         pool->workers[i].number = i;
         rc = -pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]);
         if (rc == 0)
-            pool->threads++;
+            pool->nworkers++;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (rc != 0) {
@@ -132,7 +133,7 @@ void tsfs_pool_free(struct tsfs_pool *pool)
     pool->stop = true;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
-    for (unsigned i = 0; i < pool->threads; i++)
+    for (unsigned i = 0; i < pool->nworkers; i++)
         pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->leave);
     pthread_cond_destroy(&pool->work);
@@ -142,7 +143,7 @@ void tsfs_pool_free(struct tsfs_pool *pool)
 
 unsigned tsfs_pool_threads(const struct tsfs_pool *pool)
 {
-    return pool == NULL ? 0 : pool->threads;
+    return pool == NULL ? 0 : pool->nworkers;
 }
 
 int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsigned worker), void *ctx,
@@ -150,7 +151,7 @@ int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsig
 {
     unsigned self = tsfs_pool_threads(pool);
     struct run run = {.task = task, .ctx = ctx, .n = n};
-    if (pool == NULL || n < 2) {
+    if (self == 0 || n < 2) {
         work_on(&run, self);
         return atomic_load(&run.result);
     }
@@ -159,7 +160,7 @@ int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsig
     while (*end != NULL)
         end = &(*end)->next;
     *end = &run;
-    if (n - 1 < pool->threads)
+    if (n - 1 < self)
         for (size_t i = 0; i < n - 1; i++)
             pthread_cond_signal(&pool->work);
     else

@@ -8,10 +8,10 @@
 
 struct tsfs_pool;
 
-/* threads 0 = one per core the process may run on. */
+/* So many threads work on a run, its caller among them; 0 = one per core the process may run on. */
 TSFS_MUST_CHECK int tsfs_pool_create(unsigned threads, struct tsfs_pool **out);
-void tsfs_pool_free(struct tsfs_pool *pool); /* waits for what runs */
-unsigned tsfs_pool_threads(const struct tsfs_pool *pool);
+void tsfs_pool_free(struct tsfs_pool *pool);              /* waits for what runs */
+unsigned tsfs_pool_threads(const struct tsfs_pool *pool); /* beside the caller of a run; may be 0 */
 
 /* Calls task(ctx, i, worker) for every i in [0, n), on the calling thread and on idle workers, and
  * returns when all have returned.  worker is in [0, tsfs_pool_threads + 1): of one run, two calls that are

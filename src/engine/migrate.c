@@ -1,6 +1,7 @@
 /* Background work: rows move from the hot to the cold tier (move.c says how), old partitions go, logs reach
  * the disk. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -216,6 +217,8 @@ static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
             break;
     }
     free(group);
+    if (!first)
+        (void)malloc_trim(0); /* the allocator would keep most of what encoding took */
     return result;
 }
 

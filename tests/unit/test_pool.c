@@ -55,7 +55,8 @@ static void each_task_once(void **state)
     for (unsigned threads = 0; threads < 5; threads++) {
         struct tsfs_pool *pool;
         assert_int_equal(tsfs_pool_create(threads, &pool), 0);
-        assert_true(tsfs_pool_threads(pool) > 0);
+        if (threads > 0)
+            assert_int_equal(tsfs_pool_threads(pool), threads - 1); /* the caller is one */
         size_t sizes[] = {0, 1, 2, 3, 100, N};
         for (size_t i = 0; i < 6; i++)
             run_once(pool, sizes[i]);
@@ -88,7 +89,7 @@ static void *caller(void *pool)
 static void several_callers(void **state)
 {
     struct tsfs_pool *pool;
-    assert_int_equal(tsfs_pool_create(2, &pool), 0);
+    assert_int_equal(tsfs_pool_create(3, &pool), 0);
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, caller, pool), 0);
@@ -106,7 +107,7 @@ static int nested(void *ctx, size_t i, unsigned worker)
 static void runs_within_runs(void **state)
 {
     struct tsfs_pool *pool;
-    assert_int_equal(tsfs_pool_create(2, &pool), 0);
+    assert_int_equal(tsfs_pool_create(3, &pool), 0);
     assert_int_equal(tsfs_pool_run(pool, nested, pool, 20), 0);
     tsfs_pool_free(pool);
 }
