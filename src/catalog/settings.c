@@ -161,6 +161,17 @@ static bool next_decimal(struct tsfs_str *list, struct tsfs_str *name, struct ts
     return true;
 }
 
+/* Whether name has a colon without a backslash: most likely two entries without a comma between them. */
+static bool has_colon(struct tsfs_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == ':')
+            return true;
+        i += name.ptr[i] == '\\';
+    }
+    return false;
+}
+
 /* name without its backslashes: room for TSFS_COLUMN_NAME_MAX bytes; SIZE_MAX = longer than that. */
 static size_t plain_name(struct tsfs_str name, char out[TSFS_COLUMN_NAME_MAX])
 {
@@ -203,9 +214,10 @@ static int parse_decimals(struct tsfs_settings *settings, struct tsfs_str text, 
         int shown = (int)(name.len < 60 ? name.len : 60);
         int64_t scale = -1;
         size_t n = plain_name(name, plain);
-        if (n == 0 || n == SIZE_MAX)
+        if (n == 0 || n == SIZE_MAX || has_colon(name))
             return tsfs_error_set_at(err, -EINVAL, line, 0,
-                                     "decimals: \"%.*s\" is no measure's name; write name:digits,name:digits",
+                                     "decimals: \"%.*s\" is no measure's name; write name:digits,name:digits "
+                                     "(and a colon in a name as \\:)",
                                      shown, name.ptr);
         if (tsfs_num_parse_i64(digits, &scale) != 0 || scale < 0 || scale > TSFS_DECIMAL_SCALE_MAX)
             return tsfs_error_set_at(err, -EINVAL, line, 0,

@@ -5,6 +5,7 @@ mkdir -p p/t
 try "echo 'decimals = x' > p/t/config"
 try "echo 'decimals = x:16' > p/t/config"
 try "echo 'decimals = a:1,a:2' > p/t/config"
+try "echo 'decimals = a:1 b:2' > p/t/config"
 echo 'decimals = temp:2, price:4' > p/t/config
 grep decimals p/t/config
 echo 't,h=a temp=1.25,price=2i 1000' > p/t/write
