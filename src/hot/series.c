@@ -75,12 +75,11 @@ static size_t adders_bytes(const struct tsfs_series_index *index)
     return n;
 }
 
-/* Keeps the budget up with what the adder holds. */
-static void charge(struct tsfs_series_index *index)
+void series_charge(struct tsfs_series_index *index)
 {
-    size_t now = adders_bytes(index);
     if (!index->budget)
         return;
+    size_t now = adders_bytes(index);
     if (now >= index->charged + CHARGE_STEP)
         slab_budget_add(index->budget, now - index->charged);
     else if (now + CHARGE_STEP <= index->charged)
@@ -93,7 +92,7 @@ static void charge(struct tsfs_series_index *index)
 void tsfs_series_index_charge(struct tsfs_series_index *index, struct tsfs_budget *budget)
 {
     index->budget = budget;
-    charge(index);
+    series_charge(index);
 }
 
 void tsfs_series_index_free(struct tsfs_series_index *index)
@@ -310,7 +309,7 @@ static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str m
     if (rc)
         return rc;
     atomic_store_explicit(&index->count, n + 1, memory_order_release);
-    charge(index);
+    series_charge(index);
     *id = n;
     return 0;
 }

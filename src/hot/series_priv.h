@@ -98,6 +98,9 @@ TSFS_MUST_CHECK int series_index_select(struct tsfs_series_index *index, const s
                                         uint32_t *nids);
 void postings_free(struct postings *postings);
 
+/* Keeps the budget up with what the adder holds. */
+void series_charge(struct tsfs_series_index *index);
+
 /* Room for what encodes size bytes; NULL when out of memory. */
 char *series_scratch(struct tsfs_series_index *index, size_t size);
 

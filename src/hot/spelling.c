@@ -234,26 +234,16 @@ void tsfs_series_index_find_spellings(const struct tsfs_series_index *index,
     }
 }
 
-int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_str raw, uint64_t hash,
-                                   uint32_t id)
+static size_t spelling_size(struct tsfs_str raw)
+{
+    return sizeof(struct spelling) + raw.len;
+}
+
+static int keep_in_full(struct tsfs_series_index *index, struct tsfs_str raw, uint64_t hash, uint32_t id)
 {
     struct series_entry *entry = (struct series_entry *)series_entry_at(index, id);
-    size_t size = sizeof(struct spelling) + raw.len;
-    if (raw.len > TSFS_SERIES_KEY_MAX ||
-        (entry->spelled && index->extra_spellings + size > SPELLING_EXTRA_MAX) ||
-        tsfs_series_index_find_spelling(index, raw, hash) != TSFS_SERIES_NONE)
-        return 0;
-    uint32_t ref = 0;
-    if (!entry->spelled && index->nfull >= FULL_FIRST) {
-        int rc = find_pattern(index, slab_store_at(&index->tuples, entry->tuple), raw, &ref);
-        if (rc)
-            return rc;
-    }
-    if (ref) {
-        entry->spelled = ref;
-        return slab_index_add(&index->spellings, hash, BY_PATTERN | id);
-    }
-    ref = slab_store_alloc(&index->in_full, size);
+    size_t size = spelling_size(raw);
+    uint32_t ref = slab_store_alloc(&index->in_full, size);
     if (!ref)
         return -ENOMEM;
     if (ref & BY_PATTERN) /* 16 GiB of them */
@@ -271,4 +261,26 @@ int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_
         entry->spelled = SERIES_SPELLED;
     index->nfull++;
     return 0;
+}
+
+int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_str raw, uint64_t hash,
+                                   uint32_t id)
+{
+    struct series_entry *entry = (struct series_entry *)series_entry_at(index, id);
+    uint32_t ref = 0;
+    int rc = 0;
+    if (raw.len > TSFS_SERIES_KEY_MAX ||
+        (entry->spelled && index->extra_spellings + spelling_size(raw) > SPELLING_EXTRA_MAX) ||
+        tsfs_series_index_find_spelling(index, raw, hash) != TSFS_SERIES_NONE)
+        return 0;
+    if (!entry->spelled && index->nfull >= FULL_FIRST)
+        rc = find_pattern(index, slab_store_at(&index->tuples, entry->tuple), raw, &ref);
+    if (rc == 0 && ref) {
+        entry->spelled = ref;
+        rc = slab_index_add(&index->spellings, hash, BY_PATTERN | id);
+    } else if (rc == 0) {
+        rc = keep_in_full(index, raw, hash, id);
+    }
+    series_charge(index);
+    return rc;
 }

@@ -83,11 +83,13 @@ static void order_and_hash(void **state)
 static void spellings(void **state)
 {
     struct tsfs_series_index *index;
+    struct tsfs_budget budget = {0};
     struct tsfs_dim_value d[] = {dim(0, "a")};
     char raw[64];
     uint32_t id;
     (void)state;
     assert_int_equal(tsfs_series_index_create(&index), 0);
+    tsfs_series_index_charge(index, &budget);
     assert_int_equal(tsfs_series_index_find_spelling(index, TSFS_STR("m,t=a"), 1), TSFS_SERIES_NONE);
     assert_int_equal(tsfs_series_index_intern(index, TSFS_STR("m"), d, 1, &id), 0);
     /* all under one hash: bytes decide */
@@ -108,6 +110,7 @@ static void spellings(void **state)
         assert_int_equal(tsfs_series_index_add_spelling(index, s, tsfs_hash(s.ptr, s.len), id), 0);
     }
     assert_true(tsfs_series_index_bytes(index) < (80u << 20));
+    assert_in_range(budget.used, tsfs_series_index_bytes(index) - 8192, tsfs_series_index_bytes(index));
     d[0] = dim(0, "new");
     assert_int_equal(tsfs_series_index_intern(index, TSFS_STR("m"), d, 1, &id), 0);
     assert_int_equal(tsfs_series_index_add_spelling(index, TSFS_STR("m,t=new"), 5, id), 0);
@@ -115,6 +118,7 @@ static void spellings(void **state)
                      id); /* its first: kept */
     free(big);
     tsfs_series_index_free(index);
+    assert_int_equal(budget.used, 0);
 }
 
 /* Tags of series s, in the order of slots and as spelled: in one of three orders, some alike, some with
