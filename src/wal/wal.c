@@ -13,7 +13,11 @@
  * opens a thousand logs does not pay a thousand fsyncs.
  *
  * After a failed fdatasync the kernel may have dropped the dirty pages and marked them clean, so trying again
- * proves nothing: the error stays, for syncs and for appends alike.
+ * proves nothing: the error stays, for syncs and for appends alike.  One that only kept a file from being
+ * opened does not stay.
+ *
+ * A log may be abandoned, and its file and folder may go, while a sync is under way: what that meets with
+ * then is nobody's loss.
  *
  * Lock: wal->lock guards the descriptor's life, the numbers and the errors.  It is a leaf: nothing is called
  * with it held but open, fstat and close of this file. */
@@ -42,7 +46,7 @@ struct tsfs_wal {
     pthread_cond_t done; /* a sync has ended, or the descriptor is no longer in use */
     int fd;              /* -1 while closed */
     unsigned users;      /* calls under way on fd */
-    bool syncing, folder_synced;
+    bool syncing, folder_synced, abandoned;
     int append_error, sync_error; /* sticky */
     uint64_t undo_to;             /* where the last record began; 0 = nothing to take back */
     uint64_t synced;              /* bytes known to be on disk */
@@ -264,14 +268,19 @@ int tsfs_wal_undo(struct tsfs_wal *wal)
     return rc < 0 ? rc : 0;
 }
 
-/* As the leader.  Lock held on entry and on return, not in between. */
-static void lead_sync(struct tsfs_wal *wal)
+/* Nothing was tried but to open something: nothing is known to be lost. */
+static bool passes(int rc)
+{
+    return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
+}
+
+/* As the leader.  Lock held on entry and on return, not in between.  Returns an error that does not stay;
+ * those that do are in sync_error. */
+static int lead_sync(struct tsfs_wal *wal)
 {
     int rc = acquire(wal);
-    if (rc) {
-        wal->sync_error = rc;
-        return;
-    }
+    if (rc)
+        return rc;
     uint64_t seq = atomic_load(&wal->seq);
     uint64_t size = atomic_load(&wal->size);
     bool folder = !wal->folder_synced;
@@ -280,35 +289,42 @@ static void lead_sync(struct tsfs_wal *wal)
     pthread_mutex_unlock(&wal->lock);
 
     rc = tsfs_io()->fdatasync(wal->fd);
-    if (rc >= 0 && folder)
+    bool stays = rc < 0;
+    if (rc >= 0 && folder) {
         rc = tsfs_io_sync_dir(wal->dirfd, wal->folder);
+        stays = rc < 0 && !passes(rc);
+    }
 
     pthread_mutex_lock(&wal->lock);
     wal->syncing = false;
-    if (rc < 0) {
-        wal->sync_error = rc;
-    } else {
+    if (rc >= 0) {
         wal->folder_synced = true;
         if (wal->synced_seq < seq) { /* abandoned meanwhile: stays so */
             wal->synced_seq = seq;
             atomic_store(&wal->clean_seq, seq);
         }
         wal->synced = size < wal->cut ? size : wal->cut;
+    } else if (stays && !wal->abandoned) {
+        wal->sync_error = rc;
     }
     release(wal);
     pthread_cond_broadcast(&wal->done);
+    return rc < 0 && !stays ? rc : 0;
 }
 
 static int sync_locked(struct tsfs_wal *wal)
 {
     uint64_t wanted = atomic_load(&wal->seq);
-    while (!wal->sync_error && wal->synced_seq < wanted) {
+    int rc = 0;
+    while (rc == 0 && !wal->abandoned && !wal->sync_error && wal->synced_seq < wanted) {
         if (wal->syncing)
             pthread_cond_wait(&wal->done, &wal->lock);
         else
-            lead_sync(wal);
+            rc = lead_sync(wal);
     }
-    return wal->sync_error;
+    if (wal->abandoned)
+        return 0;
+    return rc ? rc : wal->sync_error;
 }
 
 int tsfs_wal_sync(struct tsfs_wal *wal)
@@ -355,6 +371,7 @@ void tsfs_wal_abandon(struct tsfs_wal *wal)
 {
     pthread_mutex_lock(&wal->lock);
     uint64_t seq = atomic_load(&wal->seq);
+    wal->abandoned = true;
     wal->synced_seq = seq;
     atomic_store(&wal->clean_seq, seq);
     pthread_mutex_unlock(&wal->lock);

@@ -33,7 +33,8 @@ TSFS_MUST_CHECK int tsfs_wal_append_framed(struct tsfs_wal *wal, void *framed, s
 TSFS_MUST_CHECK int tsfs_wal_undo(struct tsfs_wal *wal);
 
 /* Returns when all that was appended before the call is on disk.  Callers that come at the same time share
- * one fdatasync (group commit).  Any thread; an error is sticky: after a failed fsync nothing is known. */
+ * one fdatasync (group commit).  Any thread; an error is sticky: after a failed fsync nothing is known
+ * (but for those of opening files, which say nothing about the log). */
 TSFS_MUST_CHECK int tsfs_wal_sync(struct tsfs_wal *wal);
 
 bool tsfs_wal_dirty(const struct tsfs_wal *wal); /* appended but not synced */
@@ -42,7 +43,8 @@ void tsfs_wal_close_idle(
     struct tsfs_wal *wal); /* gives the descriptor back (syncs first); the next append reopens */
 /* The same for a log just opened, without a sync: what recovery found stays dirty until the next one. */
 void tsfs_wal_park(struct tsfs_wal *wal);
-/* What it holds is needed no more (it is in a segment, or dropped): nothing of it is synced from now on. */
+/* What it holds is needed no more (it is in a segment, or dropped): nothing of it is synced from now on, and
+ * its file and folder may go.  Nothing is appended any more. */
 void tsfs_wal_abandon(struct tsfs_wal *wal);
 void tsfs_wal_close(struct tsfs_wal *wal); /* takes NULL; syncs what is dirty */
 

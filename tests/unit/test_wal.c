@@ -253,7 +253,8 @@ static void apply_fails(void **state)
 }
 
 static struct tsfs_io table;
-static int write_error, sync_error, cut_error;
+static int write_error, sync_error, cut_error, open_error;
+static void (*during_sync)(void);
 static size_t room;
 static _Atomic unsigned syncs;
 
@@ -272,6 +273,8 @@ static int failing_fdatasync(int fd)
 {
     atomic_fetch_add(&syncs, 1);
     usleep(1000);
+    if (during_sync)
+        during_sync();
     return sync_error ? sync_error : fdatasync(fd) == 0 ? 0 : -errno;
 }
 
@@ -280,13 +283,21 @@ static int failing_ftruncate(int fd, off_t size)
     return cut_error ? cut_error : ftruncate(fd, size) == 0 ? 0 : -errno;
 }
 
+static int failing_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+    int fd = open_error ? -1 : openat(dirfd, path, flags, mode);
+    return open_error ? open_error : fd >= 0 ? fd : -errno;
+}
+
 static void inject(void)
 {
     table = *tsfs_io();
     table.pwrite = failing_pwrite;
     table.fdatasync = failing_fdatasync;
     table.ftruncate = failing_ftruncate;
-    write_error = sync_error = cut_error = 0;
+    table.openat = failing_openat;
+    write_error = sync_error = cut_error = open_error = 0;
+    during_sync = NULL;
     room = 0;
     syncs = 0;
     tsfs_io_set(&table);
@@ -347,6 +358,64 @@ static void failed_sync_is_for_ever(void **state)
     assert_true(tsfs_wal_dirty(wal));
     tsfs_wal_close_idle(wal);
     tsfs_wal_close(wal);
+}
+
+/* That there is no descriptor to be had is no verdict on the log. */
+static void no_descriptor(void **state)
+{
+    struct dir *d = *state;
+    struct tsfs_wal *wal;
+    struct got g;
+    uint64_t good, torn;
+    inject();
+    wal = open_log(d, 0);
+    assert_int_equal(tsfs_wal_append(wal, "a", 1, NULL), 0);
+    open_error = -EMFILE; /* the folder's entry cannot be synced */
+    assert_int_equal(tsfs_wal_sync(wal), -EMFILE);
+    assert_true(tsfs_wal_dirty(wal));
+    tsfs_wal_park(wal);
+    assert_int_equal(tsfs_wal_sync(wal), -EMFILE); /* nor the file */
+    assert_int_equal(tsfs_wal_append(wal, "b", 1, NULL), -EMFILE);
+    open_error = 0;
+    assert_int_equal(tsfs_wal_append(wal, "c", 1, NULL), 0);
+    assert_int_equal(tsfs_wal_sync(wal), 0);
+    assert_false(tsfs_wal_dirty(wal));
+    tsfs_wal_close(wal);
+    assert_int_equal(recover(d, false, &g, &good, &torn, NULL), 0);
+    assert_int_equal(g.n, 2);
+    assert_string_equal(g.text[1], "c");
+}
+
+static struct tsfs_wal *given_up;
+static int folder_of_it;
+
+static void give_up(void)
+{
+    tsfs_wal_abandon(given_up);
+    (void)!unlinkat(folder_of_it, "p/log", 0);
+    (void)!unlinkat(folder_of_it, "p", AT_REMOVEDIR);
+}
+
+/* A log whose rows are elsewhere may go with its folder while it is being synced. */
+static void abandoned(void **state)
+{
+    struct dir *d = *state;
+    inject();
+    folder_of_it = d->fd;
+    for (int error = 0; error >= -EIO; error -= EIO) {
+        assert_int_equal(mkdirat(d->fd, "p", 0700), 0);
+        assert_int_equal(tsfs_wal_open(d->fd, "p/log", 0, &given_up, NULL), 0);
+        assert_int_equal(tsfs_wal_append(given_up, "a", 1, NULL), 0);
+        during_sync = give_up;
+        sync_error = error;
+        assert_int_equal(tsfs_wal_sync(given_up), 0);
+        assert_int_equal(syncs, error ? 2 : 1);
+        assert_int_equal(faccessat(d->fd, "p", F_OK, 0), -1);
+        assert_false(tsfs_wal_dirty(given_up));
+        assert_int_equal(tsfs_wal_sync(given_up), 0);
+        tsfs_wal_close(given_up);
+        assert_int_equal(syncs, error ? 2 : 1);
+    }
 }
 
 static void idle(void **state)
@@ -436,6 +505,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(apply_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(failed_sync_is_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_descriptor, setup, teardown),
+        cmocka_unit_test_setup_teardown(abandoned, setup, teardown),
         cmocka_unit_test_setup_teardown(idle, setup, teardown),
         cmocka_unit_test_setup_teardown(group_commit, setup, teardown),
     };
