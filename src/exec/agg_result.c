@@ -163,6 +163,12 @@ struct uniting {
     struct tsfs_error *errors; /* [nworkers] */
 };
 
+static int go_on(void *ctx, unsigned worker)
+{
+    struct uniting *u = ctx;
+    return exec_poll(u->result->spec->ctx, &u->errors[worker]);
+}
+
 static int same_group(void *ctx, unsigned worker, char *kept, char *again)
 {
     struct uniting *u = ctx;
@@ -193,26 +199,27 @@ static void renumber(struct agg_table *table, uint32_t item, const uint64_t *fin
     }
 }
 
-static int unite_groups(struct agg_result *result, uint64_t **finals, struct tsfs_error *err)
+static int set_workers(struct agg_result *result, struct uniting *u)
 {
-    struct tsfs_pool *pool = result->spec->ctx->options.pool;
-    struct group_table *tables[AGG_TASKS_MAX + 1];
-    uint32_t nworkers = (pool == NULL ? 0 : tsfs_pool_threads(pool)) + 1;
-    struct uniting u = {.result = result};
-    u.errors = TSFS_NEW_ARRAY(&result->arena, struct tsfs_error, nworkers);
+    uint32_t nworkers = tsfs_pool_threads(result->spec->ctx->options.pool) + 1;
+    u->result = result;
+    u->errors = TSFS_NEW_ARRAY(&result->arena, struct tsfs_error, nworkers);
     result->workers = TSFS_NEW_ARRAY(&result->arena, struct tsfs_arena, nworkers);
-    if (u.errors == NULL || result->workers == NULL)
+    if (u->errors == NULL || result->workers == NULL)
         return -ENOMEM;
     for (; result->nworkers < nworkers; result->nworkers++)
         tsfs_arena_init(&result->workers[result->nworkers], result->spec->ctx->options.budget);
+    return 0;
+}
+
+static int unite_groups(struct agg_result *result, struct uniting *u, uint64_t **finals)
+{
+    struct group_table *tables[AGG_TASKS_MAX + 1];
+    const struct group_union_ops ops = {result->spec->nitems > 0 ? same_group : NULL, go_on, u};
     for (uint32_t t = 0; t <= result->nmore; t++)
         tables[t] = &result->tables[t].groups;
-    struct group_union_ops ops = {result->spec->nitems > 0 ? same_group : NULL, &u};
-    int rc = group_union(tables, result->nmore + 1, &result->arena, pool, &ops, finals, &result->groups);
-    for (uint32_t w = 0; w < nworkers && rc != 0; w++)
-        if (u.errors[w].code != 0 && err != NULL)
-            *err = u.errors[w];
-    return rc;
+    return group_union(tables, result->nmore + 1, &result->arena, result->spec->ctx->options.pool, &ops,
+                       finals, &result->groups);
 }
 
 static int unite(struct agg_result *result, struct tsfs_error *err)
@@ -221,9 +228,10 @@ static int unite(struct agg_result *result, struct tsfs_error *err)
     uint64_t *finals[AGG_TASKS_MAX + 1];
     struct group_table *tables[AGG_TASKS_MAX + 1];
     struct tsfs_arena scratch;
+    struct uniting u = {0};
     uint32_t ntables = result->nmore + 1;
     bool distinct = false;
-    int rc = 0;
+    int rc = set_workers(result, &u);
     for (uint32_t t = 0; t < ntables; t++)
         group_table_free(&result->tables[t].groups); /* its slots: they are of no use any more */
     for (uint32_t i = 0; i < spec->nitems; i++)
@@ -234,12 +242,12 @@ static int unite(struct agg_result *result, struct tsfs_error *err)
         rc = finals[t] == NULL ? -ENOMEM : 0;
     }
     if (rc == 0)
-        rc = unite_groups(result, distinct ? finals : NULL, err);
+        rc = unite_groups(result, &u, distinct ? finals : NULL);
     if (rc == 0 && distinct) {
         result->distinct = TSFS_NEW_ARRAY(&result->arena, struct group_union, spec->nitems);
         rc = result->distinct == NULL ? -ENOMEM : 0;
     }
-    static const struct group_union_ops drop = {NULL, NULL};
+    const struct group_union_ops drop = {NULL, go_on, &u};
     for (uint32_t i = 0; i < spec->nitems && rc == 0; i++) {
         if (!spec->items[i].distinct)
             continue;
@@ -251,6 +259,9 @@ static int unite(struct agg_result *result, struct tsfs_error *err)
         rc = group_union(tables, ntables, &result->arena, spec->ctx->options.pool, &drop, NULL,
                          &result->distinct[i]);
     }
+    for (uint32_t w = 0; w < result->nworkers && rc != 0; w++)
+        if (u.errors[w].code != 0 && err != NULL)
+            *err = u.errors[w];
     tsfs_arena_free(&scratch);
     return rc;
 }

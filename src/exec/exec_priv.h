@@ -23,6 +23,7 @@ struct exec_ctx {
     pthread_mutex_t stats_lock;
     struct exec_ctx *parent;     /* of a subplan that runs for one row: the query's own; else NULL */
     struct exec_shared *shared;  /* rows made once, so far */
+    bool copying;                /* operators are opened once more: they do as the first ones */
     bool analyze;                /* count and time operators */
     struct exec_op_stats *timed; /* those counted so far */
 };
@@ -158,5 +159,7 @@ struct exec_op *exec_root(struct tsfs_exec *exec);
  * wanted (ties as they come): it may stop when it has handed up that many from the right end of time. */
 void exec_scan_want(struct exec_op *op, uint32_t column, bool descending, uint64_t limit);
 void exec_aggregate_want(struct exec_op *op, uint32_t column, bool descending, uint64_t limit);
+/* Whoever reads op may stop early: partitions of a scan below are looked at only when their turn comes. */
+void exec_want_some(struct exec_op *op);
 
 #endif

@@ -483,7 +483,7 @@ int exec_open_join(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     if (self->op.more == NULL || self->key_types == NULL)
         return -ENOMEM;
     bool build_left = false;
-    if (!self->semi && !self->anti && !plan->join.ordered)
+    if (!self->semi && !self->anti && !plan->join.ordered && !ctx->copying) /* else exec_join_share says */
         build_left = exec_estimate(ctx, plan->input) < exec_estimate(ctx, plan->more[0]);
     self->kept = self;
     int rc = exec_op_open(ctx, plan->input, &self->op.input, err);

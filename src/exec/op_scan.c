@@ -29,6 +29,8 @@ struct scan_op {
     bool sliced;       /* time is read from one end until want_rows have come */
     bool newest;
     uint64_t want_rows, found;
+    bool by_partition; /* or slices are partitions, each looked at when rows of it are asked for */
+    uint32_t partitions_read;
     struct time_slices slices;
 
     struct tsfs_arena arena; /* short pieces gathered so far */
@@ -52,6 +54,17 @@ static void guess_width(struct scan_op *self)
     slices->width = width < TSFS_NS_PER_MS ? TSFS_NS_PER_MS : width > 4e18 ? INT64_MAX : (int64_t)width;
 }
 
+/* The next partitions of the scan, which is open. */
+static int next_partitions(struct scan_op *self, struct tsfs_error *err)
+{
+    uint32_t n = self->partitions_read > 0 ? self->partitions_read : 1;
+    int rc = time_slices_partitions(&self->slices, n, err);
+    self->partitions_read = n < UINT32_MAX / 2 ? self->partitions_read + n : n;
+    if (rc == 0)
+        scan_input_close(&self->input);
+    return rc;
+}
+
 /* Opens the scan, or goes on to the next slice of it.  1, or 0: there is no more. */
 static int next_slice(struct scan_op *self, struct tsfs_error *err)
 {
@@ -71,6 +84,8 @@ static int next_slice(struct scan_op *self, struct tsfs_error *err)
         rc = time_slices_init(&self->slices, &self->input, self->newest, NULL, 0, err);
         if (rc == 0)
             guess_width(self);
+    } else if (self->by_partition) {
+        rc = 0;
     } else if (self->found >= self->want_rows) {
         rc = 0;
         self->slices.lo = INT64_MAX;
@@ -78,6 +93,8 @@ static int next_slice(struct scan_op *self, struct tsfs_error *err)
     } else {
         rc = time_slices_more(&self->slices, self->found == 0, err);
     }
+    if (rc == 0 && self->by_partition)
+        return next_partitions(self, err);
     if (rc == 0 && (rc = time_slices_next(&self->slices, err)) == 0)
         scan_input_close(&self->input);
     return rc;
@@ -291,6 +308,17 @@ void exec_scan_want(struct exec_op *op, uint32_t column, bool descending, uint64
     self->sliced = true;
     self->newest = descending;
     self->want_rows = limit;
+}
+
+void exec_want_some(struct exec_op *op)
+{
+    while (op->plan->kind == TSFS_PLAN_PROJECT || op->plan->kind == TSFS_PLAN_FILTER)
+        op = op->input;
+    struct scan_op *self = (struct scan_op *)op;
+    if (op->ops != &scan_ops || self->sliced)
+        return;
+    self->sliced = self->by_partition = true;
+    self->newest = op->plan->scan.newest_first;
 }
 
 /* ---- parts, read by several operators at once ---- */

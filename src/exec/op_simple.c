@@ -204,7 +204,10 @@ int exec_open_limit(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct e
                     struct tsfs_error *err)
 {
     int rc = simple_open(ctx, plan, &limit_ops, out, err);
-    if (rc == 0)
-        ((struct simple_op *)*out)->skip = plan->limit.offset;
-    return rc;
+    if (rc != 0)
+        return rc;
+    ((struct simple_op *)*out)->skip = plan->limit.offset;
+    if (plan->limit.limit != UINT64_MAX) /* not OFFSET alone */
+        exec_want_some((*out)->input);
+    return 0;
 }

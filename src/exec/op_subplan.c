@@ -46,6 +46,8 @@ static int run_for_row(struct exec_ctx *ctx, struct tsfs_arena *arena, const str
     struct tsfs_batch *in;
     uint64_t n = 0;
     int rc = exec_plan_open(ctx, plan, &op, err);
+    if (rc == 0 && kind == TSFS_RESULT_EXISTS)
+        exec_want_some(op);
     for (uint32_t i = 0; i < plan->ncols && kind == TSFS_RESULT_SCALAR; i++)
         values[i] = (struct tsfs_value){.type = plan->cols[i].type, .null = true};
     while (rc == 0 && (rc = exec_poll(ctx, err)) == 0 && (rc = exec_next(op, &in, err)) > 0) {
@@ -283,6 +285,7 @@ static int run_once(struct apply_op *self, struct tsfs_error *err)
     tsfs_arena_reset(&inner->arena);
     inner->sets = NULL;
     inner->stats = (struct tsfs_exec_stats){0};
+    inner->options = ctx->options; /* each read of the result has its own deadline, and one to ask */
     inner->next_poll = atomic_load(&ctx->next_poll);
     struct tsfs_plan *sub;
     struct tsfs_value *values = TSFS_NEW_ARRAY(&inner->arena, struct tsfs_value, self->width);
@@ -380,7 +383,6 @@ int exec_open_apply(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct e
     self->batch.ncols = plan->ncols;
     tsfs_arena_init(&self->memo_arena, ctx->options.budget);
     tsfs_arena_init(&self->scratch, ctx->options.budget);
-    self->inner.options = ctx->options;
     self->inner.parent = ctx;
     tsfs_arena_init(&self->inner.arena, ctx->options.budget);
     pthread_mutex_init(&self->inner.stats_lock, NULL);

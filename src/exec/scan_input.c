@@ -87,7 +87,9 @@ static bool series_match(void *ctx, const struct tsfs_series *series)
             tsfs_arena_reset(&m->arena);
         scan_series_columns(input, series, m->cols);
         struct tsfs_eval eval = exec_eval(input->ctx, &m->arena, &err);
-        rc = tsfs_eval_narrow(&eval, filter, m->cols, 1, bits);
+        rc = exec_poll(input->ctx, &err); /* there may be millions of series */
+        if (rc == 0)
+            rc = tsfs_eval_narrow(&eval, filter, m->cols, 1, bits);
     }
     rc = exec_fail(input->ctx, rc, "WHERE", &err);
     match_end(input, m, rc, &err);
@@ -194,13 +196,15 @@ int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct s
     return rc;
 }
 
+/* What has changed since the last time: with every slice fewer partitions are pruned. */
 static void count_partitions(struct scan_input *input)
 {
-    if (input->counted || input->scan == NULL)
+    if (input->scan == NULL)
         return;
-    input->counted = true;
-    exec_add_partitions(input->ctx, input->plan, input->scan->partitions_total,
-                        input->scan->partitions_pruned);
+    exec_add_partitions(input->ctx, input->plan, input->scan->partitions_total - input->counted_total,
+                        input->scan->partitions_pruned - input->counted_pruned);
+    input->counted_total = input->scan->partitions_total;
+    input->counted_pruned = input->scan->partitions_pruned;
 }
 
 int scan_input_open(struct scan_input *input, struct tsfs_error *err)
@@ -210,8 +214,7 @@ int scan_input_open(struct scan_input *input, struct tsfs_error *err)
     input->spec.time_max = plan->time_max;
     int rc = after_match(
         input, plan->table.source->ops->scan(plan->table.source, &input->spec, &input->scan, err), err);
-    if (!input->spec.sliced)
-        count_partitions(input);
+    count_partitions(input);
     return rc;
 }
 
@@ -223,15 +226,15 @@ int scan_input_seek(struct scan_input *input, int64_t from, struct tsfs_scan_uni
 
 int scan_input_slice(struct scan_input *input, int64_t time_min, int64_t time_max, struct tsfs_error *err)
 {
-    return after_match(input, input->scan->ops->slice(input->scan, time_min, time_max, err), err);
+    int rc = after_match(input, input->scan->ops->slice(input->scan, time_min, time_max, err), err);
+    count_partitions(input);
+    return rc;
 }
 
 void scan_input_close(struct scan_input *input)
 {
-    if (input->scan != NULL && input->opener == NULL) {
-        count_partitions(input);
+    if (input->scan != NULL && input->opener == NULL)
         input->scan->ops->close(input->scan);
-    }
     input->scan = NULL;
     input->opener = NULL;
 }

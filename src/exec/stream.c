@@ -41,7 +41,9 @@ int exec_chain_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struc
 
 int exec_chain_copy(struct exec_op *op, struct exec_op **out, struct tsfs_error *err)
 {
+    op->ctx->copying = true;
     int rc = exec_op_open(op->ctx, op->plan, out, err);
+    op->ctx->copying = false;
     for (struct exec_op *copy = *out; rc == 0 && op->plan->kind != TSFS_PLAN_SCAN; op = below(op)) {
         if (op->plan->kind == TSFS_PLAN_JOIN)
             exec_join_share(copy, op);

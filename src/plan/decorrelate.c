@@ -118,6 +118,25 @@ static struct tsfs_expr *move_out(const struct correlation *c, struct tsfs_expr 
     return out;
 }
 
+static bool has_column(const struct tsfs_expr *e)
+{
+    if (e->kind == TSFS_EXPR_COLUMN)
+        return true;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (has_column(e->args[i]))
+            return true;
+    return false;
+}
+
+/* a = b, one side of it over the outer row alone, the other over the subquery's own. */
+static bool is_between(const struct tsfs_expr *t, const struct tsfs_subquery *q)
+{
+    if (tsfs_expr_op(t) != TSFS_OP_EQ)
+        return false;
+    bool first = takes_params(t->args[0], q);
+    return first != takes_params(t->args[1], q) && !has_column(t->args[first ? 0 : 1]);
+}
+
 /* A SELECT without anything but FROM and WHERE that matters here, its FROM without params. */
 static bool is_plain(const struct tsfs_subquery *q, const struct tsfs_bound *rel)
 {
@@ -166,8 +185,7 @@ static bool split_where(struct plan_builder *b, const struct tsfs_subquery *q, c
         bool takes = takes_params(t, q);
         if (tsfs_expr_can_fail(t) && out->outer.n > 0)
             return false; /* one may guard the other */
-        bool equal = takes && tsfs_expr_op(t) == TSFS_OP_EQ &&
-                     (takes_params(t->args[0], q) != takes_params(t->args[1], q));
+        bool equal = takes && is_between(t, q);
         out->equality |= equal;
         out->only &= equal || !takes;
         if (takes)
@@ -275,10 +293,10 @@ bool plan_lower_term(struct plan_builder *b, struct tsfs_plan **input, struct ts
     q = e->subquery;
     if (!is_plain(q, rel) || rel->select.aggregated || !can_move_args(e))
         return true;
-    if (in && (rel->select.nwindows > 0 || any_takes_params(rel->select.exprs, 1, q) ||
-               subqueries_in(rel->select.exprs, 1) || tsfs_expr_can_fail(rel->select.exprs[0]) ||
-               tsfs_expr_unstable(rel->select.exprs[0]) || tsfs_expr_op(q->member) != TSFS_OP_EQ ||
-               tsfs_type_is_nested(q->member->args[0]->type)))
+    if (in && (rel->select.nwindows > 0 || rel->select.limit != UINT64_MAX ||
+               any_takes_params(rel->select.exprs, 1, q) || subqueries_in(rel->select.exprs, 1) ||
+               tsfs_expr_can_fail(rel->select.exprs[0]) || tsfs_expr_unstable(rel->select.exprs[0]) ||
+               tsfs_expr_op(q->member) != TSFS_OP_EQ || tsfs_type_is_nested(q->member->args[0]->type)))
         return true;
     if (!split_where(b, q, rel, &s))
         return b->rc == 0;

@@ -340,6 +340,36 @@ static void wanted_rows_are_read_from_their_end(void **state)
     }
 }
 
+/* LIMIT n without an order: partitions are looked at one after the other, in the order of the whole. */
+static void a_limit_opens_partitions_as_it_goes(void **state)
+{
+    for (int newest = 0; newest < 2; newest++) {
+        struct tsfs_source *source = mock_source_create(&cpu, &parallel);
+        struct tsfs_plan *scan = pb_scan(source);
+        scan->scan.newest_first = newest;
+        E *exprs[] = {pb_scan_col(scan, "hostname"), pb_scan_col(scan, "time"),
+                      pb_scan_col(scan, "usage_user")};
+        struct tsfs_plan *project = pb_project(scan, exprs, 3);
+        struct result all = run_ok(project, pool);
+        uint64_t total = all.stats.partitions_total;
+        const uint64_t limits[] = {10, all.nrows / 2, all.nrows + 1};
+        for (int i = 0; i < 3; i++) {
+            int scans = mock_scans();
+            struct result some = run_ok(pb_limit(project, limits[i], 5), pool);
+            assert_int_equal(mock_scans(), scans + 1);
+            assert_int_equal(some.nrows, i < 2 ? limits[i] : all.nrows - 5);
+            for (size_t k = 0; k < some.nrows; k++) {
+                const struct tsfs_value *w = &all.values[(k + 5) * 3], *g = &some.values[k * 3];
+                assert_true(tsfs_str_eq(w[0].s, g[0].s) && w[1].i == g[1].i && w[2].d == g[2].d);
+            }
+            assert_int_equal(some.stats.partitions_total, total);
+            if (i != 1) /* steps grow: in the middle some may be of no use */
+                assert_int_equal(some.stats.partitions_pruned, i == 0 ? total - 1 : 0);
+        }
+        source->ops->free(source);
+    }
+}
+
 /* max_by(x, time) of groups that can be counted beforehand: the partitions are read from their end until all
  * have come. */
 static void ends_are_sought_from_their_side(void **state)
@@ -579,6 +609,7 @@ int main(void)
         cmocka_unit_test(summaries_answer_whole_blocks),
         cmocka_unit_test(wanted_bins_are_read_from_their_end),
         cmocka_unit_test(wanted_rows_are_read_from_their_end),
+        cmocka_unit_test(a_limit_opens_partitions_as_it_goes),
         cmocka_unit_test(ends_are_sought_from_their_side),
         cmocka_unit_test(workers_see_the_interrupt),
         cmocka_unit_test(cancelling),

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "exec/function.h"
+#include "plan/plan.h"
 #include "sql_world.h"
 
 static struct mock_table table, other;
@@ -231,6 +233,27 @@ static void subqueries(void **state)
          "|'hi'|5\n|'lo'|7"},
         {"SELECT 3 IN (SELECT 3) AND 4 IN (1, (SELECT 4))", "|true"},
         {"SELECT sum((SELECT count(*) FROM u WHERE u.host = t.host)) FROM t", "|18"},
+        /* a limit of the list's is no join's */
+        {"SELECT n FROM t a WHERE n IN (SELECT n FROM t b WHERE b.host = a.host AND n IS NOT NULL ORDER BY n "
+         "DESC LIMIT 1)",
+         "|2\n|11\n|22\n|32"},
+        {"SELECT n FROM t a WHERE n NOT IN (SELECT n FROM t b WHERE b.host = a.host AND n IS NOT NULL ORDER "
+         "BY n DESC LIMIT 1)",
+         "|0\n|1\n|10\n|20\n|21\n|30\n|31"},
+        {"SELECT DISTINCT host FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.host = t.host ORDER BY x LIMIT "
+         "1)",
+         "|'h2'\n|'h3'"},
+        /* an equality whose one side is of both rows */
+        {"SELECT host, (SELECT count(*) FROM u WHERE t.x + u.x = u.x + 2e0) FROM t WHERE x >= 2e0 AND x < "
+         "3e0",
+         "|'h1'|9\n|'h2'|9\n|'h2'|0"},
+        {"SELECT host, EXISTS (SELECT 1 FROM u WHERE coalesce(u.site, t.site) = u.host) FROM t WHERE n = 0",
+         "|'h0'|false"},
+        {"SELECT host FROM t WHERE n IN (0, 20) AND (EXISTS (SELECT 1 FROM u WHERE t.x + u.x = u.x + 2e0) OR "
+         "false)",
+         "|'h2'"},
+        {"SELECT host FROM t WHERE n IN (0, 20) AND EXISTS (SELECT 1 FROM u WHERE t.x + u.x = u.x + 2e0)",
+         "|'h2'"},
     };
     CHECK_ALL(answers);
 }
@@ -624,6 +647,62 @@ static void explain_delete(void **state)
     tsfs_arena_free(&arena);
 }
 
+/* A join that all threads probe has its sides chosen once: who chooses opens the scans. */
+static void sides_are_chosen_once(void **state)
+{
+    struct mock_table big;
+    struct mock_options options = {.partition = 500 * MINUTE, .parts = 3, .run_rows = 700, .copies = true};
+    static const struct answer answer = {
+        "SELECT count(*), sum(a.n), max(a.x) FROM big a JOIN t b ON a.host = b.host",
+        "|180000|1801709964|10001.5"};
+    fill(&big, 0, 3, 20000);
+    world_add(&world, "big", &big, &options);
+    assert_int_equal(tsfs_pool_create(2, &world.pool), 0);
+    int scans = mock_scans();
+    check(&answer);
+    assert_int_equal(mock_scans() - scans, 4);
+    tsfs_pool_free(world.pool);
+    world.pool = NULL;
+    world.tables[world.ntables - 1].source->ops->free(world.tables[world.ntables - 1].source);
+    world.ntables--;
+    mock_table_free(&big);
+}
+
+/* Each read of a result brings its own interrupt to ask for: one of before may be gone. */
+static unsigned asked;
+
+static bool ask_reader(void *ctx)
+{
+    assert_true(*(const bool *)ctx);
+    asked++;
+    return false;
+}
+
+static void subqueries_ask_the_reader(void **state)
+{
+    struct tsfs_arena arena;
+    struct tsfs_plan *plan;
+    struct tsfs_exec *exec;
+    struct tsfs_batch *batch;
+    struct tsfs_error err = {0};
+    bool before = false, now = true;
+    struct tsfs_exec_options options = {
+        .now = WORLD_NOW, .interrupted = ask_reader, .interrupted_ctx = &before};
+    const char *sql =
+        "SELECT (SELECT count(*) FROM t b, t c, t d, t e WHERE b.x + c.x + d.x > a.x * e.x) FROM t a";
+    tsfs_arena_init(&arena, NULL);
+    world.resolver.ctx = &world;
+    assert_int_equal(
+        tsfs_plan_query(tsfs_str_from(sql), &world.resolver, tsfs_functions(), &arena, &plan, &err), 0);
+    assert_int_equal(tsfs_exec_open(plan, &options, &exec, &err), 0);
+    tsfs_exec_resume(exec, &now, 0);
+    asked = 0;
+    assert_int_equal(tsfs_exec_next(exec, &batch, &err), 1);
+    assert_true(asked > 1);
+    tsfs_exec_close(exec);
+    tsfs_arena_free(&arena);
+}
+
 static void explain_analyze(void **state)
 {
     struct tsfs_arena arena;
@@ -662,6 +741,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory, setup, teardown),
         cmocka_unit_test_setup_teardown(explain, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_delete, setup, teardown),
+        cmocka_unit_test_setup_teardown(sides_are_chosen_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(subqueries_ask_the_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_analyze, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,9 @@ static int unite_part(void *ctx, size_t part, unsigned worker)
 {
     struct deal *d = ctx;
     uint32_t p = (uint32_t)part, total = 0, nslots = 64;
+    int rc = d->ops->go_on(d->ops->ctx, worker);
+    if (rc != 0)
+        return rc;
     for (uint32_t t = 0; t < d->ntables; t++)
         total += d->starts[t][p + 1] - d->starts[t][p];
     while (nslots < total + total / 2)
@@ -88,7 +91,7 @@ static int unite_part(void *ctx, size_t part, unsigned worker)
     if (d->budget != NULL && !tsfs_budget_charge(d->budget, size))
         return -ENOMEM;
     struct slot *slots = calloc(nslots, sizeof(*slots));
-    int rc = slots == NULL ? -ENOMEM : 0;
+    rc = slots == NULL ? -ENOMEM : 0;
     for (uint32_t t = 0; t < d->ntables && rc == 0; t++) {
         const struct group_table *table = d->tables[t];
         const uint32_t *hashes = d->hashes[t], *order = d->order[t];

@@ -15,6 +15,7 @@ struct group_union {
  * tsfs_pool_threads + 1, and never for the same key. */
 struct group_union_ops {
     int (*same)(void *ctx, unsigned worker, char *kept, char *again); /* NULL = nothing */
+    int (*go_on)(void *ctx, unsigned worker);                         /* now and then; not 0 ends it */
     void *ctx;
 };
 
@@ -22,7 +23,8 @@ struct group_union_ops {
  * kept.  The order is the same whatever the number of threads: parts by hash, in each the order of tables
  * and of groups in them; a union that is small has one part.  finals NULL, or [ntables]: arrays with an
  * item for each group of the table, set to the number of the record that it has become. Records stay the
- * tables'; the slots of the tables are not looked at. -ENOMEM. */
+ * tables'; the slots of the tables are not looked at. -ENOMEM, or what an
+ * op says. */
 TSFS_MUST_CHECK int group_union(struct group_table *const *tables, uint32_t ntables, struct tsfs_arena *arena,
                                 struct tsfs_pool *pool, const struct group_union_ops *ops, uint64_t **finals,
                                 struct group_union *out);
