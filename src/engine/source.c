@@ -418,10 +418,30 @@ static struct tsfs_scan_unit unit_of(const struct scan *scan, const struct scann
                                    .rows_estimate = s->rows};
 }
 
+/* Whether all rows of a partition are wanted, and their number is known. */
+static bool count_rows(const struct scan *scan, const struct scanned *s, uint64_t *rows)
+{
+    const struct tsfs_scan_spec *spec = &scan->slice;
+    if (spec->series_match || spec->n_dim_in || spec->n_ranges || spec->ends || s->view.ndeletes ||
+        s->view.nsegments + s->view.nhots != 1)
+        return false;
+    if (spec->time_min > s->start || (spec->time_max < INT64_MAX && spec->time_max < s->end - 1))
+        return false;
+    if (s->view.nhots) {
+        *rows = tsfs_hot_snap_rows(s->view.snaps[0]);
+        return tsfs_hot_snap_in_order(s->view.snaps[0]);
+    }
+    struct tsfs_segment_facts facts;
+    tsfs_segment_facts(s->view.segments[0], &facts);
+    *rows = facts.rows;
+    return facts.series != 0; /* a file of another program may have a row twice */
+}
+
 static int add_units(struct scan *scan, unsigned i)
 {
     struct scanned *s = &scan->partitions[i];
     struct tsfs_scan_unit unit = unit_of(scan, s, &scan->slice);
+    uint64_t rows = 0;
     unsigned n = scan->base.n_units;
     s->nparts = parts_of(scan, s);
     s->first_unit = n;
@@ -438,7 +458,9 @@ static int add_units(struct scan *scan, unsigned i)
         scan->units_cap = cap;
     }
     unit.rows_estimate = s->rows / s->nparts + 1;
+    unit.counted = count_rows(scan, s, &rows);
     for (unsigned k = 0; k < s->nparts; k++) {
+        unit.rows = k == 0 && unit.counted ? rows : 0;
         scan->base.units[n + k] = unit;
         scan->unit_partition[n + k] = i;
     }

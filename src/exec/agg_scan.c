@@ -275,6 +275,16 @@ static void set_ends(struct agg_scan *scan)
     scan->input.spec.newest_first |= scan->only_last;
 }
 
+static void set_counts(struct agg_scan *scan)
+{
+    scan->counts_only = scan->spec.ngroups == 0 && scan->spec.nitems > 0 && scan->input.nterms == 0;
+    for (uint32_t i = 0; i < scan->spec.nitems && scan->counts_only; i++) {
+        const struct agg_item *item = &scan->spec.items[i];
+        scan->counts_only = scan->feeds[i].feed == FEED_COUNT && item->plan->fn->op == TSFS_OP_COUNT &&
+                            (item->plan->nargs == 0 || is_time(scan, item->args[0]));
+    }
+}
+
 static bool readable(const struct tsfs_plan *plan)
 {
     for (plan = plan->input; plan->kind == TSFS_PLAN_PROJECT; plan = plan->input)
@@ -317,8 +327,10 @@ int agg_scan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg
         rc = set_feed(scan, i);
     if (rc == 0)
         rc = set_columns(scan);
-    if (rc == 0)
+    if (rc == 0) {
         set_ends(scan);
+        set_counts(scan);
+    }
     return rc;
 }
 

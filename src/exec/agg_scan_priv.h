@@ -45,6 +45,7 @@ struct agg_scan {
     uint64_t groups_most;       /* then: groups that there can be; 0 = not known, or not only that row */
     bool want_newest;           /* of the groups, by bin, only want_limit from one end are needed */
     uint64_t want_limit;
+    bool counts_only; /* of all rows: a unit that says how many it has need not be read */
 };
 
 struct stretch {

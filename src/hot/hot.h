@@ -101,6 +101,8 @@ TSFS_MUST_CHECK int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap);
 uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap);
 /* Rows of these series, whatever their times; those written twice count twice. */
 uint64_t tsfs_hot_snap_rows(const struct tsfs_hot_snap *snap);
+/* No time of a series was written twice, nor late: the above is how many rows there are. */
+bool tsfs_hot_snap_in_order(const struct tsfs_hot_snap *snap);
 /* Series i; borrowed until the snapshot is released. */
 void tsfs_hot_snap_series(const struct tsfs_hot_snap *snap, uint32_t i, struct tsfs_series *out);
 /* The number of series i if the snapshot holds it, else TSFS_SERIES_NONE (by hash, for merging). */

@@ -366,6 +366,11 @@ uint64_t tsfs_hot_snap_rows(const struct tsfs_hot_snap *snap)
     return snap->rows;
 }
 
+bool tsfs_hot_snap_in_order(const struct tsfs_hot_snap *snap)
+{
+    return snap->nmore == 0; /* first lanes ascend */
+}
+
 static void fill_texts(const struct tsfs_hot_snap *snap, uint32_t block)
 {
     struct tsfs_hot_snap *open = (struct tsfs_hot_snap *)snap;

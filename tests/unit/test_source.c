@@ -1,4 +1,4 @@
-/* A table as a source of rows: what slices of a scan see. */
+/* A table as a source of rows: what slices of a scan see, what is known of units. */
 #include "engine_fixture.h"
 
 #include "engine/engine_priv.h"
@@ -84,10 +84,86 @@ static void slices_see_one_snapshot(void **state)
     }
 }
 
+/* The rows of units that say how many they have; *unknown: units that do not. */
+static uint64_t counted_rows(struct tsfs_node *t, int64_t from, int64_t to, unsigned *unknown)
+{
+    struct tsfs_scan_spec spec = {.time_min = from, .time_max = to};
+    struct tsfs_source *source;
+    struct tsfs_scan *scan;
+    uint64_t rows = 0;
+    assert_int_equal(table_source(t, &source), 0);
+    assert_int_equal(source->ops->scan(source, &spec, &scan, NULL), 0);
+    *unknown = 0;
+    for (uint32_t u = 0; u < scan->n_units; u++) {
+        *unknown += !scan->units[u].counted;
+        rows += scan->units[u].counted ? scan->units[u].rows : 0;
+    }
+    scan->ops->close(scan);
+    source->ops->free(source);
+    return rows;
+}
+
+static void assert_count(struct fixture *f, unsigned rows)
+{
+    char want[32];
+    snprintf(want, sizeof(want), "n,k\n%u,%u\n", rows, rows);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n, count(time) AS k FROM m"), want);
+}
+
+/* Partitions whose rows need not be read to be counted: only where none is written twice, late or gone. */
+static void rows_are_known_where_they_can_be(void **state)
+{
+    struct fixture *f = *state;
+    char line[300], late[100];
+    unsigned unknown;
+    for (int d = 0; d < 2; d++) {
+        snprintf(line, sizeof(line), "m,host=a v=1i %lld\nm,host=a v=2i %lld\nm,host=b v=1i %lld\n",
+                 (long long)(f->day - d * TSFS_NS_PER_DAY), (long long)(f->day - d * TSFS_NS_PER_DAY + 10),
+                 (long long)(f->day - d * TSFS_NS_PER_DAY));
+        assert_true(put(f->db, line) > 0);
+    }
+    struct tsfs_node *t = table(f, "m");
+    for (int tier = 0; tier < 2; tier++) {
+        assert_int_equal(counted_rows(t, INT64_MIN, INT64_MAX, &unknown), 6);
+        assert_int_equal(unknown, 0);
+        assert_int_equal(counted_rows(t, f->day, INT64_MAX, &unknown), 3);
+        assert_int_equal(unknown, 0);
+        assert_int_equal(counted_rows(t, f->day + 1, INT64_MAX, &unknown), 0);
+        assert_int_equal(unknown, 1);
+        assert_count(f, 6);
+        migrate(f);
+    }
+    /* again, and late: in front of a segment, then alone */
+    for (int tier = 0; tier < 2; tier++) {
+        if (tier == 1) {
+            assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+            assert_true(put(f->db, line) > 0);
+        }
+        unsigned rows = tier == 0 ? 6 : 3;
+        snprintf(late, sizeof(late), "m,host=a v=3i %lld\n", (long long)(f->day - TSFS_NS_PER_DAY));
+        assert_true(put(f->db, late) > 0);
+        assert_int_equal(counted_rows(t, INT64_MIN, INT64_MAX, &unknown), rows - 3);
+        assert_int_equal(unknown, 1);
+        assert_count(f, rows);
+        snprintf(late, sizeof(late), "m,host=a v=3i %lld\n", (long long)(f->day - TSFS_NS_PER_DAY + 5));
+        assert_true(put(f->db, late) > 0);
+        assert_count(f, rows + 1);
+    }
+    migrate(f);
+    assert_int_equal(counted_rows(t, INT64_MIN, INT64_MAX, &unknown), 4);
+    assert_int_equal(unknown, 0);
+    ask(f->db, "DELETE FROM m WHERE host = 'b'");
+    assert_int_equal(counted_rows(t, INT64_MIN, INT64_MAX, &unknown), 0);
+    assert_int_equal(unknown, 1);
+    assert_count(f, 3);
+    tsfs_node_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(slices_see_one_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_are_known_where_they_can_be, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
