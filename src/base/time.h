@@ -17,6 +17,19 @@
 int64_t tsfs_time_now(void); /* CLOCK_REALTIME */
 int64_t tsfs_time_monotonic(void);
 
+/* A time and a duration, stopping at the ends of time. */
+static inline int64_t tsfs_time_plus(int64_t t, int64_t duration)
+{
+    int64_t r;
+    return __builtin_add_overflow(t, duration, &r) ? (duration > 0 ? INT64_MAX : INT64_MIN) : r;
+}
+
+static inline int64_t tsfs_time_minus(int64_t t, int64_t duration)
+{
+    int64_t r;
+    return __builtin_sub_overflow(t, duration, &r) ? (duration > 0 ? INT64_MIN : INT64_MAX) : r;
+}
+
 struct tsfs_civil {
     int32_t year;
     uint8_t month, day; /* 1-based */

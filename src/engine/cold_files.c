@@ -194,24 +194,12 @@ static int find_id(struct attach *a, struct tsfs_series_index *index, const stru
 /* Under write_lock. */
 static int commit(struct attach *a, struct tsfs_error *err)
 {
-    struct table *t = a->node->table;
-    int rc = 0;
-    for (unsigned i = 0; i < a->nstaged && rc == 0; i++)
-        rc = tsfs_hot_log(a->staged[i]->hot, a->staged[i]->wal, err);
-    pthread_mutex_lock(&t->lock);
-    for (unsigned i = 0; i < a->nstaged; i++) {
-        struct generation *g = a->staged[i];
-        g->staged = false;
-        if (rc == 0) {
-            tsfs_hot_publish(g->hot);
-        } else {
-            int undone = tsfs_hot_undo(g->hot, g->wal);
-            (void)undone;
-        }
-    }
-    pthread_mutex_unlock(&t->lock);
+    int rc = generations_log(a->staged, a->nstaged, err);
+    if (rc == 0)
+        table_publish(a->node->table, a->staged, a->nstaged);
+    else
+        generations_undo(a->staged, a->nstaged);
     a->nstaged = 0;
-    t->dirty = true;
     return rc;
 }
 
@@ -343,15 +331,6 @@ static int match_columns(struct tsfs_node *node, struct tsfs_segment *segment, s
     return rc;
 }
 
-static int64_t oldest_taken(const struct tsfs_settings *s)
-{
-    int64_t t = tsfs_time_now();
-    if (__builtin_sub_overflow(t, s->memory_retention, &t) ||
-        __builtin_sub_overflow(t, s->cold_retention, &t))
-        return INT64_MIN;
-    return t;
-}
-
 static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
 {
     struct table *t = node->table;
@@ -360,10 +339,12 @@ static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
     struct tsfs_cursor *cursor = NULL;
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int64_t newest = tsfs_time_now() + a.settings.future_limit;
+    int64_t now = tsfs_time_now(), newest = tsfs_time_plus(now, a.settings.future_limit);
+    int64_t oldest =
+        tsfs_time_minus(tsfs_time_minus(now, a.settings.memory_retention), a.settings.cold_retention);
     int rc = tsfs_segment_open(AT_FDCWD, path, &segment, err);
     if (rc == 0)
-        rc = tsfs_segment_verify(segment, oldest_taken(&a.settings), newest, err);
+        rc = tsfs_segment_verify(segment, oldest, newest, err);
     if (rc == 0)
         rc = match_columns(node, segment, err);
     if (rc < 0)

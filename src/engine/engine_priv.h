@@ -164,6 +164,11 @@ TSFS_MUST_CHECK int table_partition(struct tsfs_node *node, int64_t time, int64_
 /* The generation that takes writes.  Under write_lock. */
 TSFS_MUST_CHECK int partition_writable(struct tsfs_node *node, struct partition *p, struct generation **out,
                                        struct tsfs_error *err);
+/* The end of a write, under write_lock: what is staged in n generations goes to their logs and then, if all
+ * of it is there, is published at once, or else taken back from wherever it is. */
+TSFS_MUST_CHECK int generations_log(struct generation **staged, unsigned n, struct tsfs_error *err);
+void table_publish(struct table *table, struct generation **staged, unsigned n); /* takes lock */
+void generations_undo(struct generation **staged, unsigned n);
 /* The series index of the generation that a row of this time would go to.  Borrowed; under write_lock. */
 struct tsfs_series_index *table_series_at(struct table *table, int64_t time);
 /* Begins a new series index if most series of the present one have no hot rows: it goes with the last

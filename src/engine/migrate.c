@@ -39,7 +39,6 @@ static int finished(struct tsfs_node *node, struct migration *m, struct tsfs_err
     if (!m->begun)
         return 0;
     if (rc == 0) {
-        table_renew_series(node);
         atomic_fetch_add(&node->engine->migrations, 1);
         return 0;
     }
@@ -67,12 +66,6 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
 
 enum why { NOT_NOW, DUE, EXPIRED };
 
-static int64_t saturating_sub(int64_t a, int64_t b)
-{
-    int64_t r;
-    return __builtin_sub_overflow(a, b, &r) ? INT64_MIN : r;
-}
-
 /* Adds the rows of a generation that waits. */
 static void add_hot(struct tsfs_hot_facts *sum, const struct generation *g)
 {
@@ -93,7 +86,7 @@ static bool deletes_due(const struct partition *p, int64_t now)
     for (unsigned i = 0; i < p->ndeletes; i++) {
         tsfs_tombstone_facts(p->deletes[i], &facts);
         bytes += facts.bytes;
-        if (facts.written < saturating_sub(now, LATE_AT_MOST_NS))
+        if (facts.written < tsfs_time_minus(now, LATE_AT_MOST_NS))
             return true;
     }
     return bytes > TOMBSTONE_BYTES;
@@ -103,8 +96,8 @@ static bool deletes_due(const struct partition *p, int64_t now)
 static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_t now, int64_t ticks)
 {
     struct tsfs_hot_facts hot = {0};
-    int64_t cold_from = saturating_sub(now, s->memory_retention);
-    if (p->end <= saturating_sub(cold_from, s->cold_retention))
+    int64_t cold_from = tsfs_time_minus(now, s->memory_retention);
+    if (p->end <= tsfs_time_minus(cold_from, s->cold_retention))
         return EXPIRED;
     if (p->broken || p->bad_delete || (p->failed_at && ticks < p->failed_at + RETRY_NS))
         return NOT_NOW;

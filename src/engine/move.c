@@ -146,7 +146,7 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     for (unsigned i = 0; i < nsealed; i++) {
         snprintf(path, sizeof(path), "%s/wal-%06u", folder, gone[i]->number);
         snprintf(kept, sizeof(kept), "%s.damaged", path);
-        if (gone[i]->wal) /* first: a sync could not find the file any more */
+        if (gone[i]->wal) /* first: a sync under way may not find file or folder any more */
             tsfs_wal_abandon(gone[i]->wal);
         int one = gone[i]->damaged ? io->renameat(node->dirfd, path, node->dirfd, kept)
                                    : io->unlinkat(node->dirfd, path, 0);
@@ -335,6 +335,11 @@ void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n)
         if (m[i].begun)
             m[i].partition->failed_at = m[i].result < 0 ? tsfs_time_monotonic() : 0;
     pthread_mutex_unlock(&t->lock);
-    for (unsigned i = 0; i < n; i++)
+    bool moved = false;
+    for (unsigned i = 0; i < n; i++) {
         close_view(&m[i].view);
+        moved = moved || (m[i].begun && m[i].result == 0);
+    }
+    if (moved)
+        table_renew_series(node);
 }

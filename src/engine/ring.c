@@ -45,6 +45,7 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text)
         text.len--;
     if (text.len + 1 > ring->max)
         text.len = ring->max - 1;
+    uint64_t mark = 0;
     pthread_mutex_lock(&ring->lock);
     make_room(ring, text.len + 1);
     if (tsfs_buf_reserve(&ring->text, text.len + 1) == 0) {
@@ -56,8 +57,8 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text)
         ring->appended += text.len + 1;
         ring->last = text.len + 1;
         ring->changed = true;
+        mark = ring->appended;
     }
-    uint64_t mark = ring->appended;
     ring->mtime = tsfs_time_now();
     pthread_mutex_unlock(&ring->lock);
     return mark;
@@ -66,7 +67,7 @@ uint64_t ring_append(struct ring *ring, struct tsfs_str text)
 void ring_retract(struct ring *ring, uint64_t mark)
 {
     pthread_mutex_lock(&ring->lock);
-    if (mark == ring->appended && ring->last <= ring->text.len) {
+    if (mark && mark == ring->appended && ring->last <= ring->text.len) {
         ring->text.len -= ring->last;
         ring->appended++; /* the mark is used up */
         ring->changed = true;

@@ -21,7 +21,8 @@ struct ring {
 void ring_init(struct ring *ring, size_t max);
 void ring_free(struct ring *ring);
 /* Appends text as one entry (a newline is added if it has none at its end); what is longer than the ring is
- * cut.  Returns a mark for ring_retract.  Out of memory: the entry is lost, the ring stays whole. */
+ * cut.  Returns a mark for ring_retract.  Out of memory: the entry is lost, the ring stays
+ * whole, the mark is 0. */
 uint64_t ring_append(struct ring *ring, struct tsfs_str text);
 /* Takes back the entry under mark if it is still the last one. */
 void ring_retract(struct ring *ring, uint64_t mark);

@@ -333,7 +333,7 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
 {
     struct table *t = node->table;
     if (!p->active) {
-        struct generation *g;
+        struct generation *g = NULL;
         char folder[TSFS_PARTITION_NAME_MAX], path[96];
         pthread_mutex_lock(&t->lock); /* a migration that ends turns the last sealed one into the segment */
         uint32_t number = 1 + (p->nsealed ? p->sealed[p->nsealed - 1]->number : p->segment_number);
@@ -355,6 +355,37 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
     }
     *out = p->active;
     return 0;
+}
+
+/* ---- a write
+ * ------------------------------------------------------------------------------------------------------ */
+
+int generations_log(struct generation **staged, unsigned n, struct tsfs_error *err)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = tsfs_hot_log(staged[i]->hot, staged[i]->wal, err);
+    return rc;
+}
+
+void table_publish(struct table *t, struct generation **staged, unsigned n)
+{
+    pthread_mutex_lock(&t->lock);
+    for (unsigned i = 0; i < n; i++) {
+        staged[i]->staged = false;
+        tsfs_hot_publish(staged[i]->hot);
+    }
+    pthread_mutex_unlock(&t->lock);
+    t->dirty = true;
+}
+
+void generations_undo(struct generation **staged, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        staged[i]->staged = false;
+        int undone = tsfs_hot_undo(staged[i]->hot, staged[i]->wal);
+        (void)undone; /* a log that cannot take a record back is closed to writes by itself */
+    }
 }
 
 /* ---- series
@@ -462,6 +493,8 @@ int table_sync(struct tsfs_node *node)
         generation_unref(dirty[i]);
     }
     free(dirty);
+    if (rc < 0 && node->dead) /* its files may be gone; it had no points */
+        return 0;
     if (rc < 0)
         t->dirty = true;
     return rc;
@@ -469,6 +502,15 @@ int table_sync(struct tsfs_node *node)
 
 /* ---- dropping
  * --------------------------------------------------------------------------------------------------- */
+
+static void set_dropped(struct partition *p, bool dropped)
+{
+    for (unsigned i = 0; i <= p->nsealed; i++) {
+        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
+        if (g)
+            g->dropped = dropped;
+    }
+}
 
 /* Takes partition p from folder and memory.  Under job_lock and write_lock. */
 static int drop_one(struct tsfs_node *node, struct partition *p, char trash[32])
@@ -478,14 +520,12 @@ static int drop_one(struct tsfs_node *node, struct partition *p, char trash[32])
     tsfs_partition_folder(p->start, folder);
     if (p->segment)
         partition_hold_file(p->segment);
-    for (unsigned i = 0; i <= p->nsealed; i++) {
-        struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
-        if (g)
-            g->dropped = true;
-    }
+    set_dropped(p, true);
     int rc = engine_trash(node->engine, node->dirfd, folder, trash);
-    if (rc < 0)
+    if (rc < 0) {
+        set_dropped(p, false); /* its rows stay, so it matters again whether they are on disk */
         return rc;
+    }
     for (unsigned i = 0; i <= p->nsealed; i++) {
         struct generation *g = i < p->nsealed ? p->sealed[i] : p->active;
         if (g && g->wal)

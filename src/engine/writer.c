@@ -1,7 +1,8 @@
 /* From bytes written to a `write` file to rows in the hot tier.
  *
- * One write(2) is parsed outside every lock, then staged row by row under the write locks of the tables it
- * touches (taken in the order of their ids), logged, and published: a reader sees all of its rows or none.
+ * Some thousand lines (WRITER_POINTS) are parsed outside every lock, then staged row by row under the write
+ * locks of the tables they touch (taken in the order of their ids), logged, and published: a reader sees all
+ * of their rows in a table or none.
  * Lines are taken in order up to the first bad one (or, with on_bad_line = skip, all the good ones). */
 #include <errno.h>
 #include <stdlib.h>

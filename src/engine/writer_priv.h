@@ -47,6 +47,7 @@ struct tsfs_writer {
     struct tsfs_lp_batch batch;
     struct target *targets;
     unsigned ntargets, targets_cap;
+    size_t at, kept;                 /* the point at hand; those before `kept` are logged and published */
     uint32_t *point_target;          /* index into targets, a point each; UINT32_MAX = refused */
     struct tsfs_spelling *point_key; /* what to find them by */
     uint32_t *point_series;          /* as found before the locks were taken; TSFS_SERIES_NONE = look again */

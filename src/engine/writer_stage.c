@@ -1,5 +1,5 @@
 /* Parsed points to rows: each line is checked whole, staged under its table's write lock, logged with the
- * others of the write, and published. */
+ * others that were parsed with it, and published. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,43 +11,35 @@
 
 #define NEAR_ORDINALS 3u /* tried before a search by name */
 
-/* Logs and publishes what is staged; on failure nothing of it stays anywhere. */
+/* Logs and publishes what is staged, the points before w->at; on failure nothing of it stays anywhere, and
+ * w->at goes back to where it began. */
 static int commit(struct tsfs_writer *w, struct tsfs_error *err)
 {
     int rc = 0;
     for (unsigned i = 0; i < w->ntargets && rc == 0; i++)
-        for (unsigned j = 0; j < w->targets[i].nstaged && rc == 0; j++)
-            rc = tsfs_hot_log(w->targets[i].staged[j]->hot, w->targets[i].staged[j]->wal, err);
+        rc = generations_log(w->targets[i].staged, w->targets[i].nstaged, err);
     int64_t now = tsfs_time_monotonic();
     for (unsigned i = 0; i < w->ntargets; i++) {
         struct target *t = &w->targets[i];
         struct table *table = t->node->table;
         if (t->nstaged == 0)
             continue;
-        if (rc == 0)
-            pthread_mutex_lock(&table->lock);
-        for (unsigned j = 0; j < t->nstaged; j++) {
-            struct generation *g = t->staged[j];
-            g->staged = false;
-            if (rc == 0) {
-                tsfs_hot_publish(g->hot);
-            } else {
-                int undone =
-                    tsfs_hot_undo(g->hot, g->wal); /* a log that cannot is closed to writes by itself */
-                (void)undone;
-            }
-        }
         if (rc == 0) {
+            table_publish(table, t->staged, t->nstaged);
             if (t->partition)
                 t->partition->last_write = now;
-            pthread_mutex_unlock(&table->lock);
-            table->dirty = true;
             table->points_in += t->rows;
             atomic_fetch_add(&w->node->engine->rows_ingested, t->rows);
+        } else {
+            generations_undo(t->staged, t->nstaged);
         }
         t->nstaged = 0;
         t->rows = 0;
     }
+    if (rc == 0)
+        w->kept = w->at;
+    else
+        w->at = w->kept;
     return rc < 0 ? tsfs_error_set(err, rc, "cannot write the log: %s", strerror(-rc)) : 0;
 }
 
@@ -422,7 +414,7 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
     int64_t now = tsfs_time_now();
     size_t known = 0;
     int rc, found = 0;
-    *done = 0;
+    *done = w->at = w->kept = 0;
     *failed_table = NULL;
     w->input = input;
     writer_release_targets(w);
@@ -445,8 +437,8 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
     }
     unsigned nlocks = writer_lock_targets(w, ordered);
     struct tsfs_error why;
-    size_t i = 0;
-    for (; i < known && rc == 0; i++) {
+    for (; w->at < known && rc == 0; w->at++) {
+        size_t i = w->at;
         const struct tsfs_lp_point *p = &w->batch.points[i];
         uint32_t at = w->point_target[i];
         if (at == UINT32_MAX)
@@ -475,16 +467,20 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
     bool sync = false;
     for (unsigned k = 0; k < w->ntargets; k++)
         sync = sync || w->targets[k].settings.sync_interval == 0;
-    if (committed < 0) { /* none of them */
+    *done = w->at;
+    if (committed < 0) {
         *err = why;
         *failed_table = NULL;
         return committed;
     }
-    *done = i;
     if (sync) {
         int synced = writer_sync_touched(w);
-        if (synced < 0 && rc == 0)
+        if (synced < 0) { /* no line's fault, and none counts as taken */
+            *done = w->batch.npoints;
+            *failed_table = NULL;
+            writer_no_error(err);
             return tsfs_error_set(err, synced, "cannot write the log to disk: %s", strerror(-synced));
+        }
     }
     return rc < 0 ? rc : found;
 }

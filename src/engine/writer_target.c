@@ -35,11 +35,26 @@ uint32_t writer_column(const struct tsfs_writer *w, const struct tsfs_lp_point *
     return ptr >= start && ptr < start + point->length ? (uint32_t)(ptr - start) + 1 : 1;
 }
 
+/* Tables that are gone: a handle that is open for months must not hold on to all there ever were. */
+static void forget_removed(struct tsfs_writer *w)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < w->ntouched; i++) {
+        if (w->touched[i]->dead)
+            tsfs_node_unref(w->touched[i]);
+        else
+            w->touched[kept++] = w->touched[i];
+    }
+    w->ntouched = kept;
+}
+
 static int touch(struct tsfs_writer *w, struct tsfs_node *node)
 {
     for (unsigned i = 0; i < w->ntouched; i++)
         if (w->touched[i] == node)
             return 0;
+    if (w->ntouched == w->touched_cap)
+        forget_removed(w);
     if (w->ntouched == w->touched_cap) {
         unsigned cap = w->touched_cap ? w->touched_cap * 2 : 4;
         struct tsfs_node **grown = realloc(w->touched, cap * sizeof(*grown));
@@ -125,18 +140,6 @@ static int by_node_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int64_t saturating_sub(int64_t a, int64_t b)
-{
-    int64_t r;
-    return __builtin_sub_overflow(a, b, &r) ? (b > 0 ? INT64_MIN : INT64_MAX) : r;
-}
-
-static int64_t saturating_add(int64_t a, int64_t b)
-{
-    int64_t r;
-    return __builtin_add_overflow(a, b, &r) ? (b > 0 ? INT64_MAX : INT64_MIN) : r;
-}
-
 unsigned writer_lock_targets(struct tsfs_writer *w, struct target **ordered)
 {
     unsigned n = 0;
@@ -154,8 +157,8 @@ unsigned writer_lock_targets(struct tsfs_writer *w, struct target **ordered)
         t->settings = node_settings(t->node);
         node_name(t->node, t->name);
         t->low =
-            saturating_sub(saturating_sub(now, t->settings.memory_retention), t->settings.cold_retention);
-        t->high = saturating_add(now, t->settings.future_limit);
+            tsfs_time_minus(tsfs_time_minus(now, t->settings.memory_retention), t->settings.cold_retention);
+        t->high = tsfs_time_plus(now, t->settings.future_limit);
         t->nstaged = 0;
         t->rows = 0;
         t->partition = NULL;

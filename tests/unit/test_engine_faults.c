@@ -1,6 +1,8 @@
 /* What goes wrong around the engine: damaged files in DATA, a disk that refuses, lines cut and refused.
  * Nothing may be lost that can be kept, and whatever is not touched goes on working. */
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "engine_fixture.h"
@@ -252,6 +254,234 @@ static void truncate_and_sync(void **state)
     assert_int_equal(tsfs_node_remove(f->db, "m"), 0);
 }
 
+/* ---- a disk that does what a test says, as far as logs and the removal of folders go ---- */
+
+static struct {
+    struct tsfs_io io;
+    struct tsfs_node *table; /* migrated and truncated in the middle of the next sync of a log */
+    _Atomic bool meddle;
+    int meddled; /* what came of that; 1 = it has not happened */
+    _Atomic int sync_error, trash_error;
+    _Atomic unsigned syncs; /* of logs */
+    _Atomic int writes;     /* to logs, until there is no space any more; -1 = there always is */
+} disk;
+
+static bool is_log(int fd)
+{
+    char name[64], path[256];
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(name, path, sizeof(path) - 1);
+    path[n > 0 ? n : 0] = '\0';
+    return strstr(path, "/wal-") != NULL;
+}
+
+static int disk_fdatasync(int fd)
+{
+    if (is_log(fd)) {
+        atomic_fetch_add(&disk.syncs, 1);
+        if (disk.sync_error)
+            return disk.sync_error;
+        if (atomic_exchange(&disk.meddle, false)) {
+            struct tsfs_error err = {0};
+            int rc = tsfs_node_store(disk.table, TSFS_FILE_CTL, "migrate\n", 8, NULL, NULL, &err);
+            if (rc == 0)
+                rc = tsfs_node_store(disk.table, TSFS_FILE_CTL, "truncate\n", 9, NULL, NULL, &err);
+            disk.meddled = rc;
+        }
+    }
+    return fdatasync(fd) == 0 ? 0 : -errno;
+}
+
+static int disk_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    if (disk.trash_error && strncmp(to, "trash-", 6) == 0)
+        return disk.trash_error;
+    return renameat(from_fd, from, to_fd, to) == 0 ? 0 : -errno;
+}
+
+static ssize_t disk_pwrite(int fd, const void *buf, size_t n, off_t offset)
+{
+    if (disk.writes >= 0 && is_log(fd) && atomic_fetch_sub(&disk.writes, 1) <= 0) {
+        disk.writes = 0;
+        return -ENOSPC;
+    }
+    ssize_t done = pwrite(fd, buf, n, offset);
+    return done < 0 ? -errno : done;
+}
+
+/* Starts again on such a disk, with a table "m" of no points whose log nobody syncs but who asks for it. */
+static struct tsfs_node *start_on_disk(struct fixture *f)
+{
+    stop(f);
+    disk.io = *tsfs_io();
+    disk.io.fdatasync = disk_fdatasync;
+    disk.io.renameat = disk_renameat;
+    disk.io.pwrite = disk_pwrite;
+    disk.meddle = false;
+    disk.meddled = 1;
+    disk.sync_error = disk.trash_error = 0;
+    disk.writes = -1;
+    disk.syncs = 0;
+    tsfs_io_set(&disk.io);
+    start(f);
+    put_days_ago(f, "m", 1, 1);
+    for (int i = 0; i < 10000 && disk.syncs == 0;
+         i++) /* the first time is at once, then sync_interval counts */
+        usleep(1000);
+    assert_int_not_equal(disk.syncs, 0);
+    struct tsfs_node *t = table(f, "m");
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "sync_interval = 1h\n"), 0);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+    return t;
+}
+
+static void end_on_disk(struct fixture *f, struct tsfs_node *t)
+{
+    tsfs_node_unref(t);
+    stop(f);
+    tsfs_io_set(NULL);
+    start(f);
+}
+
+/* fsync meets with a partition that is moved to the cold tier, and then removed, under its hands. */
+static void gone_while_syncing(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    disk.table = start_on_disk(f);
+    assert_int_equal(tsfs_writer_open(f->db, &me, &w), 0);
+    assert_int_equal(tsfs_writer_write(w, "m v=1i\n", 7), 7);
+    disk.meddle = true;
+    assert_int_equal(tsfs_writer_sync(w), 0);
+    assert_int_equal(disk.meddled, 0);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
+    assert_int_equal(tsfs_writer_write(w, "m v=2i\n", 7), 7);
+    assert_int_equal(tsfs_writer_sync(w), 0);
+    tsfs_writer_close(w);
+    end_on_disk(f, disk.table);
+    assert_string_equal(ask(f->db, "SELECT sum(v) AS n FROM m"), "n\n2\n");
+}
+
+/* A partition that could not be removed is one as before: fsync has to tell when it fails. */
+static void removal_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    struct tsfs_node *t = start_on_disk(f);
+    assert_int_equal(tsfs_writer_open(f->db, &me, &w), 0);
+    assert_int_equal(tsfs_writer_write(w, "m v=1i\n", 7), 7);
+    disk.trash_error = -EIO;
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), -EIO);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n1\n");
+    disk.sync_error = -EIO;
+    assert_int_equal(tsfs_writer_sync(w), -EIO);
+    disk.sync_error = disk.trash_error = 0;
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+    assert_int_equal(tsfs_writer_sync(w), 0);
+    tsfs_writer_close(w);
+    end_on_disk(f, t);
+}
+
+/* With sync_interval = 0 a write that cannot be brought to the disk fails, also when there is a bad line in
+ * it that the good ones before it would have been counted up to. */
+static void failed_sync_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_node *t = start_on_disk(f);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "sync_interval = 0s\n"), 0);
+    assert_int_equal(put(f->db, "m v=1i\nm v=\"x\"\n"), 7);
+    disk.sync_error = -EIO;
+    assert_int_equal(put(f->db, "m v=1i\nm v=\"x\"\n"), -EIO);
+    disk.sync_error = 0;
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+    end_on_disk(f, t);
+}
+
+/* A write that was taken back leaves a log that is not on disk; then the table goes, with its folders. */
+static void sync_of_a_removed_table(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    char text[128];
+    struct tsfs_node *t = start_on_disk(f);
+    int64_t now = tsfs_time_now();
+    int len = snprintf(text, sizeof(text), "m v=1i %lld\nm v=1i %lld\n", (long long)now,
+                       (long long)(now - TSFS_NS_PER_DAY));
+    assert_int_equal(tsfs_writer_open(f->db, &me, &w), 0);
+    disk.writes = 3; /* two headers and the first record */
+    assert_int_equal(tsfs_writer_write(w, text, (size_t)len), -ENOSPC);
+    assert_int_equal(disk.writes, 0);
+    disk.writes = -1;
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
+    assert_int_equal(tsfs_node_remove(f->db, "m"), 0);
+    assert_int_equal(tsfs_writer_sync(w), 0);
+    tsfs_writer_close(w);
+    end_on_disk(f, t);
+}
+
+/* Lines that fill a log record are logged and published before those behind them.  When that fails none of
+ * them counts as written. */
+static void full_record_and_disk(void **state)
+{
+    enum { LINES = 1200, LENGTH = 60000 }; /* more than TSFS_WAL_RECORD_MAX */
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    struct tsfs_node *t = start_on_disk(f);
+    char *text = malloc((size_t)LINES * (LENGTH + 64));
+    size_t len = 0;
+    assert_non_null(text);
+    int64_t now = tsfs_time_now();
+    for (int i = 0; i < LINES; i++) {
+        len += (size_t)sprintf(text + len, "m v=1i,s=\"");
+        memset(text + len, 'x', LENGTH);
+        text[len] = (char)('a' + i % 26); /* the same one twice would be kept once */
+        len += LENGTH;
+        len += (size_t)sprintf(text + len, "\" %lld\n", (long long)now - i);
+    }
+    assert_int_equal(tsfs_writer_open(f->db, &me, &w), 0);
+    disk.writes = 1; /* the header */
+    assert_int_equal(tsfs_writer_write(w, text, len), -ENOSPC);
+    disk.writes = -1;
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n0\n");
+    assert_int_equal(tsfs_writer_write(w, text, len), len);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n1200\n");
+    tsfs_writer_close(w);
+    free(text);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+    end_on_disk(f, t);
+}
+
+static unsigned descriptors(void)
+{
+    unsigned n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* A writer that stays open does not hold on to tables that come and go. */
+static void tables_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_writer *w;
+    char text[32];
+    assert_int_equal(tsfs_writer_open(f->db, &me, &w), 0);
+    unsigned before = descriptors();
+    for (int i = 0; i < 50; i++) {
+        int len = snprintf(text, sizeof(text), "t%d v=1i\n", i);
+        assert_int_equal(tsfs_writer_write(w, text, (size_t)len), len);
+        text[len - 6] = '\0';
+        assert_int_equal(tell(f, text, TSFS_FILE_CTL, "truncate\n"), 0);
+        assert_int_equal(tsfs_node_remove(f->db, text), 0);
+    }
+    assert_in_range(descriptors(), 0, before + 20);
+    assert_int_equal(tsfs_writer_sync(w), 0);
+    tsfs_writer_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +492,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(refused_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(completed_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(truncate_and_sync, setup, teardown),
+        cmocka_unit_test_setup_teardown(gone_while_syncing, setup, teardown),
+        cmocka_unit_test_setup_teardown(removal_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(failed_sync_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(sync_of_a_removed_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_record_and_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(tables_come_and_go, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

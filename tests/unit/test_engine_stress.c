@@ -18,7 +18,7 @@
 #include "base/time.h"
 #include "tsfs/engine.h"
 
-enum { WRITERS = 3, BATCH = 60, SECONDS = 5 };
+enum { WRITERS = 3, BATCH = 60, LOOSE = 12, SECONDS = 5 };
 
 static const struct tsfs_creds me = {0};
 
@@ -87,13 +87,14 @@ static int ask(struct tsfs_node *node, const char *sql, char *out, size_t size)
     return rc;
 }
 
-/* Each write holds BATCH rows of `steady`, over four partitions, and some of `loose`. */
+/* Each write holds BATCH rows of `steady`, over four partitions, and some of `loose`, each of a new series.
+ */
 static void *write_rows(void *arg)
 {
     struct hand *h = arg;
     struct stress *s = h->s;
     static const char *const form = "steady,writer=w%u,k=%u n=1i,v=%llu.5 %lld\n";
-    char text[BATCH * 160];
+    char text[(BATCH + LOOSE) * 160];
     struct tsfs_writer *w = NULL;
     EXPECT(s, tsfs_writer_open(s->db, &me, &w) == 0);
     for (uint64_t round = 0; !s->stop; round++) {
@@ -104,9 +105,11 @@ static void *write_rows(void *arg)
             len += (size_t)snprintf(text + len, sizeof(text) - len, form, h->number, i % 7,
                                     (unsigned long long)n, (long long)t);
         }
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "loose,writer=w%u n=1i,f%llu=1i %lld\n",
-                                h->number, (unsigned long long)(round % 40),
-                                (long long)(s->base + (int64_t)round));
+        for (unsigned i = 0; i < LOOSE; i++)
+            len += (size_t)snprintf(text + len, sizeof(text) - len,
+                                    "loose,writer=w%u,series=of_w%u_number_%llu n=1i,f%llu=1i %lld\n",
+                                    h->number, h->number, (unsigned long long)(round * LOOSE + i),
+                                    (unsigned long long)(round % 40), (long long)(s->base + (int64_t)round));
         size_t done = 0;
         while (done < len) { /* cut anywhere */
             size_t n = len - done > 2000 && round % 3 == 0 ? 2000 : len - done;
@@ -156,6 +159,9 @@ static void *ask_questions(void *arg)
         rc = ask(s->root,
                  "SELECT writer, max(n), count(*) FROM plant.loose GROUP BY writer ORDER BY 3 LIMIT 1", line,
                  sizeof(line));
+        EXPECT(s, rc == 0 || rc == -EINVAL);
+        rc = ask(s->root, "SELECT series, count(*) FROM plant.loose GROUP BY series ORDER BY 2, 1 LIMIT 1",
+                 line, sizeof(line));
         EXPECT(s, rc == 0 || rc == -EINVAL);
         rc = ask(s->db, "SELECT time, v FROM steady WHERE k = '3' ORDER BY time DESC LIMIT 5", line,
                  sizeof(line));
