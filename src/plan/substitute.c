@@ -72,8 +72,8 @@ static struct tsfs_expr *expand_list(struct substitution *s, struct tsfs_expr *e
 
 static struct tsfs_expr *fold(struct substitution *s, struct tsfs_expr *e)
 {
-    if (s->params->fold == NULL || tsfs_expr_unstable(e) || e->nargs == 0)
-        return e;
+    if (s->params->fold == NULL || tsfs_expr_unstable(e) || e->nargs == 0 || e->kind == TSFS_EXPR_LAMBDA)
+        return e; /* a lambda has no value of its own, whatever its body */
     for (uint32_t i = 0; i < e->nargs; i++)
         if (e->args[i]->kind != TSFS_EXPR_LITERAL)
             return e;

@@ -188,6 +188,9 @@ static void subqueries(void **state)
          "FROM t WHERE false), "
          "5 NOT IN (SELECT n FROM t WHERE n IS NOT NULL)",
          "|-|true|-|false|true"},
+        {"SELECT none_match(ARRAY[3], e -> (SELECT x FROM t WHERE false) IS NOT NULL), any_match(ARRAY[3], e "
+         "-> (SELECT max(n) FROM t) > 5)",
+         "|true|true"},
         {"SELECT NULL IN (SELECT 1), NULL IN (SELECT 1 WHERE false), NULL NOT IN (SELECT 1 WHERE false)",
          "|-|false|true"},
         {"SELECT EXISTS (SELECT 1 FROM t), NOT EXISTS (SELECT 1 FROM t WHERE host = 'no')", "|true|true"},
