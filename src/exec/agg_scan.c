@@ -280,8 +280,10 @@ static void set_counts(struct agg_scan *scan)
     scan->counts_only = scan->spec.ngroups == 0 && scan->spec.nitems > 0 && scan->input.nterms == 0;
     for (uint32_t i = 0; i < scan->spec.nitems && scan->counts_only; i++) {
         const struct agg_item *item = &scan->spec.items[i];
-        scan->counts_only = scan->feeds[i].feed == FEED_COUNT && item->plan->fn->op == TSFS_OP_COUNT &&
-                            (item->plan->nargs == 0 || is_time(scan, item->args[0]));
+        enum tsfs_op op = item->plan->fn->op;
+        scan->counts_only =
+            scan->feeds[i].feed == FEED_COUNT &&
+            (op == TSFS_OP_COUNT_ALL || (op == TSFS_OP_COUNT && is_time(scan, item->args[0])));
     }
 }
 

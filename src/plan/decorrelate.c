@@ -340,7 +340,8 @@ enum of_nothing { NOTHING_ZERO, NOTHING_NULL, NOTHING_UNKNOWN };
 static enum of_nothing of_nothing(const struct tsfs_bound_aggregate *a)
 {
     switch (a->fn->op) {
-    case TSFS_OP_COUNT: return NOTHING_ZERO;
+    case TSFS_OP_COUNT:
+    case TSFS_OP_COUNT_ALL: return NOTHING_ZERO;
     case TSFS_OP_MIN:
     case TSFS_OP_MAX:
     case TSFS_OP_MIN_BY:

@@ -131,6 +131,10 @@ static void rows_are_known_where_they_can_be(void **state)
         assert_int_equal(counted_rows(t, f->day + 1, INT64_MAX, &unknown), 0);
         assert_int_equal(unknown, 1);
         assert_count(f, 6);
+        assert_non_null(strstr(ask(f->db, "EXPLAIN ANALYZE SELECT count(*), count(time) FROM m"),
+                               "Read: 0 series in 0 runs"));
+        assert_non_null(
+            strstr(ask(f->db, "EXPLAIN ANALYZE SELECT count(*), max(v) FROM m"), "Read: 4 series"));
         migrate(f);
     }
     /* again, and late: in front of a segment, then alone */

@@ -250,6 +250,8 @@ static void subqueries(void **state)
         {"SELECT host, (SELECT count(*) FROM u WHERE t.x + u.x = u.x + 2e0) FROM t WHERE x >= 2e0 AND x < "
          "3e0",
          "|'h1'|9\n|'h2'|9\n|'h2'|0"},
+        {"SELECT host, (SELECT max(u.x) FROM u WHERE t.x + u.x = u.x + 2e0) FROM t WHERE x = 2e0 OR x = 0e0",
+         "|'h0'|-\n|'h1'|5\n|'h2'|5"},
         {"SELECT host, EXISTS (SELECT 1 FROM u WHERE coalesce(u.site, t.site) = u.host) FROM t WHERE n = 0",
          "|'h0'|false"},
         {"SELECT host FROM t WHERE n IN (0, 20) AND (EXISTS (SELECT 1 FROM u WHERE t.x + u.x = u.x + 2e0) OR "
@@ -629,6 +631,13 @@ static void explain(void **state)
          "|'        Scan db.t columns=[x, n]'\n"
          "|'        Scan db.t columns=[site, x, n] series=(site = 'eu') lookup=[site: 1 value]'\n"
          "|'      Scan db.t columns=[x]'"},
+        {"EXPLAIN SELECT (SELECT count(*) FROM u WHERE u.host = t.host) FROM t ORDER BY 1",
+         "|'Sort by _col0'\n"
+         "|'  Project coalesce(\"count(*)\", 0) AS _col0'\n"
+         "|'    Left join by hash of host = host'\n"
+         "|'      Scan db.t columns=[host]'\n"
+         "|'      Aggregate count(*) by host'\n"
+         "|'        Scan db.u columns=[host]'"},
     };
     CHECK_ALL(answers);
 }
