@@ -119,42 +119,30 @@ void tsfs_io_set(const struct tsfs_io *io)
     atomic_store_explicit(&in_force, io != NULL ? io : &os_io, memory_order_release);
 }
 
-int tsfs_io_read_all(int fd, void *buf, size_t n, off_t offset)
+/* Reads n bytes to `to`, or writes those at `from`; the other is NULL. */
+static int transfer(int fd, char *to, const char *from, size_t n, off_t offset)
 {
     const struct tsfs_io *io = tsfs_io();
-    char *p = buf;
-    while (n > 0) {
-        ssize_t r = io->pread(fd, p, n, offset);
+    for (size_t done = 0; done < n;) {
+        off_t at = offset + (off_t)done;
+        ssize_t r = to ? io->pread(fd, to + done, n - done, at) : io->pwrite(fd, from + done, n - done, at);
         if (r == -EINTR)
             continue;
-        if (r < 0)
-            return (int)r;
-        if (r == 0)
-            return -EIO;
-        p += r;
-        offset += r;
-        n -= (size_t)r;
+        if (r <= 0)
+            return r < 0 ? (int)r : -EIO;
+        done += (size_t)r;
     }
     return 0;
 }
 
+int tsfs_io_read_all(int fd, void *buf, size_t n, off_t offset)
+{
+    return transfer(fd, buf, NULL, n, offset);
+}
+
 int tsfs_io_write_all(int fd, const void *buf, size_t n, off_t offset)
 {
-    const struct tsfs_io *io = tsfs_io();
-    const char *p = buf;
-    while (n > 0) {
-        ssize_t r = io->pwrite(fd, p, n, offset);
-        if (r == -EINTR)
-            continue;
-        if (r < 0)
-            return (int)r;
-        if (r == 0)
-            return -EIO;
-        p += r;
-        offset += r;
-        n -= (size_t)r;
-    }
-    return 0;
+    return transfer(fd, NULL, buf, n, offset);
 }
 
 int tsfs_io_sync_dir(int dirfd, const char *path)

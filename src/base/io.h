@@ -44,8 +44,8 @@ struct tsfs_buf;
 /* The whole file appended to buf; -EFBIG over max bytes. */
 TSFS_MUST_CHECK int tsfs_io_read_file(int dirfd, const char *path, size_t max, struct tsfs_buf *buf);
 
-/* Makes path, with data, on disk but for its name: for files of a folder that is new itself and is synced, and
- * only then named, when it is complete. */
+/* Makes path, with data, on disk but for its name: for files of a folder that is new itself and is synced,
+ * and only then named, when it is complete. */
 TSFS_MUST_CHECK int tsfs_io_write_new_file(int dirfd, const char *path, const void *data, size_t n,
                                            mode_t mode);
 

@@ -46,6 +46,20 @@ TSFS_MUST_CHECK int tsfs_time_from_civil(const struct tsfs_civil *c, int64_t *ns
 /* floor(ns / step) * step; step > 0.  Saturates at INT64_MIN. */
 int64_t tsfs_time_floor(int64_t ns, int64_t step);
 
+/* The place of the first of n ascending times that is >= t; n if there is none. */
+static inline uint32_t tsfs_time_lower_bound(const int64_t *time, uint32_t n, int64_t t)
+{
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (time[mid] < t)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 /* "YYYY-MM-DD[( |T)hh:mm[:ss[.fffffffff]]][ ][Z|UTC|+hh:mm|-hh:mm|+hhmm]"; missing parts are zero, also
  * "YYYY" and "YYYY-MM"; all but the year and the zone may have one digit where two are usual, a fraction more
  * than nine, which round; blanks around are ignored.  -EINVAL, -ERANGE. */

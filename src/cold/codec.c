@@ -440,6 +440,25 @@ static double plane(const uint8_t *p, uint32_t m, unsigned field, uint32_t i)
     return double_of(u);
 }
 
+/* The j-th of m blocks that have a summary beyond their count. */
+static void put_summary(struct tsfs_summary *o, uint8_t kind, uint8_t e, const struct scaled *v,
+                        const uint8_t *planes, uint32_t m, uint32_t j)
+{
+    if (kind == KIND_INT) {
+        o->imin = v[j].min, o->imax = v[j].max, o->ifirst = v[j].first, o->ilast = v[j].last;
+        o->isum = o->isum_overflow ? 0 : v[j].sum;
+    } else if (kind == KIND_DECIMAL) {
+        double power = powers[e];
+        o->dmin = (double)v[j].min / power, o->dmax = (double)v[j].max / power;
+        o->dfirst = (double)v[j].first / power, o->dlast = (double)v[j].last / power;
+        o->dsum = double_of(bits_of((double)v[j].sum / power) + v[j].ulps);
+    } else {
+        o->dmin = plane(planes, m, 0, j), o->dmax = plane(planes, m, 1, j);
+        o->dfirst = plane(planes, m, 2, j), o->dlast = plane(planes, m, 3, j);
+        o->dsum = plane(planes, m, 4, j);
+    }
+}
+
 int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, uint32_t n,
                          struct cold_measure_slice **out)
 {
@@ -496,22 +515,8 @@ int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, u
         struct tsfs_summary *o = &s->summary[i];
         if (o->count == 0 || (s->flags[i] & COLD_FLAG_NONE))
             continue;
-        const struct scaled *v = &scaled[j];
-        if (kind == KIND_INT) {
-            o->isum_overflow = s->flags[i] & COLD_FLAG_OVERFLOW;
-            o->imin = v->min, o->imax = v->max, o->ifirst = v->first, o->ilast = v->last;
-            o->isum = o->isum_overflow ? 0 : v->sum;
-        } else if (kind == KIND_DECIMAL) {
-            double power = powers[e];
-            o->dmin = (double)v->min / power, o->dmax = (double)v->max / power;
-            o->dfirst = (double)v->first / power, o->dlast = (double)v->last / power;
-            o->dsum = double_of(bits_of((double)v->sum / power) + v->ulps);
-        } else {
-            o->dmin = plane(planes, m, 0, j), o->dmax = plane(planes, m, 1, j);
-            o->dfirst = plane(planes, m, 2, j), o->dlast = plane(planes, m, 3, j);
-            o->dsum = plane(planes, m, 4, j);
-        }
-        j++;
+        o->isum_overflow = kind == KIND_INT && (s->flags[i] & COLD_FLAG_OVERFLOW);
+        put_summary(o, kind, e, scaled, planes, m, j++);
     }
 end:
     if (!in.bad && in.p == in.end)

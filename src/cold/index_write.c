@@ -455,12 +455,42 @@ static int put_columns(const struct cold_index_builder *b, struct tsfs_buf *out)
     return rc ? rc : put(out, zeros, pad);
 }
 
+/* The header at the beginning of head, which is complete but for it; data: bytes of slices behind head. */
+static void fill_header(const struct cold_index_builder *b, struct tsfs_buf *head, uint64_t data,
+                        uint32_t buckets)
+{
+    char *header = head->data;
+    int64_t t_min = INT64_MAX, t_max = INT64_MIN;
+    for (uint32_t i = 0; i < b->nseries; i++) {
+        t_min = b->t_first[i] < t_min ? b->t_first[i] : t_min;
+        t_max = b->t_last[i] > t_max ? b->t_last[i] : t_max;
+    }
+    memcpy(header, COLD_INDEX_MAGIC, 8);
+#define FIELD(at, type, value) memcpy(header + (at), &(type){value}, sizeof(type))
+    FIELD(8, uint32_t, COLD_INDEX_VERSION);
+    FIELD(12, uint32_t, (uint32_t)head->len);
+    FIELD(16, uint64_t, head->len + data);
+    FIELD(24, uint64_t, b->total_rows);
+    FIELD(32, uint64_t, b->total_blocks);
+    FIELD(40, uint32_t, b->nseries);
+    FIELD(44, uint32_t, b->ncolumns);
+    FIELD(48, uint32_t, (uint32_t)(b->groups.len / 4));
+    FIELD(52, uint32_t, TSFS_BLOCK_ROWS);
+    FIELD(56, uint32_t, COLD_BLOCK_MIN);
+    FIELD(60, uint32_t, COLD_SLICE);
+    FIELD(64, int64_t, t_min);
+    FIELD(72, int64_t, t_max);
+    FIELD(80, uint32_t, buckets);
+#undef FIELD
+    uint64_t sum = tsfs_hash(header, head->len); /* with zeros where it goes */
+    memcpy(header + 88, &sum, 8);
+}
+
 int cold_index_builder_finish(struct cold_index_builder *b, struct tsfs_buf *out)
 {
     struct stream *streams = calloc((size_t)b->ncolumns + 2, sizeof(*streams)); /* series, hashes, columns */
     struct tsfs_buf head = {0};
     uint32_t buckets = bucket_count(b->nseries), key = 0;
-    int64_t t_min = INT64_MAX, t_max = INT64_MIN;
     uint64_t data = 0;
     int rc = streams ? 0 : -ENOMEM;
     for (uint32_t i = 0; rc == 0 && i < b->ncolumns; i++) {
@@ -480,12 +510,8 @@ int cold_index_builder_finish(struct cold_index_builder *b, struct tsfs_buf *out
         rc = finish_hashes(b, &streams[1], buckets);
     if (rc)
         goto out;
-    for (uint32_t i = 0; i < b->nseries; i++) {
-        t_min = b->t_first[i] < t_min ? b->t_first[i] : t_min;
-        t_max = b->t_last[i] > t_max ? b->t_last[i] : t_max;
-    }
 
-    uint8_t header[COLD_INDEX_HEADER] = {0};
+    static const uint8_t header[COLD_INDEX_HEADER]; /* filled in when all the rest is known */
     rc = put(&head, header, sizeof(header));
     if (rc == 0)
         rc = put(&head, b->groups.data, b->groups.len);
@@ -501,26 +527,7 @@ int cold_index_builder_finish(struct cold_index_builder *b, struct tsfs_buf *out
         rc = -E2BIG;
         goto out;
     }
-    memcpy(header, COLD_INDEX_MAGIC, 8);
-#define FIELD(at, type, value) memcpy(header + (at), &(type){value}, sizeof(type))
-    FIELD(8, uint32_t, COLD_INDEX_VERSION);
-    FIELD(12, uint32_t, (uint32_t)head.len);
-    FIELD(16, uint64_t, head.len + data);
-    FIELD(24, uint64_t, b->total_rows);
-    FIELD(32, uint64_t, b->total_blocks);
-    FIELD(40, uint32_t, b->nseries);
-    FIELD(44, uint32_t, b->ncolumns);
-    FIELD(48, uint32_t, (uint32_t)(b->groups.len / 4));
-    FIELD(52, uint32_t, TSFS_BLOCK_ROWS);
-    FIELD(56, uint32_t, COLD_BLOCK_MIN);
-    FIELD(60, uint32_t, COLD_SLICE);
-    FIELD(64, int64_t, t_min);
-    FIELD(72, int64_t, t_max);
-    FIELD(80, uint32_t, buckets);
-#undef FIELD
-    memcpy(head.data, header, sizeof(header));
-    uint64_t sum = tsfs_hash(head.data, head.len); /* with zeros where it goes */
-    memcpy(head.data + 88, &sum, 8);
+    fill_header(b, &head, data, buckets);
     rc = put(out, head.data, head.len);
     for (uint32_t i = 0; rc == 0 && i < b->ncolumns + 2; i++)
         rc = put(out, streams[i].data.data, streams[i].data.len);

@@ -340,6 +340,38 @@ static int split(struct merge *m, unsigned part, unsigned nparts, uint32_t *at, 
     return rc;
 }
 
+/* What of the view may have rows in the range: segments, and then the hot generations, later ones last. */
+static int add_sources(struct merge *m, const struct tsfs_partition_view *view, struct tsfs_error *err)
+{
+    for (unsigned i = 0; i < view->nsegments; i++) {
+        struct merge_source *s = &m->sources[m->nsources];
+        if (!select_times_meet(m->spec, view->segments[i]->facts.t_min, view->segments[i]->facts.t_max))
+            continue;
+        s->dims = TSFS_NEW_ARRAY(&m->arena, struct tsfs_str, view->schema->ndims + 1u);
+        if (!s->dims)
+            return oom(err);
+        int rc = segment_acquire(view->segments[i], view->schema, &m->arena, &s->segment, &s->map, err);
+        if (rc)
+            return rc;
+        m->nsources++;
+    }
+    for (unsigned i = 0; i < view->nhots; i++) {
+        if (tsfs_hot_snap_count(view->snaps[i]) == 0)
+            continue;
+        m->sources[m->nsources].generation = view->generations ? view->generations[i] : 0;
+        m->sources[m->nsources++].snap = view->snaps[i];
+        if (m->sorted) { /* the parts of one scan share the snapshots; whoever comes first sorts */
+            static pthread_mutex_t sorting = PTHREAD_MUTEX_INITIALIZER;
+            pthread_mutex_lock(&sorting);
+            int rc = tsfs_hot_snap_sort(view->snaps[i]);
+            pthread_mutex_unlock(&sorting);
+            if (rc)
+                return oom(err);
+        }
+    }
+    return 0;
+}
+
 int tsfs_cold_cursor(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec, unsigned part,
                      unsigned nparts, bool sorted, struct tsfs_cursor **out, struct tsfs_error *err)
 {
@@ -367,34 +399,9 @@ int tsfs_cold_cursor(const struct tsfs_partition_view *view, const struct tsfs_s
         rc = oom(err);
         goto out;
     }
-    for (unsigned i = 0; i < view->nsegments; i++) {
-        struct merge_source *s = &m->sources[m->nsources];
-        if (!select_times_meet(spec, view->segments[i]->facts.t_min, view->segments[i]->facts.t_max))
-            continue;
-        s->dims = TSFS_NEW_ARRAY(&m->arena, struct tsfs_str, view->schema->ndims + 1u);
-        rc = s->dims ? segment_acquire(view->segments[i], view->schema, &m->arena, &s->segment, &s->map, err)
-                     : oom(err);
-        if (rc)
-            goto out;
-        m->nsources++;
-    }
-    for (unsigned i = 0; i < view->nhots; i++) {
-        if (tsfs_hot_snap_count(view->snaps[i]) == 0)
-            continue;
-        m->sources[m->nsources].generation = view->generations ? view->generations[i] : 0;
-        m->sources[m->nsources++].snap = view->snaps[i];
-        if (sorted) { /* the parts of one scan share the snapshots; whoever comes first sorts */
-            static pthread_mutex_t sorting = PTHREAD_MUTEX_INITIALIZER;
-            pthread_mutex_lock(&sorting);
-            rc = tsfs_hot_snap_sort(view->snaps[i]);
-            pthread_mutex_unlock(&sorting);
-            if (rc) {
-                oom(err);
-                goto out;
-            }
-        }
-    }
-    rc = split(m, part, nparts, lo, err);
+    rc = add_sources(m, view, err);
+    if (rc == 0)
+        rc = split(m, part, nparts, lo, err);
     if (rc == 0)
         rc = split(m, part + 1, nparts, hi, err);
     for (uint32_t i = 0; rc == 0 && i < m->nsources; i++) {

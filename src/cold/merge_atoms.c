@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "cold/merge.h"
 
 static int oom(struct tsfs_error *err)
@@ -24,26 +25,12 @@ static int add_atom(struct merge *m, struct merge_atom a, struct tsfs_error *err
     return 0;
 }
 
-/* The first of n ascending times >= t. */
-static uint32_t lower_bound(const int64_t *time, uint32_t n, int64_t t)
-{
-    uint32_t lo = 0, hi = n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (time[mid] < t)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 /* Rows of [0, n) inside the asked range: [*lo, *hi). */
 static void cut_times(const struct tsfs_scan_spec *spec, const int64_t *time, uint32_t n, uint32_t *lo,
                       uint32_t *hi)
 {
-    *lo = lower_bound(time, n, spec->time_min);
-    *hi = spec->time_max == INT64_MAX ? n : lower_bound(time, n, spec->time_max + 1);
+    *lo = tsfs_time_lower_bound(time, n, spec->time_min);
+    *hi = spec->time_max == INT64_MAX ? n : tsfs_time_lower_bound(time, n, spec->time_max + 1);
 }
 
 /* Adds rows [row, row + n) of a segment with the times given (t_known), cut to the range. */
@@ -210,8 +197,8 @@ static int cut_hot(struct merge *m, struct tsfs_error *err)
         const int64_t *time = a.piece->time + a.row;
         uint32_t from = 0;
         while (from < a.nrows) {
-            uint32_t c = time[from] == INT64_MAX ? ncuts : lower_bound(cuts, ncuts, time[from] + 1);
-            uint32_t to = c == ncuts ? a.nrows : lower_bound(time, a.nrows, cuts[c]);
+            uint32_t c = time[from] == INT64_MAX ? ncuts : tsfs_time_lower_bound(cuts, ncuts, time[from] + 1);
+            uint32_t to = c == ncuts ? a.nrows : tsfs_time_lower_bound(time, a.nrows, cuts[c]);
             struct merge_atom part = a;
             part.row = a.row + from;
             part.nrows = to - from;

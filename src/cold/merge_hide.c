@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "cold/merge.h"
 
 static int oom(struct tsfs_error *err)
@@ -29,20 +30,6 @@ int merge_hide_series(struct merge *m, struct tsfs_error *err)
         m->hidden[i] = tsfs_tombstone_has(m->deletes[i], tsfs_buf_str(&m->hide_key));
     }
     return 0;
-}
-
-/* The first of n ascending times >= t. */
-static uint32_t lower_bound(const int64_t *time, uint32_t n, int64_t t)
-{
-    uint32_t lo = 0, hi = n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (time[mid] < t)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
 }
 
 /* Rows [from, to) of atom a, whose times are given. */
@@ -77,8 +64,8 @@ static int take_out(struct merge *m, const struct merge_source *s, uint32_t from
             if (rc)
                 return rc;
         }
-        uint32_t lo = lower_bound(time, a.nrows, t_min);
-        uint32_t hi = t_max == INT64_MAX ? a.nrows : lower_bound(time, a.nrows, t_max + 1);
+        uint32_t lo = tsfs_time_lower_bound(time, a.nrows, t_min);
+        uint32_t hi = t_max == INT64_MAX ? a.nrows : tsfs_time_lower_bound(time, a.nrows, t_max + 1);
         if (lo == hi) {
             m->atoms[to++] = a;
             continue;

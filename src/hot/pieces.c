@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "hot/snap_priv.h"
 
 #define STRETCH 48u /* rows in a row that are worth a piece of their own while rows are being copied */
@@ -43,16 +44,10 @@ struct build {
     uint32_t npending, pending_cap;
 };
 
-static uint32_t lower_bound(const int64_t *time, uint32_t from, uint32_t to, int64_t t)
+/* The first of rows [from, to) of a chunk whose time is >= t. */
+static uint32_t row_at_time(const struct hot_chunk *chunk, uint32_t from, uint32_t to, int64_t t)
 {
-    while (from < to) {
-        uint32_t mid = from + (to - from) / 2;
-        if (time[mid] < t)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return from;
+    return from + tsfs_time_lower_bound(chunk->time + from, to - from, t);
 }
 
 static struct tsfs_hot_piece *new_piece(struct build *b)
@@ -295,7 +290,7 @@ static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t r
         }
         if (!first || first->start >= rows)
             return 0;
-        first_row = lower_bound(first->time, 0, n, snap->time_min);
+        first_row = row_at_time(first, 0, n, snap->time_min);
         if (first->time[first_row] > snap->time_max)
             return 0;
     }
@@ -306,9 +301,8 @@ static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t r
         if (!last)
             return 0;
         n = rows - last->start < last->cap ? rows - last->start : last->cap;
-        last_row = last->time[n - 1] <= snap->time_max
-                       ? n - 1
-                       : lower_bound(last->time, 0, n, snap->time_max + 1) - 1;
+        last_row =
+            last->time[n - 1] <= snap->time_max ? n - 1 : row_at_time(last, 0, n, snap->time_max + 1) - 1;
         if (last->time[last_row] < snap->time_min)
             return 0;
     }
@@ -342,10 +336,10 @@ static int collect(struct build *b, const struct hot_lane *lane, uint32_t rows, 
             if (more && next->t_first <= snap->time_min)
                 continue;
             if (chunk->t_first < snap->time_min)
-                s.from = lower_bound(chunk->time, 0, n, snap->time_min);
+                s.from = row_at_time(chunk, 0, n, snap->time_min);
             if ((!more || next->t_first > snap->time_max) &&
                 chunk->time[n - 1] > snap->time_max) /* time_max < INT64_MAX here */
-                s.to = lower_bound(chunk->time, s.from, n, snap->time_max + 1);
+                s.to = row_at_time(chunk, s.from, n, snap->time_max + 1);
             if (s.from == s.to)
                 continue;
         }
@@ -457,7 +451,7 @@ static int merge(struct build *b, struct side *sides)
         if (alone && side->nrefs == 0) {
             struct slice s = side->slices[side->at];
             if (limited)
-                s.to = lower_bound(s.chunk->time, s.from, s.to, limit);
+                s.to = row_at_time(s.chunk, s.from, s.to, limit);
             uint32_t n = s.to - s.from;
             int rc = 0;
             if (n >= STRETCH || (!limited && b->npending == 0)) {
