@@ -48,7 +48,7 @@ struct tsfs_creds {
     unsigned ngroups;
 };
 
-/* ---- the tree ---------------------------------------------------------------------------------------- */
+/* ---- the tree ---- */
 
 enum tsfs_node_kind { TSFS_NODE_ROOT, TSFS_NODE_DATABASE, TSFS_NODE_TABLE };
 
@@ -117,7 +117,7 @@ TSFS_MUST_CHECK int tsfs_node_render(struct tsfs_node *node, enum tsfs_file file
 TSFS_MUST_CHECK int tsfs_node_store(struct tsfs_node *node, enum tsfs_file file, const char *data, size_t len,
                                     bool (*interrupted)(void *ctx), void *ctx, struct tsfs_error *err);
 
-/* ---- ingest -------------------------------------------------------------------------------------------- */
+/* ---- ingest ---- */
 
 /* node: a database or a table.  creds own what is made on the way.  Returns owned. */
 TSFS_MUST_CHECK int tsfs_writer_open(struct tsfs_node *node, const struct tsfs_creds *creds,
@@ -133,8 +133,7 @@ int tsfs_writer_flush(struct tsfs_writer *writer);
 int tsfs_writer_sync(struct tsfs_writer *writer);
 void tsfs_writer_close(struct tsfs_writer *writer); /* takes NULL */
 
-/* ---- queries ---------------------------------------------------------------------------------------------
- */
+/* ---- queries ---- */
 
 enum tsfs_query_format { TSFS_QUERY_CSV, TSFS_QUERY_JSON, TSFS_QUERY_TEXT };
 

@@ -161,8 +161,7 @@ int tsfs_node_cold_remove(struct tsfs_node *node, const char *name)
     return rc;
 }
 
-/* ---- attaching
- * --------------------------------------------------------------------------------------------------- */
+/* ---- attaching ---- */
 
 enum { ROWS_AT_ONCE = 1024 };
 

@@ -205,43 +205,6 @@ static int seal(struct tsfs_node *node, const struct tsfs_plan_scan *scan, struc
 
 /* ---- counting ---- */
 
-static int open_view(struct tsfs_node *node, struct partition *p, const struct tsfs_scan_spec *spec,
-                     struct tsfs_partition_view *view, uint32_t **generations)
-{
-    struct table *t = node->table;
-    int rc = 0;
-    view->hots = calloc(p->nsealed + 1, sizeof(*view->hots));
-    view->snaps = calloc(p->nsealed + 1, sizeof(*view->snaps));
-    view->generations = *generations = calloc(p->nsealed + 1, sizeof(**generations));
-    if (!view->hots || !view->snaps || !*generations)
-        return -ENOMEM;
-    pthread_mutex_lock(&t->lock);
-    view->schema = tsfs_schema_ref(t->schema);
-    pthread_mutex_unlock(&t->lock);
-    if (p->segment) {
-        view->segments[0] = p->segment;
-        view->nsegments = 1;
-    }
-    view->deletes = p->deletes;
-    view->ndeletes = p->ndeletes;
-    for (unsigned i = 0; i < p->nsealed && rc == 0; i++) {
-        view->hots[i] = p->sealed[i]->hot;
-        (*generations)[i] = p->sealed[i]->number;
-        rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, spec, &view->snaps[i]);
-        view->nhots += rc == 0;
-    }
-    return rc;
-}
-
-static void close_view(struct tsfs_partition_view *view)
-{
-    for (unsigned i = 0; view->snaps && i < view->nhots; i++)
-        tsfs_hot_snap_free(view->snaps[i]);
-    free(view->snaps);
-    free(view->hots);
-    tsfs_schema_unref(view->schema);
-}
-
 /* Counts the rows of one partition that go, and makes the tombstone's bytes if there are any. */
 static int collect(struct tsfs_node *node, const struct delete_request *request, struct match *match,
                    int64_t deadline, struct target *target, struct tsfs_error *err)
@@ -259,8 +222,7 @@ static int collect(struct tsfs_node *node, const struct delete_request *request,
     struct tsfs_partition_view view = {0};
     struct tsfs_cursor *cursor = NULL;
     struct tsfs_run run;
-    uint32_t *generations = NULL;
-    int rc = open_view(node, target->p, &spec, &view, &generations);
+    int rc = partition_open_view(node, target->p, target->p->nsealed, &spec, &view);
     if (rc == 0)
         rc = tsfs_tombstone_begin(&target->builder, view.schema, target->number, all, target->time_min,
                                   target->time_max, tsfs_time_now());
@@ -296,8 +258,7 @@ static int collect(struct tsfs_node *node, const struct delete_request *request,
         tsfs_tombstone_builder_free(&target->builder);
     if (cursor)
         cursor->ops->close(cursor);
-    close_view(&view);
-    free(generations);
+    partition_close_view(&view);
     return rc;
 }
 

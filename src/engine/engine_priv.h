@@ -17,7 +17,7 @@
 #include "tsfs/engine.h"
 #include "wal/wal.h"
 
-/* ---- partitions ------------------------------------------------------------------------------------ */
+/* ---- partitions ---- */
 
 /* Hot rows of one generation and their log.  Counted: writers that sync and queries outlive a migration. */
 struct generation {
@@ -49,7 +49,7 @@ struct partition {
     struct tsfs_segment_facts broken_facts; /* its size, inode and mtime all the same */
 };
 
-/* ---- nodes ------------------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 struct job { /* a running migration, for stats */
     bool running;
@@ -228,6 +228,13 @@ TSFS_MUST_CHECK int partition_remove_deletes(struct tsfs_node *node, struct part
                                              struct tsfs_tombstone **gone, unsigned n);
 
 /* move.c */
+/* A view of a partition's segment, its first nsealed sealed generations and its deletes; spec (may be NULL)
+ * is what will be asked of the snapshots.  view is zeros before; close it also after an error.  Under
+ * job_lock. */
+TSFS_MUST_CHECK int partition_open_view(struct tsfs_node *node, struct partition *p, unsigned nsealed,
+                                        const struct tsfs_scan_spec *spec, struct tsfs_partition_view *view);
+void partition_close_view(struct tsfs_partition_view *view);
+
 struct migration {
     struct partition *partition;
     bool begun; /* there was something to move */

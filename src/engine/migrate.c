@@ -28,8 +28,7 @@
 #define SMALL_ROWS      (32u << 10)            /* none of more than these */
 #define BREATH_NS       (50 * TSFS_NS_PER_MS)  /* between two tries that free nothing */
 
-/* ---- one migration, or some
- * ------------------------------------------------------------------------------------------ */
+/* ---- one migration, or some ---- */
 
 /* What has become of a migration: counted, and reported if it failed. */
 static int finished(struct tsfs_node *node, struct migration *m, struct tsfs_error *err)
@@ -61,8 +60,7 @@ int partition_migrate(struct tsfs_node *node, struct partition *p, struct tsfs_e
     return finished(node, &m, err ? err : &own);
 }
 
-/* ---- what is to be done
- * -------------------------------------------------------------------------------------- */
+/* ---- what is to be done ---- */
 
 enum why { NOT_NOW, DUE, EXPIRED };
 
@@ -249,8 +247,7 @@ static void rest(struct tsfs_node *node)
     pthread_mutex_unlock(&t->job_lock);
 }
 
-/* ---- memory
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- memory ---- */
 
 /* Writers are held back at the budget; migration starts early at four fifths of it. */
 static bool over_budget(struct tsfs_engine *engine)
@@ -384,8 +381,7 @@ int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
     return rc;
 }
 
-/* ---- the threads
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the threads ---- */
 
 int table_migrate_now(struct tsfs_node *node, bool (*interrupted)(void *), void *ctx, struct tsfs_error *err)
 {

@@ -63,9 +63,8 @@ static int add_decimals(struct tsfs_node *node, struct tsfs_partition_view *view
     return 0;
 }
 
-/* Snapshots of the sealed generations as a view for the writer. */
-static int open_view(struct tsfs_node *node, struct partition *p, unsigned nsealed,
-                     struct tsfs_partition_view *view)
+int partition_open_view(struct tsfs_node *node, struct partition *p, unsigned nsealed,
+                        const struct tsfs_scan_spec *spec, struct tsfs_partition_view *view)
 {
     struct table *t = node->table;
     int rc = 0;
@@ -89,13 +88,13 @@ static int open_view(struct tsfs_node *node, struct partition *p, unsigned nseal
     for (unsigned i = 0; i < nsealed && rc == 0; i++) {
         generations[i] = p->sealed[i]->number;
         view->hots[i] = p->sealed[i]->hot;
-        rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, NULL, &view->snaps[i]);
+        rc = tsfs_hot_snapshot(p->sealed[i]->hot, view->schema, spec, &view->snaps[i]);
         view->nhots += rc == 0;
     }
-    return rc == 0 ? add_decimals(node, view) : rc;
+    return rc;
 }
 
-static void close_view(struct tsfs_partition_view *view)
+void partition_close_view(struct tsfs_partition_view *view)
 {
     for (unsigned i = 0; view->snaps && i < view->nhots; i++)
         tsfs_hot_snap_free(view->snaps[i]);
@@ -107,13 +106,32 @@ static void close_view(struct tsfs_partition_view *view)
     *view = (struct tsfs_partition_view){0};
 }
 
+/* The files of generations that a segment covers go, and the references. */
+static int remove_logs(struct tsfs_node *node, const char *folder, struct generation **gone, unsigned n)
+{
+    const struct tsfs_io *io = tsfs_io();
+    char path[96], kept[112];
+    int rc = 0;
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "%s/wal-%06u", folder, gone[i]->number);
+        snprintf(kept, sizeof(kept), "%s.damaged", path);
+        if (gone[i]->wal) /* first: a sync under way may not find file or folder any more */
+            tsfs_wal_abandon(gone[i]->wal);
+        int one = gone[i]->damaged ? io->renameat(node->dirfd, path, node->dirfd, kept)
+                                   : io->unlinkat(node->dirfd, path, 0);
+        if (rc == 0)
+            rc = one;
+        generation_unref(gone[i]);
+    }
+    return rc;
+}
+
 /* What the new segment covers goes from memory, then from the folder. */
 static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segment *segment, uint32_t number,
                  unsigned nsealed)
 {
     struct table *t = node->table;
-    const struct tsfs_io *io = tsfs_io();
-    char folder[TSFS_PARTITION_NAME_MAX], path[96], kept[112];
+    char folder[TSFS_PARTITION_NAME_MAX], path[96];
     int rc = 0;
     tsfs_partition_folder(p->start, folder);
     struct generation **gone = malloc((nsealed + 1) * sizeof(*gone));
@@ -140,20 +158,12 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     if (old) {
         partition_segment_name(&(struct partition){.start = p->start}, old_number, path);
         partition_hold_file(old);
-        rc = io->unlinkat(node->dirfd, path, 0);
+        rc = tsfs_io()->unlinkat(node->dirfd, path, 0);
         tsfs_segment_unref(old);
     }
-    for (unsigned i = 0; i < nsealed; i++) {
-        snprintf(path, sizeof(path), "%s/wal-%06u", folder, gone[i]->number);
-        snprintf(kept, sizeof(kept), "%s.damaged", path);
-        if (gone[i]->wal) /* first: a sync under way may not find file or folder any more */
-            tsfs_wal_abandon(gone[i]->wal);
-        int one = gone[i]->damaged ? io->renameat(node->dirfd, path, node->dirfd, kept)
-                                   : io->unlinkat(node->dirfd, path, 0);
-        if (rc == 0)
-            rc = one;
-        generation_unref(gone[i]);
-    }
+    int removed = remove_logs(node, folder, gone, nsealed);
+    if (rc == 0)
+        rc = removed;
     free(gone);
     /* With no segment in their place the rows must be gone for good before what says that they are deleted.
      */
@@ -172,8 +182,7 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     return rc;
 }
 
-/* ---- the steps of one
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the steps of one ---- */
 
 /* Seals what is hot and makes the view that is to be written.  Nothing to do: m is not begun. */
 static int prepare(struct tsfs_node *node, struct migration *m)
@@ -206,7 +215,8 @@ static int prepare(struct tsfs_node *node, struct migration *m)
     tsfs_partition_folder(p->start, folder);
     partition_segment_name(p, m->number, m->path);
     snprintf(m->tmp, sizeof(m->tmp), "%s.tmp", m->path);
-    return open_view(node, p, m->nsealed, &m->view);
+    rc = partition_open_view(node, p, m->nsealed, NULL, &m->view);
+    return rc == 0 ? add_decimals(node, &m->view) : rc;
 }
 
 /* The segment is durable under its name: opens it and lets go of what it covers. */
@@ -226,12 +236,11 @@ static int move_one(struct tsfs_node *node, struct migration *m)
                                 &m->facts, &m->error);
     if (rc == 0 && m->facts.rows) /* a damaged log may have none */
         rc = tsfs_segment_commit(node->dirfd, m->tmp, m->path, folder);
-    close_view(&m->view);
+    partition_close_view(&m->view);
     return rc < 0 ? rc : conclude(node, m);
 }
 
-/* ---- a group
- * --------------------------------------------------------------------------------------------------- */
+/* ---- a group ---- */
 
 struct group {
     struct tsfs_node *node;
@@ -293,7 +302,7 @@ static void move_group(struct group *g)
         sync_group(g, "the names of segments");
     for (unsigned i = 0; i < g->n; i++) {
         struct migration *m = &g->m[i];
-        close_view(&m->view);
+        partition_close_view(&m->view);
         if (m->begun && m->result == 0)
             m->result = conclude(g->node, m);
     }
@@ -337,7 +346,7 @@ void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n)
     pthread_mutex_unlock(&t->lock);
     bool moved = false;
     for (unsigned i = 0; i < n; i++) {
-        close_view(&m[i].view);
+        partition_close_view(&m[i].view);
         moved = moved || (m[i].begun && m[i].result == 0);
     }
     if (moved)

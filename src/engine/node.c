@@ -45,7 +45,7 @@ static const char *errors_name(const struct tsfs_node *node)
     return node->kind == TSFS_NODE_TABLE ? "errors" : ".errors";
 }
 
-/* ---- lifetime ---------------------------------------------------------------------------------------- */
+/* ---- lifetime ---- */
 
 int node_new(struct tsfs_engine *engine, struct tsfs_node *parent, const char *name, enum tsfs_node_kind kind,
              struct tsfs_node **out)
@@ -146,7 +146,7 @@ struct tsfs_node *node_database(struct tsfs_node *table, char database[TSFS_NAME
     return parent;
 }
 
-/* ---- children ------------------------------------------------------------------------------------------ */
+/* ---- children ---- */
 
 /* Where name is, or where it would be; *found says which.  Under tree_lock. */
 static unsigned child_at(const struct tsfs_node *parent, const char *name, bool *found)
@@ -266,8 +266,7 @@ int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned 
     return *out ? 0 : -ENOMEM;
 }
 
-/* ---- making and removing ----------------------------------------------------------------------------------
- */
+/* ---- making and removing ---- */
 
 typedef int save_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
 
@@ -555,8 +554,7 @@ int tsfs_node_rename(struct tsfs_node *parent, const char *name, struct tsfs_nod
     return rc;
 }
 
-/* ---- settings, owners, modes
- * ------------------------------------------------------------------------------- */
+/* ---- settings, owners, modes ---- */
 
 struct tsfs_settings node_settings(struct tsfs_node *node)
 {
@@ -685,8 +683,7 @@ uint64_t node_report(struct tsfs_node *node, const char *what, const struct tsfs
         (struct tsfs_str){entry, (size_t)len < sizeof(entry) ? (size_t)len : sizeof(entry) - 1});
 }
 
-/* ---- start-up
- * ------------------------------------------------------------------------------------------------- */
+/* ---- start-up ---- */
 
 struct names {
     char **items;

@@ -9,8 +9,7 @@
 #include "catalog/schema_file.h"
 #include "engine/engine_priv.h"
 
-/* ---- stats
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- stats ---- */
 
 struct tier {
     uint64_t points, bytes, partitions;
@@ -101,8 +100,7 @@ static int render_stats(struct tsfs_node *node, struct tsfs_buf *out)
     return rc < 0 ? rc : render_job(node->table, "", out);
 }
 
-/* ---- the daemon
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 static int render_status(struct tsfs_engine *engine, struct tsfs_buf *out)
 {
@@ -190,9 +188,7 @@ static int render_metrics(struct tsfs_engine *e, struct tsfs_buf *out)
     return rc;
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 int tsfs_node_render(struct tsfs_node *node, enum tsfs_file file, struct tsfs_buf *out)
 {
@@ -224,9 +220,7 @@ int tsfs_node_render(struct tsfs_node *node, enum tsfs_file file, struct tsfs_bu
     }
 }
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static int store_config(struct tsfs_node *node, struct tsfs_str text, struct tsfs_error *err)
 {

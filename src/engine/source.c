@@ -107,8 +107,7 @@ static int scan_open_unit(struct tsfs_scan *base, uint32_t unit, struct tsfs_cur
     return tsfs_cold_cursor(&s->view, &scan->slice, unit - s->first_unit, s->nparts, false, out, err);
 }
 
-/* ---- taking hold of partitions
- * ----------------------------------------------------------------------------------- */
+/* ---- taking hold of partitions ---- */
 
 static bool asked_for(const struct tsfs_scan_spec *spec, int64_t start, int64_t end)
 {
@@ -285,8 +284,7 @@ static int hold_frozen(struct scan *scan, const struct source *source, struct ts
     return 0;
 }
 
-/* ---- the state of an instant, for several scans
- * ------------------------------------------------------------------ */
+/* ---- the state of an instant, for several scans ---- */
 
 static int freeze_partition(struct partition *p, struct frozen *f)
 {
@@ -359,8 +357,7 @@ static int source_freeze(struct tsfs_source *base, struct tsfs_error *err)
     return rc < 0 ? tsfs_error_set(err, rc, "out of memory for the snapshot") : 0;
 }
 
-/* ---- units
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- units ---- */
 
 static uint64_t estimate(const struct scan *scan, const struct tsfs_partition_view *view,
                          const struct tsfs_scan_spec *spec)

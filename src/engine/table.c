@@ -134,8 +134,7 @@ int table_create(struct tsfs_node *node, struct tsfs_error *err)
     return rc;
 }
 
-/* ---- columns ---------------------------------------------------------------------------------------------
- */
+/* ---- columns ---- */
 
 int table_extend(struct tsfs_node *node, const struct tsfs_column *add, unsigned n, struct tsfs_error *err)
 {
@@ -176,8 +175,7 @@ out:
     return rc;
 }
 
-/* ---- partitions
- * -------------------------------------------------------------------------------------------- */
+/* ---- partitions ---- */
 
 void partition_segment_name(const struct partition *p, uint32_t number, char out[96])
 {
@@ -357,8 +355,7 @@ int partition_writable(struct tsfs_node *node, struct partition *p, struct gener
     return 0;
 }
 
-/* ---- a write
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- a write ---- */
 
 int generations_log(struct generation **staged, unsigned n, struct tsfs_error *err)
 {
@@ -388,8 +385,7 @@ void generations_undo(struct generation **staged, unsigned n)
     }
 }
 
-/* ---- series
- * --------------------------------------------------------------------------------------------------- */
+/* ---- series ---- */
 
 struct tsfs_series_index *table_series_at(struct table *t, int64_t time)
 {
@@ -435,8 +431,7 @@ void table_renew_series(struct tsfs_node *node)
     tsfs_series_index_free(old);
 }
 
-/* ---- durability
- * ----------------------------------------------------------------------------------------------- */
+/* ---- durability ---- */
 
 int table_sync_schema(struct tsfs_node *node)
 {
@@ -500,8 +495,7 @@ int table_sync(struct tsfs_node *node)
     return rc;
 }
 
-/* ---- dropping
- * --------------------------------------------------------------------------------------------------- */
+/* ---- dropping ---- */
 
 static void set_dropped(struct partition *p, bool dropped)
 {

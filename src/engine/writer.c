@@ -9,8 +9,7 @@
 
 #include "engine/writer_priv.h"
 
-/* ---- lifetime ---------------------------------------------------------------------------------------------
- */
+/* ---- lifetime ---- */
 
 int tsfs_writer_open(struct tsfs_node *node, const struct tsfs_creds *creds, struct tsfs_writer **out)
 {
@@ -168,8 +167,7 @@ int tsfs_writer_sync(struct tsfs_writer *w)
     return rc;
 }
 
-/* ---- a write
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- a write ---- */
 
 void writer_refuse(struct tsfs_writer *w, struct tsfs_node *table, struct tsfs_error *err,
                    struct tsfs_str line)

@@ -24,8 +24,7 @@ static bool writes(int flags)
     return (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* ---- open -------------------------------------------------------------------------------------------------
- */
+/* ---- open ---- */
 
 static int open_text(struct fs_handle *handle)
 {
@@ -97,8 +96,7 @@ fail:
     fuse_reply_err(req, -r);
 }
 
-/* ---- read -------------------------------------------------------------------------------------------------
- */
+/* ---- read ---- */
 
 /* From a copy: the reader may have closed the file, and the snapshot be gone, before a reply returns. */
 static void read_text(fuse_req_t req, struct fs_handle *handle, size_t size, off_t offset)
@@ -163,8 +161,7 @@ void fs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struc
     }
 }
 
-/* ---- write ------------------------------------------------------------------------------------------------
- */
+/* ---- write ---- */
 
 /* Points: the bytes taken. */
 static ssize_t write_points(struct fs *fs, struct fs_handle *handle, const char *data, size_t size)
@@ -215,8 +212,7 @@ void fs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, 
         fuse_reply_write(req, (size_t)n);
 }
 
-/* ---- close, fsync
- * ------------------------------------------------------------------------------------------- */
+/* ---- close, fsync ---- */
 
 void fs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {

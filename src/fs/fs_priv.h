@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "tsfs/engine.h"
 
-/* ---- the node table (node_table.c) ------------------------------------------------------------------- */
+/* ---- the node table (node_table.c) ---- */
 
 enum fs_kind {
     FS_ROOT,     /* the mount's root */
@@ -70,7 +70,7 @@ extern const struct fs_row fs_row_segment, fs_row_spool;
 /* Used somewhere in the tree, so no database or table may have it. */
 bool fs_name_reserved(const char *name);
 
-/* ---- nodes (node.c) ---------------------------------------------------------------------------------- */
+/* ---- nodes (node.c) ---- */
 
 /* What the kernel calls an inode.  Its address is the kernel's node id; it lives while the kernel has lookups
  * of it or somebody here holds it. */
@@ -100,7 +100,7 @@ struct fs_nodes {
     uint64_t generation;
 };
 
-/* ---- handles ----------------------------------------------------------------------------------------- */
+/* ---- handles ---- */
 
 struct fs_question; /* query_file.c */
 struct fs_answer;
@@ -146,7 +146,7 @@ struct fs_handle {
     };
 };
 
-/* ---- the mount --------------------------------------------------------------------------------------- */
+/* ---- the mount ---- */
 
 /* Threads that read requests, and how many of them slow work may hold: the rest answer at once. */
 #define FS_THREADS_MAX  64
@@ -201,7 +201,7 @@ static inline void fs_handle_done(struct fs_handle *handle)
     atomic_fetch_add_explicit(&handle->uses, 1, memory_order_release);
 }
 
-/* ---- nodes: functions (node.c) ------------------------------------------------------------------------ */
+/* ---- nodes: functions (node.c) ---- */
 
 TSFS_MUST_CHECK int fs_nodes_init(struct fs *fs);
 void fs_nodes_free(struct fs *fs);
@@ -223,7 +223,7 @@ TSFS_MUST_CHECK int fs_node_stat(struct fs_node *node, struct stat *st);
 double fs_node_attr_timeout(const struct fs_node *node);
 double fs_node_entry_timeout(const struct fs_node *node);
 
-/* ---- callers, handles and slow work (handle.c) --------------------------------------------------------- */
+/* ---- callers, handles and slow work (handle.c) ---- */
 
 /* groups is set to NULL for root, who passes every check without them. */
 TSFS_MUST_CHECK int fs_caller_get(fuse_req_t req, struct fs_caller *out);
@@ -241,7 +241,7 @@ bool fs_interrupted(void *ctx);
 /* This thread's buffer of FS_WRITE_MAX bytes, or NULL. */
 char *fs_scratch(void);
 
-/* ---- folders (tree_ops.c, dir_ops.c) ------------------------------------------------------------------- */
+/* ---- folders (tree_ops.c, dir_ops.c) ---- */
 
 void fs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fs_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups);
@@ -264,7 +264,7 @@ void fs_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
 void fs_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_dir_free(struct fs_dir_handle *dir);
 
-/* ---- files (file_ops.c) -------------------------------------------------------------------------------- */
+/* ---- files (file_ops.c) ---- */
 
 void fs_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
@@ -274,8 +274,7 @@ void fs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
-/* ---- query, query.json, query.txt (query_file.c) --------------------------------------------------------
- */
+/* ---- query, query.json, query.txt (query_file.c) ---- */
 
 TSFS_MUST_CHECK int fs_query_open(fuse_req_t req, struct fs_handle *handle);
 TSFS_MUST_CHECK int fs_query_write(fuse_req_t req, struct fs_handle *handle, const char *data, size_t size);
@@ -284,8 +283,7 @@ TSFS_MUST_CHECK int fs_query_sync(fuse_req_t req, struct fs_handle *handle);
 void fs_query_close(struct fs_handle *handle);
 void fs_sessions_free(struct fs *fs);
 
-/* ---- cold/ (cold_file.c) --------------------------------------------------------------------------------
- */
+/* ---- cold/ (cold_file.c) ---- */
 
 void fs_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                   struct fuse_file_info *fi);
@@ -295,8 +293,7 @@ TSFS_MUST_CHECK int fs_spool_truncate(struct fs_handle *handle, off_t size);
 TSFS_MUST_CHECK int fs_spool_flush(fuse_req_t req, struct fs_handle *handle);
 void fs_cold_close(struct fs_handle *handle);
 
-/* ---- extended attributes and what is refused (xattr.c, refuse.c) ----------------------------------------
- */
+/* ---- extended attributes and what is refused (xattr.c, refuse.c) ---- */
 
 void fs_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void fs_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);

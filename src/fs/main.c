@@ -27,8 +27,7 @@
 
 enum { EXIT_USAGE = 2 };
 
-/* ---- signals
- * -------------------------------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 struct signals {
     struct fuse_session *session;
@@ -87,8 +86,7 @@ static void signals_stop(struct signals *s)
     pthread_join(s->thread, NULL);
 }
 
-/* ---- the session
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the session ---- */
 
 static void log_fuse(enum fuse_log_level level, const char *fmt, va_list args)
 {

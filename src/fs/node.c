@@ -269,7 +269,7 @@ void fs_node_release(struct fs *fs, struct fs_node *node)
         node_drop(fs, node, 0, 1);
 }
 
-/* ---- stat ---------------------------------------------------------------------------------------------- */
+/* ---- stat ---- */
 
 /* Files whose text can be had cheaply have its length as their size; what flows has none. */
 static int size_of(struct fs_node *node, int64_t *out)

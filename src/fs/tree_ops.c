@@ -10,8 +10,7 @@
 #include "base/limits.h"
 #include "fs/fs_priv.h"
 
-/* ---- lookup ----------------------------------------------------------------------------------------------
- */
+/* ---- lookup ---- */
 
 /* The node of a name for that thread, one lookup more. */
 static int lookup(struct fs *fs, struct fs_node *parent, const char *name, pid_t thread, struct fs_node **out)
@@ -103,8 +102,7 @@ void fs_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *f
     fuse_reply_none(req);
 }
 
-/* ---- attributes ------------------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 void fs_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -180,8 +178,7 @@ void fs_op_statfs(fuse_req_t req, fuse_ino_t ino)
     fuse_reply_statfs(req, &st);
 }
 
-/* ---- mkdir, rmdir, mv, rm
- * ---------------------------------------------------------------------------------- */
+/* ---- mkdir, rmdir, mv, rm ---- */
 
 void fs_op_mkdir(fuse_req_t req, fuse_ino_t parent_ino, const char *name, mode_t mode)
 {
