@@ -135,9 +135,11 @@ struct tsfs_cursor_ops {
 
 struct tsfs_scan_unit {
     int64_t time_min, time_max; /* the partition's, inclusive, cut to the asked range */
-    uint64_t rows_estimate;     /* upper bound, for splitting work; 0 = not known.  With ends: of series */
-    bool counted;               /* rows are known without reading: */
-    uint64_t rows;              /* of the units of a partition together exactly as many */
+    /* About how many rows (with ends: series), for sharing out work; more or fewer may come.  0 = not known:
+     * a source that does know says at least 1 where some may match. */
+    uint64_t rows_estimate;
+    bool counted;  /* rows are known without reading: */
+    uint64_t rows; /* of the units of a partition together exactly as many */
 };
 
 struct tsfs_scan {

@@ -6,7 +6,6 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "base/error.h"
 #include "base/limits.h"
 #include "base/str.h"
 

@@ -68,8 +68,8 @@ static bool check_column(void *ctx, uint32_t index)
 }
 
 /* Which terms may move below an operator that computes its columns from exprs (the first n of them). */
-static int sift(struct tsfs_arena *arena, const struct plan_terms *in, struct tsfs_expr **exprs, uint32_t n,
-                struct plan_terms *down, struct plan_terms *stay)
+static int divide(struct tsfs_arena *arena, const struct plan_terms *in, struct tsfs_expr **exprs, uint32_t n,
+                  struct plan_terms *down, struct plan_terms *stay)
 {
     down->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
     stay->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
@@ -80,16 +80,23 @@ static int sift(struct tsfs_arena *arena, const struct plan_terms *in, struct ts
         struct replaceable r = {.exprs = exprs, .n = n, .room = REPLACED_NODES_MAX};
         bool movable = !tsfs_expr_unstable(e) && tsfs_expr_each_column(e, check_column, &r) && r.any &&
                        (stay->n == 0 || !tsfs_expr_can_fail(e));
-        if (!movable) {
+        if (movable)
+            down->items[down->n++] = e;
+        else
             stay->items[stay->n++] = e;
-            continue;
-        }
-        e = tsfs_expr_map(arena, e, replace, exprs);
-        if (e == NULL)
-            return -ENOMEM;
-        down->items[down->n++] = e;
     }
     return 0;
+}
+
+/* The same, and those that move speak of what the columns are computed from. */
+static int sift(struct tsfs_arena *arena, const struct plan_terms *in, struct tsfs_expr **exprs, uint32_t n,
+                struct plan_terms *down, struct plan_terms *stay)
+{
+    int rc = divide(arena, in, exprs, n, down, stay);
+    for (uint32_t i = 0; i < down->n && rc == 0; i++)
+        if ((down->items[i] = tsfs_expr_map(arena, down->items[i], replace, exprs)) == NULL)
+            rc = -ENOMEM;
+    return rc;
 }
 
 int plan_put_filter(struct tsfs_arena *arena, struct tsfs_plan **plan, const struct plan_terms *terms)
@@ -135,21 +142,7 @@ static int sift_prefix(struct tsfs_arena *arena, const struct plan_terms *in, ui
     for (uint32_t i = 0; i < n; i++)
         if ((same[i] = tsfs_expr_column(arena, i, TSFS_UNKNOWN, NULL)) == NULL)
             return -ENOMEM;
-    down->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
-    stay->items = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, in->n);
-    if (down->items == NULL || stay->items == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < in->n; i++) {
-        struct tsfs_expr *e = in->items[i];
-        struct replaceable r = {.exprs = same, .n = n, .room = REPLACED_NODES_MAX};
-        bool movable = !tsfs_expr_unstable(e) && tsfs_expr_each_column(e, check_column, &r) && r.any &&
-                       (stay->n == 0 || !tsfs_expr_can_fail(e));
-        if (movable)
-            down->items[down->n++] = e;
-        else
-            stay->items[stay->n++] = e;
-    }
-    return 0;
+    return divide(arena, in, same, n, down, stay);
 }
 
 /* Into every branch; what is unstable stays above. */

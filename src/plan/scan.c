@@ -70,17 +70,6 @@ static struct range none(bool is_double)
     return (struct range){is_double, 1, 0, 1, 0};
 }
 
-static enum tsfs_op mirrored(enum tsfs_op op)
-{
-    switch (op) {
-    case TSFS_OP_LT: return TSFS_OP_GT;
-    case TSFS_OP_LE: return TSFS_OP_GE;
-    case TSFS_OP_GT: return TSFS_OP_LT;
-    case TSFS_OP_GE: return TSFS_OP_LE;
-    default: return op;
-    }
-}
-
 static bool is_range_op(enum tsfs_op op)
 {
     return op == TSFS_OP_EQ || op == TSFS_OP_LT || op == TSFS_OP_LE || op == TSFS_OP_GT || op == TSFS_OP_GE;
@@ -205,7 +194,7 @@ static bool derive_range(const struct tsfs_expr *e, uint32_t index, struct range
         if (e->args[1]->kind == TSFS_EXPR_LITERAL)
             return compare_range(e->args[0], op, &e->args[1]->value, index, out);
         if (e->args[0]->kind == TSFS_EXPR_LITERAL)
-            return compare_range(e->args[1], mirrored(op), &e->args[0]->value, index, out);
+            return compare_range(e->args[1], tsfs_op_mirrored(op), &e->args[0]->value, index, out);
         return false;
     }
     switch (e->kind) {

@@ -292,11 +292,33 @@ static bool build_function(struct plan_builder *b, struct tsfs_plan **input,
            (out->end_offset == NULL || (out->end_offset = plan_lower(b, input, out->end_offset)) != NULL);
 }
 
+/* The base columns and then those at place[0..n), as they are if that is how they stand. */
+static struct tsfs_plan *put_in_order(struct plan_builder *b, struct tsfs_plan *input, uint32_t base,
+                                      const uint32_t *place, uint32_t n)
+{
+    bool straight = input->ncols == base + n;
+    for (uint32_t i = 0; i < n && straight; i++)
+        straight = place[i] == base + i;
+    if (straight)
+        return input;
+    struct tsfs_plan *plan = plan_new(b->arena, TSFS_PLAN_PROJECT, input, base + n);
+    if (plan == NULL ||
+        (plan->project.exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, base + n)) == NULL)
+        return plan_fail(b, -ENOMEM);
+    for (uint32_t i = 0; i < base + n; i++) {
+        uint32_t from = i < base ? i : place[i - base];
+        plan->cols[i] = input->cols[from];
+        if ((plan->project.exprs[i] = tsfs_expr_column(b->arena, from, plan->cols[i].type, NULL)) == NULL)
+            return plan_fail(b, -ENOMEM);
+    }
+    return plan;
+}
+
 /* One WINDOW for each way of sorting; the results end up in the order of the SELECT's windows. */
 static struct tsfs_plan *build_windows(struct plan_builder *b, struct tsfs_plan *input,
                                        const struct tsfs_bound *rel)
 {
-    uint32_t n = rel->select.nwindows, base, done = 0;
+    uint32_t n = rel->select.nwindows, base;
     if (input == NULL || n == 0)
         return input;
     base = rel->select.aggregated     ? rel->select.ngroups + rel->select.naggs + rel->select.ngroupings
@@ -347,27 +369,9 @@ static struct tsfs_plan *build_windows(struct plan_builder *b, struct tsfs_plan 
         for (uint32_t k = i; k < n; k++)
             if (taken[k] && same_window(first, &rel->select.windows[k]))
                 place[k] += below;
-        done += nfunctions;
         input = plan;
     }
-    if (input->ncols == base + n && done == n) {
-        bool straight = true;
-        for (uint32_t i = 0; i < n; i++)
-            straight &= place[i] == base + i;
-        if (straight)
-            return input;
-    }
-    struct tsfs_plan *plan = plan_new(b->arena, TSFS_PLAN_PROJECT, input, base + n);
-    if (plan == NULL ||
-        (plan->project.exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, base + n)) == NULL)
-        return plan_fail(b, -ENOMEM);
-    for (uint32_t i = 0; i < base + n; i++) {
-        uint32_t from = i < base ? i : place[i - base];
-        plan->cols[i] = input->cols[from];
-        if ((plan->project.exprs[i] = tsfs_expr_column(b->arena, from, plan->cols[i].type, NULL)) == NULL)
-            return plan_fail(b, -ENOMEM);
-    }
-    return plan;
+    return put_in_order(b, input, base, place, n);
 }
 
 /* ---- order and limit ---- */

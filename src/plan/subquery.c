@@ -85,15 +85,24 @@ static bool same_apply(const struct tsfs_plan *apply, const struct tsfs_subquery
     return true;
 }
 
-static struct tsfs_expr *lower_apply(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *e)
+static struct tsfs_expr **lower_args(struct plan_builder *b, struct tsfs_plan **input,
+                                     const struct tsfs_expr *e)
 {
-    const struct tsfs_subquery *q = e->subquery;
     struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, e->nargs);
     if (args == NULL)
         return (plan_fail(b, -ENOMEM), NULL);
     for (uint32_t i = 0; i < e->nargs; i++)
         if ((args[i] = plan_lower(b, input, e->args[i])) == NULL)
             return NULL;
+    return args;
+}
+
+static struct tsfs_expr *lower_apply(struct plan_builder *b, struct tsfs_plan **input, struct tsfs_expr *e)
+{
+    const struct tsfs_subquery *q = e->subquery;
+    struct tsfs_expr **args = lower_args(b, input, e);
+    if (args == NULL)
+        return NULL;
     struct tsfs_plan *apply = *input;
     if (!same_apply(apply, q, args)) {
         struct tsfs_plan *sub = plan_build_root(b, q->rel, false, false);
@@ -138,12 +147,9 @@ struct tsfs_expr *plan_lower(struct plan_builder *b, struct tsfs_plan **input, s
         e = e->args[0];
     if (e->nargs == 0 || !plan_has_subquery(e, false))
         return e;
-    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, e->nargs);
+    struct tsfs_expr **args = lower_args(b, input, e);
     if (args == NULL)
-        return (plan_fail(b, -ENOMEM), NULL);
-    for (uint32_t i = 0; i < e->nargs; i++)
-        if ((args[i] = plan_lower(b, input, e->args[i])) == NULL)
-            return NULL;
+        return NULL;
     struct tsfs_expr *out = tsfs_expr_with_args(b->arena, e, args);
     if (out == NULL)
         plan_fail(b, -ENOMEM);

@@ -69,7 +69,6 @@ struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsf
     return bind_apply_lambdas(b, s, name, at, args, NULL, nargs);
 }
 
-/* Lambdas are left out: their entries are NULL. */
 bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                struct tsfs_expr ***out)
 {

@@ -285,6 +285,19 @@ static struct tsfs_expr *test_null(struct binder *b, const struct sql_ast_expr *
     return e;
 }
 
+struct tsfs_expr **bind_operands(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
+    if (args == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < ast->nargs; i++)
+        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
+            return NULL;
+    return args;
+}
+
 /* a BETWEEN lo AND hi is a >= lo AND a <= hi. */
 static struct tsfs_expr *bind_between(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
@@ -404,14 +417,9 @@ static struct tsfs_expr *bind_in(struct binder *b, struct bind_select *s, const 
  * is known not to fail. */
 static struct tsfs_expr *bind_like(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
-    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 3);
-    if (args == NULL) {
-        bind_fail_memory(b);
+    struct tsfs_expr **args = bind_operands(b, s, ast);
+    if (args == NULL)
         return NULL;
-    }
-    for (uint32_t i = 0; i < ast->nargs; i++)
-        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
-            return NULL;
     struct tsfs_expr *e = bind_apply(b, s, TSFS_STR("like"), ast, args, ast->nargs);
     if (e == NULL)
         return NULL;
@@ -555,14 +563,9 @@ static struct tsfs_expr *bind_extract(struct binder *b, struct bind_select *s, c
 static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
                                        const struct sql_ast_expr *ast)
 {
-    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
-    if (args == NULL) {
-        bind_fail_memory(b);
+    struct tsfs_expr **args = bind_operands(b, s, ast);
+    if (args == NULL)
         return NULL;
-    }
-    for (uint32_t i = 0; i < ast->nargs; i++)
-        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
-            return NULL;
     if (ast->kind == SQL_AST_BINARY)
         return bind_apply(b, s, tsfs_str_from(ast->op), ast, args, 2);
     if (ast->op[0] == '-')
@@ -583,14 +586,9 @@ static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
 static struct tsfs_expr *bind_subscript(struct binder *b, struct bind_select *s,
                                         const struct sql_ast_expr *ast)
 {
-    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
-    if (args == NULL) {
-        bind_fail_memory(b);
+    struct tsfs_expr **args = bind_operands(b, s, ast);
+    if (args == NULL)
         return NULL;
-    }
-    for (uint32_t i = 0; i < 2; i++)
-        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
-            return NULL;
     if (tsfs_type_kind(args[0]->type) == TSFS_KIND_ROW)
         return bind_numbered_field(b, s, ast, args[0], args[1]);
     return bind_apply(b, s, TSFS_STR("[]"), ast, args, 2);

@@ -88,14 +88,9 @@ struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct
         bind_fail(b, ast->line, ast->column, "a row has at least one field");
         return NULL;
     }
-    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast->nargs);
-    if (args == NULL) {
-        bind_fail_memory(b);
+    struct tsfs_expr **args = bind_operands(b, s, ast);
+    if (args == NULL)
         return NULL;
-    }
-    for (uint32_t i = 0; i < ast->nargs; i++)
-        if ((args[i] = bind_expr(b, s, ast->args[i])) == NULL)
-            return NULL;
     return bind_make_row(b, s, ast, args, NULL, ast->nargs);
 }
 

@@ -143,6 +143,8 @@ bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const st
 
 /* bind_expr.c */
 struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* Everything below ast, none of it a lambda. */
+struct tsfs_expr **bind_operands(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* The same, which must be boolean. */
 struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                                  const char *what);
@@ -161,6 +163,7 @@ struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsf
 bool bind_aggregate_call(struct binder *b, struct bind_select *s, struct tsfs_str name,
                          const struct sql_ast_expr *at, struct sql_ast_expr *const *asts,
                          struct tsfs_bound_aggregate *agg, enum tsfs_type *type);
+/* Lambdas are left out: their entries are NULL. */
 bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                struct tsfs_expr ***out);
 /* ORDER BY's keys where no number and no alias is meant. */

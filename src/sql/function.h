@@ -47,6 +47,18 @@ enum tsfs_op {
     TSFS_OP_MAX_BY
 };
 
+/* The comparison that b has to a when a has op to b. */
+static inline enum tsfs_op tsfs_op_mirrored(enum tsfs_op op)
+{
+    switch (op) {
+    case TSFS_OP_LT: return TSFS_OP_GT;
+    case TSFS_OP_LE: return TSFS_OP_GE;
+    case TSFS_OP_GT: return TSFS_OP_LT;
+    case TSFS_OP_GE: return TSFS_OP_LE;
+    default: return op;
+    }
+}
+
 /* In a signature, the variable T: any type, the same wherever it stands (also in result). */
 #define TSFS_ANY TSFS_TYPE_VAR
 

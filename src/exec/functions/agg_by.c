@@ -298,20 +298,7 @@ static int any_by_merge(AGG_MERGE_ARGS, int sign)
 }
 
 #define ANY_BY(NAME, SIGN)                                                                                   \
-    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
-            rc = any_by_take(ctx, state, args, i, SIGN);                                                     \
-        return rc;                                                                                           \
-    }                                                                                                        \
-    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
-            rc = any_by_take(ctx, states[i], args, i, SIGN);                                                 \
-        return rc;                                                                                           \
-    }                                                                                                        \
+    AGG_UPDATES_BY_ROW(NAME, any_by_take, SIGN)                                                              \
     static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
     {                                                                                                        \
         return any_by_merge(ctx, into, from, SIGN);                                                          \

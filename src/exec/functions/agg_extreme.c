@@ -239,20 +239,7 @@ static int nested_take(struct tsfs_kernel_ctx *ctx, struct nested_state *s, cons
 }
 
 #define NESTED_EXTREME(NAME, SIGN)                                                                           \
-    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
-            rc = nested_take(ctx, state, &args[0], i, SIGN);                                                 \
-        return rc;                                                                                           \
-    }                                                                                                        \
-    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
-            rc = nested_take(ctx, states[i], &args[0], i, SIGN);                                             \
-        return rc;                                                                                           \
-    }                                                                                                        \
+    AGG_UPDATES_BY_ROW(NAME, nested_take, SIGN)                                                              \
     static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
     {                                                                                                        \
         struct nested_state *s = into;                                                                       \

@@ -93,6 +93,24 @@ static inline uint32_t agg_count_valid(const struct tsfs_vec *v, uint32_t from, 
         return 0;                                                                                            \
     }
 
+/* NAME_run and NAME_rows that take one row after the other: TAKE(ctx, state, args, row, ...) returns 0 or an
+ * error. */
+#define AGG_UPDATES_BY_ROW(NAME, TAKE, ...)                                                                  \
+    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
+            rc = TAKE(ctx, state, args, i, __VA_ARGS__);                                                     \
+        return rc;                                                                                           \
+    }                                                                                                        \
+    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
+    {                                                                                                        \
+        int rc = 0;                                                                                          \
+        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
+            rc = TAKE(ctx, states[i], args, i, __VA_ARGS__);                                                 \
+        return rc;                                                                                           \
+    }
+
 /* A result row: its value, or NULL. */
 #define AGG_PUT(T, value)                                                                                    \
     do {                                                                                                     \

@@ -361,28 +361,8 @@ static int digest_row(struct tsfs_kernel_ctx *ctx, struct digest *s, const struc
     return isnan(x) ? 0 : digest_add(ctx, s, x, weight);
 }
 
-#define DIGEST_UPDATES(NAME, WEIGHTED)                                                                       \
-    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
-    {                                                                                                        \
-        for (uint32_t i = from; i < from + n; i++) {                                                         \
-            int rc = digest_row(ctx, state, args, i, WEIGHTED);                                              \
-            if (rc != 0)                                                                                     \
-                return rc;                                                                                   \
-        }                                                                                                    \
-        return 0;                                                                                            \
-    }                                                                                                        \
-    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
-    {                                                                                                        \
-        for (uint32_t i = 0; i < n; i++) {                                                                   \
-            int rc = digest_row(ctx, states[i], args, i, WEIGHTED);                                          \
-            if (rc != 0)                                                                                     \
-                return rc;                                                                                   \
-        }                                                                                                    \
-        return 0;                                                                                            \
-    }
-
-DIGEST_UPDATES(digest, false)
-DIGEST_UPDATES(weighted, true)
+AGG_UPDATES_BY_ROW(digest, digest_row, false)
+AGG_UPDATES_BY_ROW(weighted, digest_row, true)
 
 static int digest_merge(AGG_MERGE_ARGS)
 {
@@ -524,24 +504,8 @@ static int digests_row(struct tsfs_kernel_ctx *ctx, struct digests *s, const str
     return rc != 0 ? rc : digest_row(ctx, &s->of, inner, row, weighted);
 }
 
-#define DIGESTS_UPDATES(NAME, WEIGHTED)                                                                      \
-    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
-            rc = digests_row(ctx, state, args, i, WEIGHTED);                                                 \
-        return rc;                                                                                           \
-    }                                                                                                        \
-    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
-            rc = digests_row(ctx, states[i], args, i, WEIGHTED);                                             \
-        return rc;                                                                                           \
-    }
-
-DIGESTS_UPDATES(digests, false)
-DIGESTS_UPDATES(weighted_digests, true)
+AGG_UPDATES_BY_ROW(digests, digests_row, false)
+AGG_UPDATES_BY_ROW(weighted_digests, digests_row, true)
 
 static int digests_merge(AGG_MERGE_ARGS)
 {

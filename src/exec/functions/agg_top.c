@@ -124,20 +124,7 @@ static int merge_states(AGG_MERGE_ARGS, bool by, int sign)
 }
 
 #define TOP(NAME, BY, SIGN)                                                                                  \
-    static int NAME##_run(AGG_RUN_ARGS)                                                                      \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = from; i < from + n && rc == 0; i++)                                                \
-            rc = take_row(ctx, state, args, i, BY, SIGN);                                                    \
-        return rc;                                                                                           \
-    }                                                                                                        \
-    static int NAME##_rows(AGG_ROWS_ARGS)                                                                    \
-    {                                                                                                        \
-        int rc = 0;                                                                                          \
-        for (uint32_t i = 0; i < n && rc == 0; i++)                                                          \
-            rc = take_row(ctx, states[i], args, i, BY, SIGN);                                                \
-        return rc;                                                                                           \
-    }                                                                                                        \
+    AGG_UPDATES_BY_ROW(NAME, take_row, BY, SIGN)                                                             \
     static int NAME##_merge(AGG_MERGE_ARGS)                                                                  \
     {                                                                                                        \
         return merge_states(ctx, into, from, BY, SIGN);                                                      \

@@ -4,6 +4,7 @@
 
 #include "col/text.h"
 #include "exec/functions/nested_priv.h"
+#include "exec/functions/rows.h"
 
 #define PICK_ARGS                                                                                            \
     struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, const struct nested_flat *flat, uint32_t row,  \
@@ -319,17 +320,9 @@ static int join(KERNEL_ARGS)
         if (rc != 0) {
             rc = function_no_memory(ctx);
         } else if (text.len > TSFS_RESULT_VARCHAR_MAX) {
-            rc = function_fail(ctx, i, "array_join: the result would be longer than %u bytes",
-                               TSFS_RESULT_VARCHAR_MAX);
+            rc = function_too_long(ctx, i, "array_join");
         } else {
-            char *copy = function_bytes(ctx, text.len);
-            if (copy == NULL) {
-                rc = -ENOMEM;
-            } else {
-                if (text.len > 0)
-                    memcpy(copy, text.data, text.len);
-                r[i] = (struct tsfs_str){copy, text.len};
-            }
+            rc = row_put_text(ctx, text.data, text.len, &r[i]);
         }
     }
     tsfs_buf_free(&text);

@@ -5,12 +5,6 @@
 #include "exec/functions/digest.h"
 #include "exec/functions/rows.h"
 
-static int too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn)
-{
-    return function_fail(ctx, row, "%s: the result would be longer than %u bytes", fn,
-                         TSFS_RESULT_VARCHAR_MAX);
-}
-
 /* The same bytes under the other type. */
 static int same(KERNEL_ARGS)
 {
@@ -51,7 +45,7 @@ static int from_utf8_row(ROW_ARGS(struct tsfs_str))
     if (rc <= 0)
         return rc;
     if (s.len > TSFS_RESULT_VARCHAR_MAX / 4)
-        return too_long(ctx, row, "from_utf8");
+        return function_too_long(ctx, row, "from_utf8");
     p = function_bytes(ctx, 4 * s.len);
     if (p == NULL)
         return -ENOMEM;
@@ -76,7 +70,7 @@ static int to_hex_row(ROW_ARGS(struct tsfs_str))
 {
     struct tsfs_str s = row_str(args, 0, row);
     if (s.len > TSFS_RESULT_VARCHAR_MAX / 2)
-        return too_long(ctx, row, "to_hex");
+        return function_too_long(ctx, row, "to_hex");
     char *p = function_bytes(ctx, 2 * s.len);
     if (p == NULL)
         return -ENOMEM;
@@ -123,7 +117,7 @@ static int to_letters(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, uint32_t r
                       const char *fn, struct tsfs_str *r)
 {
     if (s.len > TSFS_RESULT_VARCHAR_MAX / 4 * 3)
-        return too_long(ctx, row, fn);
+        return function_too_long(ctx, row, fn);
     size_t len = (s.len + 2) / 3 * 4;
     char *p = function_bytes(ctx, len);
     if (p == NULL)
@@ -269,7 +263,7 @@ static int concat_row(ROW_ARGS(struct tsfs_str))
     for (unsigned a = 0; a < nargs && total <= TSFS_RESULT_VARCHAR_MAX; a++)
         total += row_str(args, a, row).len;
     if (total > TSFS_RESULT_VARCHAR_MAX)
-        return too_long(ctx, row, "concat");
+        return function_too_long(ctx, row, "concat");
     char *p = function_bytes(ctx, total);
     if (p == NULL)
         return -ENOMEM;

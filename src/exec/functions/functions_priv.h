@@ -123,6 +123,8 @@ int function_no_memory(struct tsfs_kernel_ctx *ctx);
 /* Row `row` cannot be computed: -EINVAL and the sentence at the call's place, or, under TRY, 0 with the row
  * marked. */
 int function_fail(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fmt, ...) TSFS_PRINTF(3, 4);
+/* The same where function fn would make a string of more than TSFS_RESULT_VARCHAR_MAX bytes. */
+int function_too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn);
 
 /* A string's start for messages: use as "%.*s%s" with FUNCTION_EXCERPT(s). */
 #define FUNCTION_EXCERPT_MAX 60

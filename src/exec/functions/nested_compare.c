@@ -1,6 +1,7 @@
 /* Comparisons, greatest and least, and casts of arrays, rows and timeseries. */
 #include "col/text.h"
 #include "exec/functions/nested_priv.h"
+#include "exec/functions/rows.h"
 
 /* 1 true, 0 false, -1 unknown */
 static int compared(enum tsfs_op op, const struct tsfs_value *a, const struct tsfs_value *b)
@@ -155,13 +156,7 @@ static int cast_text(KERNEL_ARGS)
         } else if (text.len > TSFS_RESULT_VARCHAR_MAX) {
             rc = function_fail(ctx, i, "the text would be longer than %u bytes", TSFS_RESULT_VARCHAR_MAX);
         } else {
-            char *copy = function_bytes(ctx, text.len);
-            if (copy == NULL) {
-                rc = -ENOMEM;
-            } else {
-                memcpy(copy, text.data, text.len);
-                r[i] = (struct tsfs_str){copy, text.len};
-            }
+            rc = row_put_text(ctx, text.data, text.len, &r[i]);
         }
     }
     tsfs_buf_free(&text);

@@ -318,12 +318,6 @@ static int put_replacement(struct tsfs_kernel_ctx *ctx, uint32_t row, const stru
     return 1;
 }
 
-static int too_long(struct tsfs_kernel_ctx *ctx, uint32_t row)
-{
-    return function_fail(ctx, row, "regexp_replace: the result would be longer than %u bytes",
-                         TSFS_RESULT_VARCHAR_MAX);
-}
-
 /* 1 *text is the row's, 0 the row was marked, or an error. */
 static int replace_text(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
                         uint32_t row, struct tsfs_buf *text)
@@ -342,14 +336,14 @@ static int replace_text(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args
         if (rc <= 0)
             return rc;
         if (text->len > TSFS_RESULT_VARCHAR_MAX)
-            return too_long(ctx, row);
+            return function_too_long(ctx, row, "regexp_replace");
         from = match.ptr + match.len;
     }
     if (found < 0)
         return found;
     if (tsfs_buf_append(text, from, (size_t)(m.s.ptr + m.s.len - from)) != 0)
         return function_no_memory(ctx);
-    return text->len > TSFS_RESULT_VARCHAR_MAX ? too_long(ctx, row) : 1;
+    return text->len > TSFS_RESULT_VARCHAR_MAX ? function_too_long(ctx, row, "regexp_replace") : 1;
 }
 
 static int replace(KERNEL_ARGS)
@@ -462,7 +456,7 @@ static int replace_lambda(KERNEL_ARGS)
         if (tsfs_buf_append(&text, s.ptr + from, s.len - from) != 0)
             rc = function_no_memory(ctx);
         else if (text.len > TSFS_RESULT_VARCHAR_MAX)
-            rc = too_long(ctx, i);
+            rc = function_too_long(ctx, i, "regexp_replace");
         else if ((rc = row_put_text(ctx, text.data, text.len, &((struct tsfs_str *)room.data)[i])) == 0)
             tsfs_bit_set(room.valid, i);
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/limits.h"
 #include "exec/functions/functions_priv.h"
 
 #define REGISTRY_MAX 1024
@@ -155,6 +156,12 @@ int function_fail(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fmt, ..
     vsnprintf(message, sizeof(message), fmt, ap);
     va_end(ap);
     return tsfs_error_set_at(ctx->err, -EINVAL, ctx->line, ctx->column, "%s", message);
+}
+
+int function_too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn)
+{
+    return function_fail(ctx, row, "%s: the result would be longer than %u bytes", fn,
+                         TSFS_RESULT_VARCHAR_MAX);
 }
 
 int function_excerpt_len(struct tsfs_str s)

@@ -10,12 +10,6 @@
 #include "base/utf8.h"
 #include "exec/functions/rows.h"
 
-static int too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn)
-{
-    return function_fail(ctx, row, "%s: the result would be longer than %u bytes", fn,
-                         TSFS_RESULT_VARCHAR_MAX);
-}
-
 static bool ascii(struct tsfs_str s)
 {
     unsigned char any = 0;
@@ -194,7 +188,7 @@ static int pad(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_
     if (want < 0)
         return function_fail(ctx, row, "%s: the length must not be negative: %lld", fn, (long long)want);
     if (want > TSFS_RESULT_VARCHAR_MAX)
-        return too_long(ctx, row, fn);
+        return function_too_long(ctx, row, fn);
     if (fill.len == 0)
         return function_fail(ctx, row, "%s: the text to pad with must not be empty", fn);
     size_t have = tsfs_utf8_length(s);
@@ -208,7 +202,7 @@ static int pad(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, uint32_
     size_t rest = byte_of(fill, missing % unit), bytes;
     if (__builtin_mul_overflow(missing / unit, fill.len, &bytes) || bytes > TSFS_RESULT_VARCHAR_MAX ||
         bytes + rest + s.len > TSFS_RESULT_VARCHAR_MAX)
-        return too_long(ctx, row, fn);
+        return function_too_long(ctx, row, fn);
     char *p = function_bytes(ctx, bytes + rest + s.len);
     if (p == NULL)
         return -ENOMEM;

@@ -8,12 +8,6 @@
 #include "exec/functions/nested_priv.h"
 #include "exec/functions/rows.h"
 
-static int too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn)
-{
-    return function_fail(ctx, row, "%s: the result would be longer than %u bytes", fn,
-                         TSFS_RESULT_VARCHAR_MAX);
-}
-
 static char *put(char *to, struct tsfs_str s)
 {
     if (s.len > 0)
@@ -27,7 +21,7 @@ static int make(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn, size_
 {
     *at = NULL;
     if (total > TSFS_RESULT_VARCHAR_MAX)
-        return too_long(ctx, row, fn);
+        return function_too_long(ctx, row, fn);
     *at = function_bytes(ctx, total);
     if (*at == NULL)
         return -ENOMEM;
@@ -129,7 +123,7 @@ static int replace_row(ROW_ARGS(struct tsfs_str))
         return 0;
     }
     if (__builtin_mul_overflow(hits, with.len, &added) || added > TSFS_RESULT_VARCHAR_MAX)
-        return too_long(ctx, row, "replace");
+        return function_too_long(ctx, row, "replace");
     int rc = make(ctx, row, "replace", s.len - hits * what.len + added, r, &p);
     if (rc <= 0)
         return rc;

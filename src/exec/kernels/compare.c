@@ -153,17 +153,6 @@ static void compare_str(enum tsfs_op op, const struct tsfs_str *a, const struct 
     }
 }
 
-static enum tsfs_op mirrored(enum tsfs_op op)
-{
-    switch (op) {
-    case TSFS_OP_LT: return TSFS_OP_GT;
-    case TSFS_OP_LE: return TSFS_OP_GE;
-    case TSFS_OP_GT: return TSFS_OP_LT;
-    case TSFS_OP_GE: return TSFS_OP_LE;
-    default: return op;
-    }
-}
-
 void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_vec *b, uint32_t n,
                   const uint64_t *valid, uint64_t *bits)
 {
@@ -178,7 +167,7 @@ void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_v
         const struct tsfs_vec *swap = a;
         a = b;
         b = swap;
-        op = mirrored(op);
+        op = tsfs_op_mirrored(op);
     }
     uint32_t bstep = b->constant ? 0 : 1;
     if (a->type == TSFS_DOUBLE)

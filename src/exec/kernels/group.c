@@ -314,12 +314,43 @@ static void prefetch(const struct group_table *table, const uint32_t *hashes, ui
     }
 }
 
-static int probe_chunk(struct group_table *table, const char *keys, const uint32_t *hashes, uint32_t n,
-                       uint32_t *groups)
+/* The keys of as many rows as stay in the cache, as records, with their hashes. */
+struct packed {
+    char *keys;
+    uint32_t *hashes;
+    uint32_t n, cap;
+};
+
+/* For n > 0 rows, chunk by chunk. */
+static int packed_room(const struct group_table *table, struct tsfs_arena *scratch, uint32_t n,
+                       struct packed *p)
 {
+    uint32_t cap = table->key_size == 0 ? n : CHUNK_BYTES / table->key_size;
+    cap = cap == 0 ? 1 : cap > n ? n : cap;
+    *p = (struct packed){.cap = cap};
+    p->keys = tsfs_arena_alloc(scratch, (size_t)cap * table->key_size);
+    p->hashes = tsfs_arena_alloc(scratch, cap * sizeof(*p->hashes));
+    return p->keys == NULL || p->hashes == NULL ? -ENOMEM : 0;
+}
+
+/* Rows of [from, n) as far as there is room. */
+static void pack_chunk(const struct group_table *table, const struct tsfs_vec *keys, uint32_t from,
+                       uint32_t n, struct packed *p)
+{
+    uint32_t *hashes = p->hashes, m = n - from < p->cap ? n - from : p->cap;
+    pack_rows(table, keys, from, m, p->keys);
+    for (uint32_t i = 0; i < m; i++)
+        hashes[i] = group_hash(table, p->keys + (size_t)i * table->key_size);
+    p->n = m;
+}
+
+static int probe_chunk(struct group_table *table, const struct packed *p, uint32_t *groups)
+{
+    const uint32_t *hashes = p->hashes;
+    uint32_t n = p->n;
     prefetch(table, hashes, n);
     for (uint32_t i = 0; i < n; i++) {
-        const char *key = keys + (size_t)i * table->key_size;
+        const char *key = p->keys + (size_t)i * table->key_size;
         if (i > 0 && hashes[i] == hashes[i - 1] && group_same(table, key, key - table->key_size)) {
             groups[i] = groups[i - 1];
             continue;
@@ -393,30 +424,25 @@ int group_rows(struct group_table *table, struct tsfs_arena *scratch, const stru
     }
     if (table->direct != NULL && keys[0].type != TSFS_UNKNOWN && !keys[0].constant)
         return direct_rows(table, &keys[0], n, groups);
-    uint32_t chunk = table->key_size == 0 ? n : CHUNK_BYTES / table->key_size;
-    chunk = chunk == 0 ? 1 : chunk > n ? n : chunk;
-    char *packed = tsfs_arena_alloc(scratch, (size_t)chunk * table->key_size);
-    uint32_t *hashes = tsfs_arena_alloc(scratch, chunk * sizeof(*hashes));
-    if (packed == NULL || hashes == NULL)
+    struct packed p;
+    if (packed_room(table, scratch, n, &p) != 0)
         return -ENOMEM;
-    for (uint32_t from = 0; from < n; from += chunk) {
-        uint32_t m = n - from < chunk ? n - from : chunk;
-        pack_rows(table, keys, from, m, packed);
-        for (uint32_t i = 0; i < m; i++)
-            hashes[i] = group_hash(table, packed + (size_t)i * table->key_size);
-        int rc = probe_chunk(table, packed, hashes, m, groups + from);
+    for (uint32_t from = 0; from < n; from += p.cap) {
+        pack_chunk(table, keys, from, n, &p);
+        int rc = probe_chunk(table, &p, groups + from);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-static void lookup_chunk(const struct group_table *table, const char *keys, const uint32_t *hashes,
-                         uint32_t n, uint32_t *groups)
+static void lookup_chunk(const struct group_table *table, const struct packed *p, uint32_t *groups)
 {
+    const uint32_t *hashes = p->hashes;
+    uint32_t n = p->n;
     prefetch(table, hashes, n);
     for (uint32_t i = 0; i < n; i++) {
-        const char *key = keys + (size_t)i * table->key_size;
+        const char *key = p->keys + (size_t)i * table->key_size;
         groups[i] = GROUP_NONE;
         for (uint32_t at = hashes[i] & table->mask; table->slots[at].group != UINT32_MAX;
              at = (at + 1) & table->mask) {
@@ -437,18 +463,12 @@ int group_lookup(const struct group_table *table, struct tsfs_arena *scratch, co
             groups[i] = GROUP_NONE;
         return 0;
     }
-    uint32_t chunk = table->key_size == 0 ? n : CHUNK_BYTES / table->key_size;
-    chunk = chunk == 0 ? 1 : chunk > n ? n : chunk;
-    char *packed = tsfs_arena_alloc(scratch, (size_t)chunk * table->key_size);
-    uint32_t *hashes = tsfs_arena_alloc(scratch, chunk * sizeof(*hashes));
-    if (packed == NULL || hashes == NULL)
+    struct packed p;
+    if (packed_room(table, scratch, n, &p) != 0)
         return -ENOMEM;
-    for (uint32_t from = 0; from < n; from += chunk) {
-        uint32_t m = n - from < chunk ? n - from : chunk;
-        pack_rows(table, keys, from, m, packed);
-        for (uint32_t i = 0; i < m; i++)
-            hashes[i] = group_hash(table, packed + (size_t)i * table->key_size);
-        lookup_chunk(table, packed, hashes, m, groups + from);
+    for (uint32_t from = 0; from < n; from += p.cap) {
+        pack_chunk(table, keys, from, n, &p);
+        lookup_chunk(table, &p, groups + from);
     }
     return 0;
 }

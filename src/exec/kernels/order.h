@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
 #include "col/vec.h"
 
 /* A row and the first of its keys in short: entries compare as (null_rank, prefix), then by all keys, then by
