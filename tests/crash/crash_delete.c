@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/random.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "tsfs/engine.h"
@@ -76,10 +77,7 @@ static int64_t time_of(const struct world *w, int t)
 
 static uint32_t below(uint64_t *seed, uint32_t n)
 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return (uint32_t)(*seed >> 20) % n;
+    return (uint32_t)(test_random(seed) >> 20) % n;
 }
 
 /* Step number n: changes now; its text is what the engine is to do (nothing for a migration). */

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/random.h"
 #include "base/io.h"
 #include "fault_io.h"
 #include "wal/wal.h"
@@ -21,10 +22,7 @@ static uint64_t seed;
 
 static uint32_t rnd(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)((seed >> 20) % n);
+    return (uint32_t)((test_random(&seed) >> 20) % n);
 }
 
 /* The records that are in the log as far as we know: their numbers and sizes. */

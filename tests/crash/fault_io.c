@@ -1,4 +1,5 @@
 #include "fault_io.h"
+#include "../unit/random.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,10 +41,7 @@ static struct {
 
 static uint32_t rnd(uint32_t n)
 {
-    io.seed ^= io.seed << 13;
-    io.seed ^= io.seed >> 7;
-    io.seed ^= io.seed << 17;
-    return (uint32_t)((io.seed >> 20) % n);
+    return (uint32_t)((test_random(&io.seed) >> 20) % n);
 }
 
 static bool path_of_fd(int fd, char *out) /* PATH_MAX bytes */

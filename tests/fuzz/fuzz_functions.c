@@ -11,8 +11,7 @@
 #include "col/nested.h"
 #include "col/text.h"
 #include "exec/function.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 struct input {
     const uint8_t *p;

@@ -11,17 +11,8 @@
 
 #include "base/io.h"
 #include "base/utf8.h"
+#include "fuzz.h"
 #include "hot/hot.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)                                                                                           \
-    do {                                                                                                     \
-        if (!(x)) {                                                                                          \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                          \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 struct state {
     struct tsfs_schema *schema;

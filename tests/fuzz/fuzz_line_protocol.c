@@ -6,17 +6,8 @@
 
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "fuzz.h"
 #include "ingest/line_protocol.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)                                                                                           \
-    do {                                                                                                     \
-        if (!(x)) {                                                                                          \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                          \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 struct tally {
     size_t points, fields, bad;

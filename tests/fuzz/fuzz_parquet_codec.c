@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "col/vec.h"
+#include "fuzz.h"
 #include "parquet/codec.h"
 #include "parquet/thrift.h"
 
 static volatile size_t sum;
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "parquet/reader.h"
 
 #define MEMORY    (64u << 20)
@@ -98,8 +99,6 @@ static void read_chunk(struct tsfs_pq_reader *r, uint32_t g, uint32_t column, st
     tsfs_arena_free(&arena);
     tsfs_pq_chunk_close(c);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

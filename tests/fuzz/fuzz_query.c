@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "sql_mutator.h"
 
 #include "base/limits.h"
@@ -12,8 +13,6 @@
 #include "exec/exec.h"
 #include "exec/function.h"
 #include "format/format.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NOW      INT64_C(1700000000000000000)
 #define ROWS_MAX 20000u

@@ -12,16 +12,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "cold/cold.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)                                                                                           \
-    do {                                                                                                     \
-        if (!(x)) {                                                                                          \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                          \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
+#include "fuzz.h"
 
 /* A schema of the file's own columns. */
 static struct tsfs_schema *schema_of(struct tsfs_segment *s, struct tsfs_arena *arena)

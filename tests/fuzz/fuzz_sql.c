@@ -2,10 +2,9 @@
  * formed. */
 #include "../unit/sql_support.h"
 #include "base/buf.h"
+#include "fuzz.h"
 #include "sql/check.h"
 #include "sql_mutator.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/random.h"
 #include "base/arena.h"
 #include "col/vec.h"
 #include "parquet/writer.h"
@@ -34,10 +35,7 @@ static uint64_t state = 7;
 
 static uint32_t below(uint32_t n)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)((state >> 32) * n >> 32);
+    return (uint32_t)((test_random(&state) >> 32) * n >> 32);
 }
 
 static int file_write(void *ctx, const void *data, size_t len)

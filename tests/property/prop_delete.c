@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/random.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "tsfs/engine.h"
@@ -39,10 +40,7 @@ static const struct tsfs_creds me = {0};
 
 static uint32_t below(struct world *w, uint32_t n)
 {
-    w->seed ^= w->seed << 13;
-    w->seed ^= w->seed >> 7;
-    w->seed ^= w->seed << 17;
-    return (uint32_t)(w->seed >> 20) % n;
+    return (uint32_t)(test_random(&w->seed) >> 20) % n;
 }
 
 static int host_of(int s)

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/random.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/limits.h"
@@ -29,10 +30,7 @@ static uint64_t seed;
 
 static uint32_t rnd(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)((seed >> 20) % n);
+    return (uint32_t)((test_random(&seed) >> 20) % n);
 }
 
 struct value {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/random.h"
 #include "base/num.h"
 
 #define ROUNDS 300000
@@ -22,10 +23,7 @@ static uint64_t state_word = 0x9e3779b97f4a7c15;
 
 static uint64_t next(void)
 {
-    state_word ^= state_word << 13;
-    state_word ^= state_word >> 7;
-    state_word ^= state_word << 17;
-    return state_word * UINT64_C(0x2545f4914f6cdd1d);
+    return test_random(&state_word) * UINT64_C(0x2545f4914f6cdd1d);
 }
 
 static uint64_t bits_of(double v)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../unit/parquet_support.h"
+#include "../unit/random.h"
 #include "base/utf8.h"
 #include "col/vec.h"
 
@@ -23,10 +24,7 @@ static uint64_t state;
 
 static uint64_t rnd(void)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * UINT64_C(0x2545F4914F6CDD1D);
+    return test_random(&state) * UINT64_C(0x2545F4914F6CDD1D);
 }
 
 static uint32_t below(uint32_t n)

@@ -197,6 +197,17 @@ static int64_t meets(uint32_t c, const struct row *a, const struct row *b)
     }
 }
 
+/* Two random relations, ra and rb, at the head of a query. */
+static void fill_two(struct tsfs_buf *sql, struct relation *a, struct relation *b)
+{
+    fill(a);
+    fill(b);
+    put(sql, "WITH ");
+    put_relation(sql, "ra", a);
+    put(sql, ", ");
+    put_relation(sql, "rb", b);
+}
+
 static void joins(void **state)
 {
     static const char *const kinds[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"};
@@ -206,12 +217,7 @@ static void joins(void **state)
         struct expected e = {0};
         bool hit[ROWS_MAX] = {false};
         uint32_t kind = pick(4), c = pick(6);
-        fill(&a);
-        fill(&b);
-        put(&sql, "WITH ");
-        put_relation(&sql, "ra", &a);
-        put(&sql, ", ");
-        put_relation(&sql, "rb", &b);
+        fill_two(&sql, &a, &b);
         put(&sql, " SELECT a.id, b.id, a.k, b.v FROM ra a %s rb b ON %s", kinds[kind], conditions[c]);
         for (int i = 0; i < a.n; i++) {
             bool any = false;
@@ -298,12 +304,7 @@ static void subqueries(void **state)
         enum where w = (enum where)pick(WHERES);
         bool negated = q <= IN && pick(2), shown = pick(2);
         char text[256];
-        fill(&a);
-        fill(&b);
-        put(&sql, "WITH ");
-        put_relation(&sql, "ra", &a);
-        put(&sql, ", ");
-        put_relation(&sql, "rb", &b);
+        fill_two(&sql, &a, &b);
         snprintf(text, sizeof(text), questions[q], wheres[w]);
         if (shown)
             put(&sql, " SELECT a.id, %s%s FROM ra a ORDER BY a.id DESC", negated ? "NOT " : "", text);

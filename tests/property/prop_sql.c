@@ -11,23 +11,20 @@
 
 #include <cmocka.h>
 
+#include "../unit/random.h"
 #include "../unit/sql_support.h"
 #include "plan/plan_priv.h"
 #include "sql/bind.h"
 
 #define ROWS_MAX 24
 
-/* --- random numbers
- * ----------------------------------------------------------------------------------------- */
+/* ---- random numbers ---- */
 
 static uint64_t seed;
 
 static uint32_t rnd(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)((seed >> 11) % n);
+    return (uint32_t)((test_random(&seed) >> 11) % n);
 }
 
 static bool chance(uint32_t percent)
@@ -35,8 +32,7 @@ static bool chance(uint32_t percent)
     return rnd(100) < percent;
 }
 
-/* --- the interpreter
- * ---------------------------------------------------------------------------------------- */
+/* ---- the interpreter ---- */
 
 struct rows {
     struct tsfs_value *cells;
@@ -404,8 +400,7 @@ static bool run(const struct tsfs_plan *p, struct rows *out)
     return false;
 }
 
-/* --- random queries
- * ----------------------------------------------------------------------------------------- */
+/* ---- random queries ---- */
 
 enum kind { KIND_B, KIND_N, KIND_D, KIND_S, KIND_T, KINDS };
 
@@ -694,8 +689,7 @@ static void put_query(struct scope *out, unsigned depth, char level)
     put_tail(out, true);
 }
 
-/* --- the property
- * ------------------------------------------------------------------------------------------- */
+/* ---- the property ---- */
 
 static void random_table(void)
 {

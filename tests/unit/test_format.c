@@ -15,15 +15,13 @@
 #include "col/nested.h"
 #include "col/text.h"
 #include "format/format.h"
+#include "random.h"
 
 static uint64_t seed = 42;
 
 static uint64_t rnd(void)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
+    return test_random(&seed);
 }
 
 /* Formats one batch and compares. */

@@ -15,15 +15,13 @@
 #include "parquet/bloom.h"
 #include "parquet/codec.h"
 #include "parquet/writer_priv.h"
+#include "random.h"
 
 static uint64_t state = 42;
 
 static uint64_t rnd(void)
 {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state * UINT64_C(0x2545F4914F6CDD1D);
+    return test_random(&state) * UINT64_C(0x2545F4914F6CDD1D);
 }
 
 /* A copy of exactly n + PQ_SLACK bytes. */
