@@ -333,26 +333,53 @@ struct scanned_source {
     struct scanned_source *next;
 };
 
-static int count_scans(struct tsfs_arena *arena, const struct tsfs_plan *plan, bool often,
-                       struct scanned_source **sources)
+struct scan_count {
+    struct tsfs_arena *arena;
+    struct scanned_source *sources;
+    bool *seen; /* the shared plans that were counted, by their numbers */
+    uint32_t nseen;
+};
+
+static int count_scans(struct scan_count *c, const struct tsfs_plan *plan, bool often);
+
+/* Shared plans may read each other, twice at each level: each is counted once, as what is read again. */
+static int count_shared(struct scan_count *c, const struct tsfs_plan_shared *shared, bool often)
+{
+    if (shared->number >= c->nseen) {
+        uint32_t n = shared->number * 2 + 16;
+        bool *seen = TSFS_NEW_ARRAY(c->arena, bool, n);
+        if (seen == NULL)
+            return -ENOMEM;
+        if (c->nseen > 0)
+            memcpy(seen, c->seen, c->nseen * sizeof(*seen));
+        c->seen = seen;
+        c->nseen = n;
+    }
+    if (c->seen[shared->number])
+        return 0;
+    c->seen[shared->number] = true;
+    return count_scans(c, shared->plan, often || shared->uses > 1);
+}
+
+static int count_scans(struct scan_count *c, const struct tsfs_plan *plan, bool often)
 {
     int rc = 0;
     for (; plan != NULL && rc == 0; plan = plan->input) {
         for (uint32_t i = 0; i < plan->nmore && rc == 0; i++)
-            rc = count_scans(arena, plan->more[i], often || plan->kind == TSFS_PLAN_APPLY, sources);
+            rc = count_scans(c, plan->more[i], often || plan->kind == TSFS_PLAN_APPLY);
         if (plan->kind == TSFS_PLAN_SHARED)
-            return rc != 0 ? rc : count_scans(arena, plan->shared->plan, often, sources);
+            return rc != 0 ? rc : count_shared(c, plan->shared, often);
         if (plan->kind != TSFS_PLAN_SCAN || rc != 0)
             continue;
-        struct scanned_source *s = *sources;
+        struct scanned_source *s = c->sources;
         while (s != NULL && s->source != plan->scan.table.source)
             s = s->next;
         if (s == NULL) {
-            s = TSFS_NEW(arena, struct scanned_source);
+            s = TSFS_NEW(c->arena, struct scanned_source);
             if (s == NULL)
                 return -ENOMEM;
-            *s = (struct scanned_source){plan->scan.table.source, 0, *sources};
-            *sources = s;
+            *s = (struct scanned_source){plan->scan.table.source, 0, c->sources};
+            c->sources = s;
         }
         s->scans += often ? 2 : 1;
     }
@@ -362,9 +389,9 @@ static int count_scans(struct tsfs_arena *arena, const struct tsfs_plan *plan, b
 /* All scans of one table see the same rows. */
 static int freeze_sources(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct tsfs_error *err)
 {
-    struct scanned_source *sources = NULL;
-    int rc = count_scans(&ctx->arena, plan, false, &sources);
-    for (; sources != NULL && rc == 0; sources = sources->next)
+    struct scan_count count = {.arena = &ctx->arena};
+    int rc = count_scans(&count, plan, false);
+    for (struct scanned_source *sources = count.sources; sources != NULL && rc == 0; sources = sources->next)
         if (sources->scans > 1 && sources->source->ops->freeze != NULL)
             rc = sources->source->ops->freeze(sources->source, err);
     return rc;
