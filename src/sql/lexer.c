@@ -477,8 +477,14 @@ static int unexpected(struct sql_lexer *lx, struct sql_token *tok)
     if (cp > 0x20 && cp < 0x7f)
         return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column, "unexpected character \"%c\"%s",
                                  (char)cp, hint);
-    return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column, "unexpected character U+%04X",
-                             (unsigned)cp);
+    if (cp == 0x2018 || cp == 0x2019)
+        hint = ", a typographic quote: texts go into plain ones, '..'";
+    else if (cp == 0x201c || cp == 0x201d)
+        hint = ", a typographic quote: names go into plain ones, \"..\"";
+    else if (cp == 0xa0)
+        hint = ", a no-break space: write a plain one";
+    return tsfs_error_set_at(lx->err, -EINVAL, tok->line, tok->column, "unexpected character U+%04X%s",
+                             (unsigned)cp, hint);
 }
 
 /* Spaces, quotes and invisible characters beyond ASCII, and the C1 controls. */

@@ -663,20 +663,26 @@ static bool parse_show(struct sql_parser *p, struct sql_ast_statement *s)
 /* A statement's first word that is none of ours. */
 static bool refuse_statement(struct sql_parser *p)
 {
-    static const enum sql_keyword others[] = {SQL_KW_ALTER,   SQL_KW_CREATE, SQL_KW_DEALLOCATE, SQL_KW_DROP,
-                                              SQL_KW_EXECUTE, SQL_KW_GRANT,  SQL_KW_INSERT,     SQL_KW_MERGE,
-                                              SQL_KW_PREPARE, SQL_KW_TABLE,  SQL_KW_TRUNCATE,   SQL_KW_UNLOAD,
-                                              SQL_KW_UPDATE};
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (sql_is(p, others[i])) {
-            char word[32];
-            size_t n = p->tok.text.len;
-            for (size_t k = 0; k < n; k++)
-                word[k] = (char)(p->tok.text.ptr[k] & ~0x20);
-            word[n] = '\0';
-            return sql_fail_unsupported(p, &p->tok, word);
-        }
-    }
+    static const struct {
+        enum sql_keyword keyword;
+        const char *what;
+    } others[] = {
+        {SQL_KW_ALTER, "ALTER: columns come with the lines that name them, settings are in config"},
+        {SQL_KW_CREATE, "CREATE: mkdir makes databases and tables"},
+        {SQL_KW_DEALLOCATE, "DEALLOCATE"},
+        {SQL_KW_DROP, "DROP: truncate in a table's ctl file removes its points, rmdir then the table"},
+        {SQL_KW_EXECUTE, "EXECUTE"},
+        {SQL_KW_GRANT, "GRANT: chmod and chown are the access control"},
+        {SQL_KW_INSERT, "INSERT: append line protocol to a write file"},
+        {SQL_KW_MERGE, "MERGE: a point that is written again is merged"},
+        {SQL_KW_PREPARE, "PREPARE"},
+        {SQL_KW_TRUNCATE, "TRUNCATE: write truncate to the table's ctl file"},
+        {SQL_KW_UNLOAD, "UNLOAD: copy what query answers, or the Parquet files in cold"},
+        {SQL_KW_UPDATE, "UPDATE: write the points again, the later write wins"},
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (sql_is(p, others[i].keyword))
+            return sql_fail_unsupported(p, &p->tok, others[i].what);
     char hint[SQL_HINT_MAX] = "", expected[SQL_HINT_MAX + 64];
     if (p->tok.kind == SQL_TOK_WORD) {
         struct sql_nearest near = {.wanted = p->tok.text};
@@ -697,7 +703,7 @@ static bool parse_explain(struct sql_parser *p, struct sql_ast_statement *s)
     if (!sql_accept(p, SQL_KW_ANALYZE, &s->analyze))
         return false;
     if (!sql_starts_query(&p->tok) && p->tok.kind != SQL_TOK_LPAREN)
-        return sql_fail_expected(p, "SELECT or WITH");
+        return sql_fail_expected(p, "SELECT, WITH or DELETE");
     s->query = sql_parse_query(p);
     return s->query != NULL;
 }

@@ -89,10 +89,13 @@ static const struct {
     {"? @p1", "1:1P(?) 1:3P(@p1)"},
     {"temp\xc3\xa9rature", "1:1W(temp\xc3\xa9rature)"},
     {"\xef\xbb\xbfselect", "1:1K(select)"},
-    {"a \xe2\x80\x9cx\xe2\x80\x9d", "1:1W(a) error -22 1:3 unexpected character U+201C"},
+    {"a \xe2\x80\x9cx\xe2\x80\x9d", "1:1W(a) error -22 1:3 unexpected character U+201C, a "
+                                    "typographic quote: names go into plain ones, \"..\""},
+    {"\xe2\x80\x98x", "error -22 1:1 unexpected character U+2018, a typographic quote: texts go into plain "
+                      "ones, '..'"},
     {"a\xc2\xa0"
      "b",
-     "error -22 1:2 unexpected character U+00A0"},
+     "error -22 1:2 unexpected character U+00A0, a no-break space: write a plain one"},
     {"a $", "1:1W(a) error -22 1:3 unexpected character \"$\": names with it go into double quotes, and "
             "there are no parameters"},
     {"\x01", "error -22 1:1 unexpected character U+0001"},
