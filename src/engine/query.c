@@ -651,6 +651,7 @@ static int start(struct tsfs_query *q)
     q->options.budget = &q->binding.budget;
     q->options.now = q->binding.resolver.now;
     q->options.cancel = &q->cancel;
+    q->options.deadline = q->timeout ? tsfs_time_monotonic() + q->timeout : 0; /* joins are built below */
     rc = tsfs_exec_open(plan, &q->options, &q->exec, &q->err);
     const struct query_lanes_options lanes = {.exec = q->exec,
                                               .pool = engine->pool,
