@@ -29,14 +29,16 @@
 #include "base/limits.h"
 #include "fs/fs_priv.h"
 
-#define FORMATS  3
-#define KEEP_MAX (1u << 20) /* bytes of an answer that stay when nobody has it open */
+#define FORMATS    3
+#define KEEP_MAX   (1u << 20)  /* bytes of an answer that stay when nobody has it open */
+#define CHECKS_MAX (16u << 20) /* bytes that are read again for checks at each line of a question */
 
 struct fs_question {
     atomic_uint refs;
     pthread_mutex_t lock;
     struct tsfs_buf text;
     size_t checked;                  /* length at the last check */
+    size_t checks;                   /* bytes that all checks have read */
     bool closed;                     /* asked or refused: no more text */
     bool refused;                    /* a wrong statement: error says why, nothing is run */
     struct tsfs_error error;         /* why it was refused or its last answer failed; code 0 = not */
@@ -268,11 +270,13 @@ static int question_for_write(struct fs_query_handle *h)
     return 0;
 }
 
-/* A check reads the whole text, so bytes that trickle in wait until they are a line, or a good deal more. */
+/* A check reads the whole text, so bytes that trickle in wait until they are a line, or a good deal more; of
+ * a long text that comes line by line, always for the latter. */
 static bool worth_checking(const struct fs_question *question, const char *data, size_t size)
 {
-    return memchr(data, '\n', size) || memchr(data, ';', size) ||
-           question->text.len - question->checked > question->checked / 8;
+    if (question->text.len - question->checked > question->checked / 8)
+        return true;
+    return question->checks < CHECKS_MAX && (memchr(data, '\n', size) || memchr(data, ';', size));
 }
 
 int fs_query_write(fuse_req_t req, struct fs_handle *handle, const char *data, size_t size)
@@ -291,6 +295,7 @@ int fs_query_write(fuse_req_t req, struct fs_handle *handle, const char *data, s
         r = tsfs_buf_append(&question->text, data, size);
     if (r == 0 && worth_checking(question, data, size)) {
         question->checked = question->text.len;
+        question->checks += question->text.len;
         if (!blank(&question->text))
             r = tsfs_query_check(handle->node->object, &h->caller.creds, question->text.data,
                                  question->text.len, &err);
