@@ -157,6 +157,13 @@ uint16_t tsfs_schema_find(const struct tsfs_schema *schema, struct tsfs_str name
     return find(schema, name, tsfs_hash(name.ptr, name.len));
 }
 
+bool tsfs_column_is_single(const struct tsfs_column *col)
+{
+    static const char prefix[] = "measure_value::";
+    return col->role == TSFS_ROLE_MEASURE && col->name.len >= sizeof(prefix) - 1 &&
+           memcmp(col->name.ptr, prefix, sizeof(prefix) - 1) == 0;
+}
+
 const char *tsfs_role_name(enum tsfs_role role)
 {
     switch (role) {

@@ -44,5 +44,8 @@ void tsfs_schema_unref(struct tsfs_schema *schema); /* takes NULL */
 uint16_t tsfs_schema_find(const struct tsfs_schema *schema, struct tsfs_str name);
 
 const char *tsfs_role_name(enum tsfs_role role); /* "time" "measure_name" "dimension" "measure" */
+/* A measure called measure_value::double and its like: the value of a point that has only one, which its
+ * measure_name then names. */
+bool tsfs_column_is_single(const struct tsfs_column *col);
 
 #endif

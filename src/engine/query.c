@@ -273,11 +273,46 @@ static int resolve_tables(void *ctx, struct tsfs_str database, struct tsfs_arena
 struct measure {
     struct measure *next;
     struct tsfs_str name;
-    bool *dims; /* by slot: some series has it */
+    const char *type; /* that of its only value, or multi */
+    bool *dims;       /* by slot: some series has it */
 };
 
+/* The columns measure_value::double and so on. */
+static int single_columns(const struct tsfs_schema *schema, struct tsfs_arena *arena, uint16_t **out,
+                          uint32_t *n)
+{
+    *n = 0;
+    *out = TSFS_NEW_ARRAY(arena, uint16_t, schema->nmeasures + 1);
+    if (!*out)
+        return -ENOMEM;
+    for (uint16_t i = 0; i < schema->nmeasures; i++)
+        if (tsfs_column_is_single(&schema->cols[schema->measures[i]]))
+            (*out)[(*n)++] = schema->measures[i];
+    return 0;
+}
+
+/* What a measure holds, from the first row of a run of it. */
+static int measure_type(struct tsfs_cursor *cursor, const struct tsfs_schema *schema,
+                        const struct tsfs_scan_spec *spec, const char **out, struct tsfs_error *err)
+{
+    const char *type = NULL;
+    uint32_t present = 0;
+    for (uint32_t i = 0; i < spec->n_columns; i++) {
+        struct tsfs_vec vec;
+        int rc = cursor->ops->column(cursor, spec->columns[i], 0, 1, &vec, err);
+        if (rc < 0)
+            return rc;
+        if (tsfs_vec_null(&vec, 0))
+            continue;
+        type = tsfs_type_name(schema->cols[spec->columns[i]].type);
+        present++;
+    }
+    *out = present == 1 ? type : "multi";
+    return 0;
+}
+
 /* Walks every run of the table: names of measures and the dimensions that go with them come from the series
- * alone. */
+ * alone, the type of a single value from one row of each measure. */
 static int resolve_measures(void *ctx, const struct tsfs_table_ref *table, struct tsfs_arena *arena,
                             struct tsfs_measure_info **out, uint32_t *n, struct tsfs_error *err)
 {
@@ -285,7 +320,12 @@ static int resolve_measures(void *ctx, const struct tsfs_table_ref *table, struc
     struct tsfs_scan_spec spec = {.time_min = INT64_MIN, .time_max = INT64_MAX};
     struct tsfs_scan *scan;
     struct measure *first = NULL;
-    int rc = table->source->ops->scan(table->source, &spec, &scan, err);
+    uint16_t *singles;
+    int rc = single_columns(schema, arena, &singles, &spec.n_columns);
+    if (rc < 0)
+        return rc;
+    spec.columns = singles;
+    rc = table->source->ops->scan(table->source, &spec, &scan, err);
     if (rc < 0)
         return rc;
     *n = 0;
@@ -310,6 +350,9 @@ static int resolve_measures(void *ctx, const struct tsfs_table_ref *table, struc
                     rc = -ENOMEM;
                     break;
                 }
+                rc = measure_type(cursor, schema, &spec, &m->type, err);
+                if (rc < 0)
+                    break;
                 m->next = *at;
                 *at = m;
                 ++*n;
@@ -340,7 +383,7 @@ static int resolve_measures(void *ctx, const struct tsfs_table_ref *table, struc
         if (rc == 0)
             rc = tsfs_buf_printf(&text, "]");
         info->measure_name = m->name;
-        info->data_type = TSFS_STR("multi");
+        info->data_type = tsfs_str_from(m->type);
         if (rc == 0) {
             info->dimensions = tsfs_arena_str(arena, tsfs_buf_str(&text));
             rc = info->dimensions.ptr ? 0 : -ENOMEM;

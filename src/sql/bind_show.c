@@ -111,16 +111,13 @@ static struct tsfs_bound *show_measures(struct binder *b, const struct sql_ast_s
 
 static const char *attribute(const struct tsfs_column *col)
 {
-    static const char prefix[] = "measure_value::";
     switch (col->role) {
     case TSFS_ROLE_TIME: return "TIMESTAMP";
     case TSFS_ROLE_MEASURE_NAME: return "MEASURE_NAME";
     case TSFS_ROLE_DIMENSION: return "DIMENSION";
     case TSFS_ROLE_MEASURE: break;
     }
-    bool single =
-        col->name.len >= sizeof(prefix) - 1 && memcmp(col->name.ptr, prefix, sizeof(prefix) - 1) == 0;
-    return single ? "MEASURE_VALUE" : "MULTI";
+    return tsfs_column_is_single(col) ? "MEASURE_VALUE" : "MULTI";
 }
 
 static struct tsfs_bound *describe(struct binder *b, const struct sql_ast_statement *st)

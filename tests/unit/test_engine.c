@@ -139,6 +139,57 @@ static void settings(void **state)
     tsfs_node_unref(t);
 }
 
+/* WITH queries that read the one before them twice: each is computed once, and looked at once. */
+static void queries_upon_queries(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(put(f->db, "m v=1\n"), 6);
+    for (int i = 0; i < 2; i++) {
+        struct tsfs_buf text = {0};
+        assert_int_equal(tsfs_buf_printf(&text, "WITH a0 AS (SELECT max(v) AS x FROM m)"), 0);
+        for (int k = 0; k < 60; k++) {
+            assert_int_equal(tsfs_buf_printf(&text, ", a%d AS (", k + 1), 0);
+            assert_int_equal(i == 0
+                                 ? tsfs_buf_printf(&text, "SELECT x FROM a%d UNION SELECT x FROM a%d)", k, k)
+                                 : tsfs_buf_printf(&text,
+                                                   "SELECT max(a.x) AS x FROM a%d AS a JOIN a%d AS b "
+                                                   "ON a.x = b.x)",
+                                                   k, k),
+                             0);
+        }
+        assert_int_equal(tsfs_buf_printf(&text, " SELECT x FROM a60"), 0);
+        assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
+        assert_string_equal(ask(f->db, text.data), "x\n1.0\n");
+        tsfs_buf_free(&text);
+    }
+}
+
+/* Points with one value, called measure_value::type: the type of the measure is that of the value. */
+static void single_values(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_node *t;
+    assert_int_equal(tsfs_node_create(f->db, "m", &me, 0755, &t), 0);
+    const char *lines = "cpu,h=1 measure_value::double=1.5 1500000000000000000\n"
+                        "up,h=1 measure_value::boolean=t 1500000000000000000\n"
+                        "state,h=1 measure_value::varchar=\"x\" 1500000000000000000\n"
+                        "two,h=1 measure_value::double=1,measure_value::bigint=2i 1500000000000000000\n"
+                        "many,h=1,z=2 v=1 1500000000000000000\n";
+    const char *expect = "measure_name,data_type,dimensions\n"
+                         "cpu,double,\"[(h, varchar)]\"\n"
+                         "many,multi,\"[(h, varchar), (z, varchar)]\"\n"
+                         "state,varchar,\"[(h, varchar)]\"\n"
+                         "two,multi,\"[(h, varchar)]\"\n"
+                         "up,boolean,\"[(h, varchar)]\"\n";
+    assert_int_equal(put(t, lines), strlen(lines));
+    assert_string_equal(ask(f->db, "SHOW MEASURES FROM m"), expect);
+    migrate(f);
+    assert_string_equal(ask(f->db, "SHOW MEASURES FROM m"), expect);
+    assert_int_equal(put(t, lines), strlen(lines));
+    assert_string_equal(ask(f->db, "SHOW MEASURES FROM m"), expect);
+    tsfs_node_unref(t);
+}
+
 static void tree(void **state)
 {
     struct fixture *f = *state;
@@ -302,6 +353,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(fields_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(queries_upon_queries, setup, teardown),
+        cmocka_unit_test_setup_teardown(single_values, setup, teardown),
         cmocka_unit_test_setup_teardown(tree, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_queries, setup, teardown),
         cmocka_unit_test_setup_teardown(series_come_and_go, setup, teardown),
