@@ -72,6 +72,7 @@ struct sql_ast_expr {
     bool has_operand, has_else; /* CASE */
     bool listed;                /* ROW: written where GROUP BY takes it for a list */
     bool all;                   /* QUANTIFIED */
+    bool quoted;                /* NAME: the last part stands in double quotes */
     bool zoned;                 /* CAST: written AT TIME ZONE 'UTC' */
     uint32_t length;            /* CAST to varchar(length); 0 = any */
     uint8_t nparts;

@@ -118,6 +118,23 @@ static void signature_list(const struct tsfs_function *fns, uint32_t n, char *ou
     }
 }
 
+/* What is meant where + or - finds no such operands. */
+static const char *operand_hint(struct tsfs_str op, struct tsfs_expr *const *args)
+{
+    bool plus = tsfs_str_eq(op, TSFS_STR("+")), minus = tsfs_str_eq(op, TSFS_STR("-"));
+    if (!(plus || minus) || args[0] == NULL || args[1] == NULL)
+        return "";
+    enum tsfs_type left = args[0]->type, right = args[1]->type;
+    if (left == TSFS_VARCHAR && right == TSFS_VARCHAR)
+        return plus ? ": use ||" : "";
+    if (left != TSFS_TIMESTAMP && left != TSFS_DATE)
+        return "";
+    if (minus && left == right)
+        return ": use date_diff";
+    bool number = right == TSFS_INTEGER || right == TSFS_BIGINT || right == TSFS_DOUBLE;
+    return number ? ": use an interval such as 5m" : "";
+}
+
 static bool fail_types(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name,
                        const struct tsfs_function *fns, uint32_t n, struct tsfs_expr *const *args,
                        uint32_t nargs)
@@ -133,8 +150,8 @@ static bool fail_types(struct binder *b, const struct sql_ast_expr *at, struct t
     if (at->kind == SQL_AST_SUBSCRIPT)
         return bind_fail(b, at->line, at->column, "cannot take [%s] of %s", right, left);
     if (nargs == 2 && symbol)
-        return bind_fail(b, at->line, at->column, "cannot apply \"%.*s\" to %s and %s", BIND_NAME(name), left,
-                         right);
+        return bind_fail(b, at->line, at->column, "cannot apply \"%.*s\" to %s and %s%s", BIND_NAME(name),
+                         left, right, operand_hint(name, args));
     if (tsfs_str_eq(name, TSFS_STR("neg")) && at->kind == SQL_AST_UNARY)
         return bind_fail(b, at->line, at->column, "cannot apply \"-\" to %s", tsfs_type_name(args[0]->type));
     type_list(args, nargs, have, sizeof(have));
@@ -167,10 +184,37 @@ static bool fail_arity(struct binder *b, const struct sql_ast_expr *at, const st
     return bind_fail(b, at->line, at->column, "%s takes %s, not %u", fns->name, text, nargs);
 }
 
+/* What functions of other databases are here. */
+static const char *own_spelling(struct tsfs_str name)
+{
+    static const struct {
+        const char *other, *own;
+    } spellings[] = {
+        {"date_bin", "bin(t, 5m)"},
+        {"first", "min_by(x, time)"},
+        {"ifnull", "coalesce(x, y)"},
+        {"isnull", "x IS NULL, or coalesce(x, y)"},
+        {"last", "max_by(x, time)"},
+        {"len", "length(s)"},
+        {"median", "approx_percentile(x, 0.5)"},
+        {"nvl", "coalesce(x, y)"},
+        {"percentile", "approx_percentile(x, p)"},
+        {"time_bucket", "bin(t, 5m)"},
+        {"to_timestamp", "from_unixtime(x), or CAST(s AS timestamp)"},
+    };
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++)
+        if (sql_same_word(name, tsfs_str_from(spellings[i].other)))
+            return spellings[i].own;
+    return NULL;
+}
+
 bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name)
 {
     struct sql_nearest near = {.wanted = name};
     char hint[SQL_HINT_MAX];
+    const char *own = own_spelling(name);
+    if (own != NULL)
+        return bind_fail(b, at->line, at->column, "no function \"%.*s\": use %s", BIND_NAME(name), own);
     for (uint32_t i = 0; i < b->functions->n; i++)
         if (b->functions->items[i].name[0] >= 'a')
             sql_nearest_try(&near, tsfs_str_from(b->functions->items[i].name));

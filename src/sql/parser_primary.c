@@ -228,6 +228,7 @@ static struct sql_ast_expr *parse_name(struct sql_parser *p)
         }
         if (!sql_name(p, &e->parts[e->nparts], "a name"))
             return NULL;
+        e->quoted = name.kind == SQL_TOK_QUOTED;
         if (p->tok.kind == SQL_TOK_COLONS) {
             if (!sql_same_word(name.text, TSFS_STR("measure_value"))) {
                 p->cut_short = false;

@@ -137,6 +137,8 @@ bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const st
         for (uint32_t i = 0; i < s->nitems; i++)
             if (s->items[i].alias.ptr != NULL)
                 sql_nearest_try(&near, s->items[i].alias);
-    return bind_fail(b, name->line, name->column, "no column \"%.*s\" in %.*s%s", BIND_NAME(last),
-                     BIND_NAME(scope->what), sql_nearest_hint(&near, hint));
+    sql_nearest_hint(&near, hint);
+    return bind_fail(
+        b, name->line, name->column, "no column \"%.*s\" in %.*s%s", BIND_NAME(last), BIND_NAME(scope->what),
+        hint[0] == '\0' && name->quoted && name->nparts == 1 ? " (a text goes into '..')" : hint);
 }

@@ -391,7 +391,7 @@ static void errors(void **state)
         {"SELECT sum(x) OVER (ORDER BY x ROWS -1 PRECEDING) FROM t",
          "1:37 a frame's offset cannot be negative"},
         {"SELECT sum(x) OVER (ORDER BY time RANGE 1 PRECEDING) FROM t",
-         "1:41 cannot apply \"-\" to timestamp and integer"},
+         "1:41 cannot apply \"-\" to timestamp and integer: use an interval such as 5m"},
         {"SELECT sum(x) IGNORE NULLS OVER () FROM t", "1:8 sum cannot take IGNORE NULLS"},
         {"SELECT lag(x, n - 100) OVER (ORDER BY x) FROM t", "1:8 lag: the offset cannot be negative"},
         {"SELECT ntile(0) OVER () FROM t", "1:8 ntile: the number of tiles must be at least 1"},
