@@ -54,8 +54,7 @@ struct fs_answer {
     _Atomic uint64_t length; /* once its end has been read, else UINT64_MAX */
 };
 
-/* ---- questions and answers
- * ---------------------------------------------------------------------------------- */
+/* ---- questions and answers ---- */
 
 static void answer_unref(struct fs_answer *answer);
 
@@ -157,8 +156,7 @@ static bool blank(const struct tsfs_buf *text)
     return true;
 }
 
-/* ---- the sessions' table
- * -------------------------------------------------------------------------------------- */
+/* ---- the sessions' table ---- */
 
 static struct fs_session *session_find(struct fs *fs, const struct fs_handle *handle)
 {
@@ -221,8 +219,7 @@ void fs_sessions_free(struct fs *fs)
     }
 }
 
-/* ---- open, write
- * ------------------------------------------------------------------------------------------------ */
+/* ---- open, write ---- */
 
 static bool is_private(const struct fs_handle *handle)
 {
@@ -314,8 +311,7 @@ out:
     return r;
 }
 
-/* ---- read, fsync
- * -------------------------------------------------------------------------------------------------- */
+/* ---- read, fsync ---- */
 
 /* Locked (handle).  An answer to question for this handle, or its refusal.  *out stays NULL when nothing was
  * asked. */
