@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "catalog/schema_file.h"
 #include "engine/engine_priv.h"
 
@@ -665,9 +666,17 @@ uint64_t node_report(struct tsfs_node *node, const char *what, const struct tsfs
     size_t shown = text.len < sizeof(clipped) - 1 ? text.len : sizeof(clipped) - 1;
     while (shown && shown < text.len && ((unsigned char)text.ptr[shown] & 0xC0) == 0x80)
         shown--; /* not in the middle of a character */
-    for (size_t i = 0; i < shown; i++) {
-        char c = text.ptr[i];
-        clipped[i] = (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+    /* errors is text, whatever was written */
+    for (size_t i = 0; i < shown;) {
+        uint32_t cp;
+        unsigned bytes = tsfs_utf8_decode((struct tsfs_str){text.ptr + i, shown - i}, &cp);
+        if (bytes == 0)
+            clipped[i] = '?';
+        else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+            memset(clipped + i, ' ', bytes);
+        else
+            memcpy(clipped + i, text.ptr + i, bytes);
+        i += bytes == 0 ? 1 : bytes;
     }
     if (err->line && err->column)
         snprintf(where, sizeof(where), "line %u, column %u: ", err->line, err->column);

@@ -98,6 +98,7 @@ static void bad_lines(void **state)
     assert_int_equal(put(f->db, "m,v=1 a=1 4000\n"), -EINVAL);                /* roles exchanged */
     assert_int_equal(put(f->db, "m,a=1 time=1 4000\n"), -EINVAL);             /* a name that is taken */
     assert_int_equal(put(f->db, "m,a=1 v=1 9223372036854775807\n"), -ERANGE); /* far ahead */
+    assert_int_equal(put(f->db, "m,a=\xff\xc3\xa9\xc2\x9b v=1 1\n"), -EINVAL);
     assert_int_equal(put(f->db, "m,a=1 v=1"), 9); /* unterminated: waits, then refused */
     struct tsfs_node *m = table(f, "m");
     assert_string_equal(ask(m, "SELECT count(*), sum(v) FROM m"), "_col0,_col1\n3,4.0\n");
@@ -107,6 +108,7 @@ static void bad_lines(void **state)
     assert_non_null(strstr(text_of.data, "line 1, column 9"));
     assert_non_null(strstr(text_of.data, "field \"v\" is boolean, but this table has it as double"));
     assert_non_null(strstr(text_of.data, "no newline at its end"));
+    assert_non_null(strstr(text_of.data, "m,a=?\xc3\xa9   v=1 1"));
     tsfs_buf_free(&text_of);
     assert_int_equal(command(m, TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
     assert_int_equal(put(m, text), strlen(text));
