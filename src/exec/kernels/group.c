@@ -300,18 +300,14 @@ int group_find(struct group_table *table, const char *key, uint32_t *group)
     return find_hashed(table, key, group_hash(table, key), group);
 }
 
-/* Slots, then the records that they name: two waits for memory instead of two for each key. */
+/* Slots alone: to ask for the records as well, they would have to be waited for here, which costs more than
+ * it brings. */
 static void prefetch(const struct group_table *table, const uint32_t *hashes, uint32_t n)
 {
     if (table->mask < PREFETCH_SLOTS)
         return;
     for (uint32_t i = 0; i < n; i++)
         __builtin_prefetch(&table->slots[hashes[i] & table->mask]);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct group_slot *slot = &table->slots[hashes[i] & table->mask];
-        if (slot->hash == hashes[i] && slot->group != UINT32_MAX)
-            __builtin_prefetch(group_key(table, slot->group));
-    }
 }
 
 /* The keys of as many rows as stay in the cache, as records, with their hashes. */
