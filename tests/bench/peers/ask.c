@@ -43,10 +43,14 @@ static int64_t now(clockid_t clock)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* The kernel pins every page of a buffer that it is given, however short the answer is: 0.1 ms a question at
+ * 1 MiB. So an answer's first part is asked for with little room, and only what does not fit there with much.
+ */
 static int ask_mount(const char *sql, FILE *save, size_t *amount)
 {
     static char buffer[1024 * 1024];
-    size_t n = strlen(sql);
+    const size_t first = 64 * 1024;
+    size_t n = strlen(sql), room = first;
     const char *step = "open";
     ssize_t got = -1;
     int fd = open(query_file, O_RDWR | O_CLOEXEC);
@@ -54,7 +58,8 @@ static int ask_mount(const char *sql, FILE *save, size_t *amount)
         step = "write";
         if (write(fd, sql, n) == (ssize_t)n) {
             step = "read";
-            while ((got = read(fd, buffer, sizeof(buffer))) > 0) {
+            while ((got = read(fd, buffer, room)) > 0) {
+                room = (size_t)got < room ? first : sizeof(buffer);
                 *amount += (size_t)got;
                 if (save)
                     fwrite(buffer, 1, (size_t)got, save);
