@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "format/format_priv.h"
 
 /* Rows are written into reserved room in slices of about this many bytes. */
@@ -37,7 +38,11 @@ int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, co
         if (f->cols[i].nested)
             f->cols[i].type = TSFS_VARCHAR;
     }
-    rc = format == TSFS_FORMAT_TEXT ? format_table_begin(f) : format == TSFS_FORMAT_JSON ? json_begin(f) : 0;
+    switch (format) {
+    case TSFS_FORMAT_CSV: rc = csv_leads(f); break;
+    case TSFS_FORMAT_JSON: rc = json_leads(f); break;
+    case TSFS_FORMAT_TEXT: rc = format_table_begin(f); break;
+    }
 out:
     if (rc != 0) {
         tsfs_format_free(f);
@@ -107,8 +112,16 @@ void format_bind(struct tsfs_formatter *f, const struct tsfs_batch *batch)
     f->fixed.len = 0;
 }
 
-uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst,
-                      size_t *bytes)
+/* Nested values are JSON already. */
+static size_t worst_of(const struct tsfs_formatter *f, const struct format_column *c, size_t worst)
+{
+    return c->nested && f->format == TSFS_FORMAT_JSON ? 1 : worst;
+}
+
+/* Rows from `row` whose texts surely fit into *bytes, at least one: each value that is not a string counts
+ * TSFS_VALUE_TEXT_MAX + 2, each string worst bytes a byte of its own, each row the leads. */
+static uint32_t slice_rows(const struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst,
+                           size_t *bytes)
 {
     size_t base = 4 + f->leads.len + f->fixed.len + f->ncols, total = 0;
     bool strings = false;
@@ -128,12 +141,60 @@ uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nro
             const struct format_column *c = &f->cols[i];
             if (c->type == TSFS_VARCHAR && !c->constant &&
                 (c->valid == NULL || tsfs_bit_get(c->valid, row + n)))
-                total += c->vec->s[row + n].len * (c->nested && f->format == TSFS_FORMAT_JSON ? 1 : worst);
+                total += c->vec->s[row + n].len * worst_of(f, c, worst);
         }
         n++;
     }
     *bytes = total;
     return n;
+}
+
+int format_fix_leads(struct tsfs_formatter *f, size_t worst, format_put_cell *put, struct tsfs_str tail)
+{
+    size_t from = 0;
+    f->nvaried = 0;
+    for (unsigned i = 0; i < f->ncols; i++) {
+        struct format_column *c = &f->cols[i];
+        size_t room = c->lead.len + TSFS_VALUE_TEXT_MAX + FORMAT_SLACK + 4;
+        if (c->constant && c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
+            room += worst_of(f, c, worst) * c->vec->s[0].len;
+        int rc = tsfs_buf_reserve(&f->fixed, room);
+        if (rc != 0)
+            return rc;
+        char *start = f->fixed.data + f->fixed.len, *p = start;
+        if (c->lead.len > 0)
+            memcpy(p, c->lead.ptr, c->lead.len);
+        p += c->lead.len;
+        if (c->constant)
+            p = put(c, 0, p);
+        f->fixed.len += (size_t)(p - start);
+        if (c->constant)
+            continue;
+        c->fixed_at = from;
+        c->fixed_len = f->fixed.len - from;
+        f->varied[f->nvaried++] = i;
+        from = f->fixed.len;
+    }
+    f->tail_at = from;
+    int rc = tsfs_buf_append(&f->fixed, tail.ptr, tail.len);
+    return rc != 0 ? rc : tsfs_buf_reserve(&f->fixed, FORMAT_SLACK);
+}
+
+int format_rows(struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst, size_t padding,
+                format_put_rows *put, struct tsfs_buf *out)
+{
+    size_t before = out->len;
+    while (row < nrows) {
+        size_t bytes;
+        uint32_t end = row + slice_rows(f, row, nrows, worst, &bytes);
+        bytes += (end - row) * padding + FORMAT_SLACK;
+        int rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes);
+        if (rc != 0)
+            return rc;
+        out->len = (size_t)(put(f, row, end, out->data + out->len) - out->data);
+        row = end;
+    }
+    return 0;
 }
 
 static char *put_u64(char *p, uint64_t v)

@@ -18,7 +18,7 @@ struct format_column {
     enum tsfs_type type;
     struct tsfs_str name;
     struct tsfs_str
-        lead; /* what stands before each value: "," in CSV, ",\"name\":" in JSON; owned by leads */
+        lead; /* what stands before each value: "," in CSV, ",\"name\":" in JSON; that is owned by leads */
     struct format_day day;
     /* of the batch at hand */
     const struct tsfs_vec *vec;
@@ -54,10 +54,16 @@ struct tsfs_formatter {
 /* Binds the columns to a batch. */
 void format_bind(struct tsfs_formatter *f, const struct tsfs_batch *batch);
 
-/* Rows from `row` whose texts surely fit into *bytes, at least one: each value that is not a string counts
- * TSFS_VALUE_TEXT_MAX + 2, each string worst bytes a byte of its own, each row the leads. */
-uint32_t format_slice(const struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst,
-                      size_t *bytes);
+typedef char *format_put_cell(struct format_column *c, uint32_t row, char *p);
+typedef char *format_put_rows(struct tsfs_formatter *f, uint32_t row, uint32_t end, char *p);
+
+/* Renders once a batch what stands before the values of a row that differ from row to row, leads and
+ * constants, and the tail of each row.  A string's byte may become `worst` bytes. */
+int format_fix_leads(struct tsfs_formatter *f, size_t worst, format_put_cell *put, struct tsfs_str tail);
+
+/* Appends rows [row, nrows) in slices; `padding` is what a row needs beyond its values and fixed texts. */
+int format_rows(struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t worst, size_t padding,
+                format_put_rows *put, struct tsfs_buf *out);
 
 /* Room for at most TSFS_VALUE_TEXT_MAX bytes at p; returns the end. */
 char *format_put_value(struct format_column *c, uint32_t row, char *p);
@@ -69,9 +75,10 @@ int format_nested(struct tsfs_formatter *f, const struct tsfs_batch *in, struct 
 /* s in quotes, escaped; room for JSON_WORST * s.len + 2 bytes.  Returns the end. */
 char *json_put_str(char *p, struct tsfs_str s);
 
+int csv_leads(struct tsfs_formatter *f);
 int csv_begin(struct tsfs_formatter *f, struct tsfs_buf *out);
 int csv_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
-int json_begin(struct tsfs_formatter *f);
+int json_leads(struct tsfs_formatter *f);
 int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);
 int format_table_begin(struct tsfs_formatter *f);
 int format_table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out);

@@ -2,12 +2,9 @@
  * null; arrays, rows and timeseries are arrays and objects; all else is a string as in CSV.  JSON has no
  * numbers for them, so NaN, Infinity and -Infinity are strings of that spelling.  Text is UTF-8 as it is;
  * only quotes, backslashes and control characters are escaped. */
-#include <errno.h>
-
-#include "base/limits.h"
-#include "format/format_priv.h"
-
 #include <math.h>
+
+#include "format/format_priv.h"
 
 #define WORST JSON_WORST
 
@@ -61,7 +58,7 @@ char *json_put_str(char *p, struct tsfs_str s)
 }
 
 /* The leads: {"first": and ,"other": */
-int json_begin(struct tsfs_formatter *f)
+int json_leads(struct tsfs_formatter *f)
 {
     for (unsigned i = 0; i < f->ncols; i++) {
         struct format_column *c = &f->cols[i];
@@ -111,44 +108,6 @@ static char *put_value(struct format_column *c, uint32_t row, char *p)
     return p;
 }
 
-/* What stands before the values of a row that differ from row to row: names and constants, rendered once a
- * batch. */
-static int fix_leads(struct tsfs_formatter *f)
-{
-    size_t from = 0;
-    f->nvaried = 0;
-    for (unsigned i = 0; i < f->ncols; i++) {
-        struct format_column *c = &f->cols[i];
-        size_t room = c->lead.len + TSFS_VALUE_TEXT_MAX + FORMAT_SLACK + 4;
-        if (c->constant && c->type == TSFS_VARCHAR && (c->valid == NULL || tsfs_bit_get(c->valid, 0)))
-            room += (c->nested ? 1 : WORST) * c->vec->s[0].len;
-        int rc = tsfs_buf_reserve(&f->fixed, room);
-        if (rc != 0)
-            return rc;
-        char *start = f->fixed.data + f->fixed.len, *p = start;
-        memcpy(p, c->lead.ptr, c->lead.len);
-        p += c->lead.len;
-        if (c->constant)
-            p = put_value(c, 0, p);
-        f->fixed.len += (size_t)(p - start);
-        if (c->constant)
-            continue;
-        c->fixed_at = from;
-        c->fixed_len = f->fixed.len - from;
-        f->varied[f->nvaried++] = i;
-        from = f->fixed.len;
-    }
-    int rc = tsfs_buf_reserve(&f->fixed, FORMAT_SLACK + 3);
-    if (rc != 0)
-        return rc;
-    if (f->ncols == 0)
-        f->fixed.data[f->fixed.len++] = '{';
-    f->fixed.data[f->fixed.len++] = '}';
-    f->fixed.data[f->fixed.len++] = '\n';
-    f->tail_at = from;
-    return 0;
-}
-
 static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
 {
     for (unsigned k = 0; k < f->nvaried; k++) {
@@ -163,21 +122,17 @@ static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
     return format_copy(p, f->fixed.data + f->tail_at, f->fixed.len - f->tail_at);
 }
 
+static char *put_rows(struct tsfs_formatter *f, uint32_t row, uint32_t end, char *p)
+{
+    while (row < end)
+        p = put_row(f, row++, p);
+    return p;
+}
+
 int json_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
 {
-    size_t before = out->len;
+    struct tsfs_str tail = f->ncols == 0 ? TSFS_STR("{}\n") : TSFS_STR("}\n");
     format_bind(f, batch);
-    int rc = fix_leads(f);
-    for (uint32_t row = 0; rc == 0 && row < batch->nrows;) {
-        size_t bytes;
-        uint32_t end = row + format_slice(f, row, batch->nrows, WORST, &bytes);
-        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes + FORMAT_SLACK);
-        if (rc != 0)
-            break;
-        char *p = out->data + out->len;
-        while (row < end)
-            p = put_row(f, row++, p);
-        out->len = (size_t)(p - out->data);
-    }
-    return rc;
+    int rc = format_fix_leads(f, WORST, put_value, tail);
+    return rc != 0 ? rc : format_rows(f, 0, batch->nrows, WORST, 0, put_rows, out);
 }

@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "base/utf8.h"
 #include "format/format_priv.h"
 
 #define HELD_ROWS  1000u
 #define HELD_BYTES (256u << 10)
 #define WIDTH_MAX  4096u /* no column is padded further than this */
+#define WORST      4     /* bytes that one byte of a string may become: \x00 */
 
 struct format_table {
     bool streaming;
@@ -28,7 +28,7 @@ static bool right(const struct format_column *c)
     return c->type == TSFS_INTEGER || c->type == TSFS_BIGINT || c->type == TSFS_DOUBLE;
 }
 
-/* Room for 4 * s.len bytes. */
+/* Room for WORST * s.len bytes. */
 static char *put_shown(char *p, struct tsfs_str s)
 {
     static const char hex[] = "0123456789abcdef";
@@ -52,7 +52,7 @@ static char *put_shown(char *p, struct tsfs_str s)
 
 static int show(struct tsfs_str s, struct tsfs_buf *out)
 {
-    int rc = tsfs_buf_reserve(out, 4 * s.len);
+    int rc = tsfs_buf_reserve(out, WORST * s.len);
     if (rc == 0)
         out->len = (size_t)(put_shown(out->data + out->len, s) - out->data);
     return rc;
@@ -271,24 +271,19 @@ static char *put_row(struct tsfs_formatter *f, uint32_t row, char *p)
     return format_copy(p, f->fixed.data + f->tail_at, f->fixed.len - f->tail_at);
 }
 
+static char *put_rows(struct tsfs_formatter *f, uint32_t row, uint32_t end, char *p)
+{
+    while (row < end)
+        p = put_row(f, row++, p);
+    return p;
+}
+
 /* Rows from `from` on, whose columns' widths are settled. */
 static int stream_rows(struct tsfs_formatter *f, uint32_t from, uint32_t nrows, struct tsfs_buf *out)
 {
-    size_t before = out->len, padding;
+    size_t padding;
     int rc = fix_leads(f, &padding);
-    for (uint32_t row = from; rc == 0 && row < nrows;) {
-        size_t bytes;
-        uint32_t end = row + format_slice(f, row, nrows, 4, &bytes);
-        bytes += (end - row) * padding + FORMAT_SLACK;
-        rc = out->len - before > TSFS_RESULT_BATCH_MAX ? -E2BIG : tsfs_buf_reserve(out, bytes);
-        if (rc != 0)
-            break;
-        char *p = out->data + out->len;
-        while (row < end)
-            p = put_row(f, row++, p);
-        out->len = (size_t)(p - out->data);
-    }
-    return rc;
+    return rc != 0 ? rc : format_rows(f, from, nrows, WORST, padding, put_rows, out);
 }
 
 int format_table_batch(struct tsfs_formatter *f, const struct tsfs_batch *batch, struct tsfs_buf *out)
