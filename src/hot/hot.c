@@ -16,8 +16,8 @@
  *
  * Memory for full days of 10 s data in 10 DOUBLE or BIGINT measures: 8 bytes a value and 0.8 for its time;
  * bitmaps exist only where a row lacks a measure that its chunk has.  With the last chunk of a series half
- * empty (8,640 rows fill chunks of 1, 2, 8, 32, 128, 256, 512 and 7 of 1,024 and begin another) it comes to
- * some 9.6.
+ * empty (8,640 rows fill chunks of 1, 1, 2, 4, 8, 16, 64 to 512 and 7 of 1,024 and begin another) it comes to
+ * some 9.7.
  */
 #include "hot/hot.h"
 

@@ -18,6 +18,8 @@
 #define HOT_SHAPES_MAX      65536u     /* distinct lists of measures remembered */
 #define HOT_SHAPE_CELLS_MAX (1u << 20) /* and their lengths together */
 #define HOT_CHUNK_FIRST     1u         /* rows in a lane's first chunk */
+#define HOT_CHUNK_FAR       64u        /* rows: from here on a chunk's values lie apart from it */
+#define HOT_CHUNK_NEAR      16u        /* ... and in the last one that has its values right behind it */
 #define HOT_CHUNK_AGAIN     8u         /* ... and in one after a chunk that came out mostly empty */
 #define HOT_CHUNK_ROWS      TSFS_BLOCK_ROWS
 #define HOT_CHUNK_SIZES     11u /* powers of two up to that */
@@ -32,28 +34,34 @@ struct hot_col {
     _Atomic uint16_t next;
 };
 
+struct hot_shape;
+
 /* A shared one serves all chunks of one shape and size in which no row lacks a measure: its columns' next is
  * UINT16_MAX and nothing in it ever changes. */
 struct hot_colset {
     _Atomic uint16_t n;
     uint16_t cap;
     bool shared;
+    uint32_t cells;          /* the writer's, unless shared: values written */
+    struct hot_shape *shape; /* the writer's: of the last row; if shared, of all */
     struct hot_col cols[];
 };
 
-struct hot_shape;
-
+/* A series among very many has a few of these with a row or two each: what can be told otherwise is not in
+ * it. The times of a small one follow at once, and then its values. */
 struct hot_chunk {
     _Atomic(struct hot_chunk *) next;
     struct hot_chunk *prev;
-    int64_t *time;
-    int64_t t_first; /* of its first row */
     _Atomic(struct hot_colset *) cols;
-    struct hot_shape *shape; /* the writer's: of the last row; while dense, of all */
-    uint32_t start;          /* number of its first row in the lane */
-    uint32_t cells;          /* the writer's: values written */
+    uint32_t start; /* number of its first row in the lane */
     uint16_t cap;
-    bool dense; /* the writer's: cols is shared */
+};
+
+/* One of HOT_CHUNK_FAR rows or more. */
+struct hot_far_chunk {
+    struct hot_chunk chunk;
+    int64_t *time;
+    int64_t t_first; /* of its first row: who looks for a time stays out of the arrays */
 };
 
 /* A line of the cache: a new row of a series that has been silent touches this, its chunk and little else. */
@@ -170,9 +178,20 @@ static inline struct hot_lane *hot_lane_find(const struct tsfs_hot *hot, uint32_
     return number == HOT_NONE ? NULL : hot_lane_at(hot, number);
 }
 
+static inline int64_t *hot_chunk_time(const struct hot_chunk *chunk)
+{
+    return chunk->cap < HOT_CHUNK_FAR ? (int64_t *)(chunk + 1) : ((const struct hot_far_chunk *)chunk)->time;
+}
+
+static inline int64_t hot_chunk_first(const struct hot_chunk *chunk)
+{
+    return chunk->cap < HOT_CHUNK_FAR ? *(const int64_t *)(chunk + 1)
+                                      : ((const struct hot_far_chunk *)chunk)->t_first;
+}
+
 static inline void *hot_col_data(const struct hot_chunk *chunk, const struct hot_col *col)
 {
-    return (void *)((uintptr_t)chunk->time + (uintptr_t)col->at);
+    return (void *)((uintptr_t)hot_chunk_time(chunk) + (uintptr_t)col->at);
 }
 
 /* lane.c */

@@ -10,9 +10,9 @@
  * lanes before its own already had that time or a later one, and their last times only grow.
  *
  * A lane is a list of chunks.  A chunk never moves and never grows, but columns may be added to it.  The
- * first has room for one row, as a series among very many has no more, the others for 2, 8, 32, 128 and so
- * on up to HOT_CHUNK_ROWS; a chunk that came out mostly empty (rows that each fill few of many measures) is
- * followed by a small one again, which bounds the waste.
+ * first two have room for one row each, as a series among very many has no more, the others for 2, 4, 8, 16,
+ * 64 and so on up to HOT_CHUNK_ROWS; a chunk that came out mostly empty (rows that each fill few of many
+ * measures) is followed by a small one again, which bounds the waste.
  *
  * As long as all rows of a chunk have the same measures there is nothing to say about its columns that is not
  * true of all chunks of that shape and size, so they share one set; one of its own is made for the first row
@@ -26,8 +26,7 @@
 
 #include "hot/hot_priv.h"
 
-#define STAGGER_FROM 64u /* rows */
-#define STAGGER      64u /* bytes */
+#define STAGGER 64u /* bytes */
 
 static void lane_init(struct hot_lane *lane, uint32_t number, uint32_t series, uint32_t depth)
 {
@@ -115,7 +114,7 @@ int hot_lane_next(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_lane *
 static size_t array_bytes(uint32_t cap, size_t width)
 {
     size_t size = (cap * width + 7) & ~(size_t)7;
-    return cap >= STAGGER_FROM ? size + STAGGER : size;
+    return cap >= HOT_CHUNK_FAR ? size + STAGGER : size;
 }
 
 static struct hot_colset *new_colset(struct tsfs_hot *hot, unsigned cap)
@@ -125,6 +124,8 @@ static struct hot_colset *new_colset(struct tsfs_hot *hot, unsigned cap)
         atomic_store_explicit(&set->n, 0, memory_order_relaxed);
         set->cap = (uint16_t)cap;
         set->shared = false;
+        set->cells = 0;
+        set->shape = NULL;
     }
     return set;
 }
@@ -144,9 +145,13 @@ static uint32_t next_cap(const struct hot_chunk *last)
         return HOT_CHUNK_FIRST;
     const struct hot_colset *set = atomic_load_explicit(&last->cols, memory_order_relaxed);
     uint64_t room = (uint64_t)last->cap * atomic_load_explicit(&set->n, memory_order_relaxed);
-    if ((uint64_t)last->cells * 4 < room)
+    if (!set->shared && (uint64_t)set->cells * 4 < room)
         return HOT_CHUNK_AGAIN;
-    uint32_t cap = last->cap * (last->cap == 1 || last->cap >= STAGGER_FROM ? 2u : 4u);
+    if (last->start == 0)
+        return HOT_CHUNK_FIRST;
+    uint32_t cap = last->cap * 2u;
+    if (cap > HOT_CHUNK_NEAR && cap < HOT_CHUNK_FAR)
+        cap = HOT_CHUNK_FAR;
     return cap < HOT_CHUNK_ROWS ? cap : HOT_CHUNK_ROWS;
 }
 
@@ -168,6 +173,7 @@ static struct hot_colset *first_colset(struct tsfs_hot *hot, struct hot_shape *s
             atomic_store_explicit(&set->cols[i].next, UINT16_MAX, memory_order_relaxed);
     }
     atomic_store_explicit(&set->n, (uint16_t)ncells, memory_order_relaxed);
+    set->shape = shape;
     if (shared) {
         set->shared = true;
         *shared = set;
@@ -183,20 +189,23 @@ static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, struct hot_sh
     for (unsigned i = 0; i < ncells; i++)
         size += array_bytes(cap, tsfs_type_width(cells[i].type));
     struct hot_colset *set = first_colset(hot, shape, cap, cells, ncells);
-    bool small = cap < STAGGER_FROM;
-    struct hot_chunk *chunk = small ? slab_bump_alloc(&hot->bump, sizeof(*chunk) + size, 8)
-                                    : slab_bump_alloc(&hot->heads, sizeof(*chunk), 64);
-    char *arrays = small ? (char *)(chunk + 1) : slab_bump_alloc(&hot->bump, size, 64);
-    if (!set || !chunk || !arrays)
+    struct hot_chunk *chunk;
+    if (cap < HOT_CHUNK_FAR) {
+        chunk = slab_bump_alloc(&hot->bump, sizeof(*chunk) + size, 8);
+    } else {
+        struct hot_far_chunk *far = slab_bump_alloc(&hot->heads, sizeof(*far), 64);
+        int64_t *arrays = slab_bump_alloc(&hot->bump, size, 64);
+        if (far && arrays)
+            far->time = arrays;
+        chunk = far && arrays ? &far->chunk : NULL;
+    }
+    if (!set || !chunk)
         return -ENOMEM; /* what was taken stays with the generation; memory is out anyway */
-    memset(chunk, 0, sizeof(*chunk));
+    atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
     chunk->prev = last;
-    chunk->time = (int64_t *)arrays;
     atomic_store_explicit(&chunk->cols, set, memory_order_relaxed);
-    chunk->shape = shape;
     chunk->start = last ? last->start + last->cap : 0;
     chunk->cap = (uint16_t)cap;
-    chunk->dense = shape != NULL;
     *out = chunk;
     return 0;
 }
@@ -274,11 +283,13 @@ static int add_col(struct tsfs_hot *hot, struct hot_chunk *chunk, uint16_t slot,
                                   memory_order_relaxed);
         }
         atomic_store_explicit(&grown->n, n, memory_order_relaxed);
+        grown->cells = set->cells;
+        grown->shape = set->shape;
         set = grown;
         /* Who still reads the old one sees no row after this change, and all bitmaps of rows before it. */
         atomic_store_explicit(&chunk->cols, set, memory_order_release);
     }
-    init_col(&set->cols[n], slot, type, (intptr_t)((uintptr_t)data - (uintptr_t)chunk->time));
+    init_col(&set->cols[n], slot, type, (intptr_t)((uintptr_t)data - (uintptr_t)hot_chunk_time(chunk)));
     atomic_store_explicit(&set->n, (uint16_t)(n + 1), memory_order_release);
     *place = n;
     return 0;
@@ -297,9 +308,10 @@ static int own_columns(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t r
         atomic_store_explicit(&set->cols[i].next, (uint16_t)rows, memory_order_relaxed);
     }
     atomic_store_explicit(&set->n, n, memory_order_relaxed);
+    set->cells = rows * n;
+    set->shape = shared->shape;
     /* Who still reads the shared one sees none but rows that have all of its columns. */
     atomic_store_explicit(&chunk->cols, set, memory_order_release);
-    chunk->dense = false;
     return 0;
 }
 
@@ -307,7 +319,7 @@ int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t ro
                       const struct tsfs_cell *cells, unsigned ncells, uint16_t *places)
 {
     unsigned at = 0; /* cells mostly come in the order of the columns */
-    if (chunk->dense) {
+    if (atomic_load_explicit(&chunk->cols, memory_order_relaxed)->shared) {
         int rc = own_columns(hot, chunk, rows);
         if (rc)
             return rc;
@@ -366,8 +378,8 @@ void hot_lane_cut(struct hot_lane *lane, struct hot_chunk *tail, uint32_t rows)
              i++)
             if (atomic_load_explicit(&set->cols[i].next, memory_order_relaxed) > keep)
                 atomic_store_explicit(&set->cols[i].next, (uint16_t)keep, memory_order_relaxed);
-        if (keep == 0)
-            chunk->cells = 0;
+        if (keep == 0 && !set->shared)
+            set->cells = 0;
     }
     atomic_store_explicit(&lane->tail, tail, memory_order_release);
     lane->staged = rows;

@@ -47,7 +47,7 @@ struct build {
 /* The first of rows [from, to) of a chunk whose time is >= t. */
 static uint32_t row_at_time(const struct hot_chunk *chunk, uint32_t from, uint32_t to, int64_t t)
 {
-    return from + tsfs_time_lower_bound(chunk->time + from, to - from, t);
+    return from + tsfs_time_lower_bound(hot_chunk_time(chunk) + from, to - from, t);
 }
 
 static struct tsfs_hot_piece *new_piece(struct build *b)
@@ -138,8 +138,10 @@ static int add_slice(struct build *b, const struct slice *s)
         if (rc)
             return rc;
     }
-    *piece = (struct tsfs_hot_piece){
-        .nrows = s->to - s->from, .time = s->chunk->time + s->from, .ncols = (uint16_t)ncols, .cols = vecs};
+    *piece = (struct tsfs_hot_piece){.nrows = s->to - s->from,
+                                     .time = hot_chunk_time(s->chunk) + s->from,
+                                     .ncols = (uint16_t)ncols,
+                                     .cols = vecs};
     return 0;
 }
 
@@ -285,25 +287,26 @@ static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t r
         for (; first && first->start < rows;
              first = atomic_load_explicit(&first->next, memory_order_acquire)) {
             n = rows - first->start < first->cap ? rows - first->start : first->cap;
-            if (first->time[n - 1] >= snap->time_min)
+            if (hot_chunk_time(first)[n - 1] >= snap->time_min)
                 break;
         }
         if (!first || first->start >= rows)
             return 0;
         first_row = row_at_time(first, 0, n, snap->time_min);
-        if (first->time[first_row] > snap->time_max)
+        if (hot_chunk_time(first)[first_row] > snap->time_max)
             return 0;
     }
     if (b->ends & TSFS_SCAN_LAST) {
         last = atomic_load_explicit(&lane->tail, memory_order_acquire);
-        while (last && (last->start >= rows || last->t_first > snap->time_max))
+        while (last && (last->start >= rows || hot_chunk_first(last) > snap->time_max))
             last = last->prev;
         if (!last)
             return 0;
         n = rows - last->start < last->cap ? rows - last->start : last->cap;
-        last_row =
-            last->time[n - 1] <= snap->time_max ? n - 1 : row_at_time(last, 0, n, snap->time_max + 1) - 1;
-        if (last->time[last_row] < snap->time_min)
+        last_row = hot_chunk_time(last)[n - 1] <= snap->time_max
+                       ? n - 1
+                       : row_at_time(last, 0, n, snap->time_max + 1) - 1;
+        if (hot_chunk_time(last)[last_row] < snap->time_min)
             return 0;
     }
     side->slices = tsfs_arena_alloc(b->arena, 2 * sizeof(*side->slices));
@@ -331,14 +334,14 @@ static int collect(struct build *b, const struct hot_lane *lane, uint32_t rows, 
         struct slice s = {.chunk = chunk, .from = 0, .to = n, .full = n == chunk->cap};
         if (ordered) { /* by the chunks' first times as far as these decide, to leave the others in memory */
             bool more = next && next->start < rows;
-            if (chunk->t_first > snap->time_max)
+            if (hot_chunk_first(chunk) > snap->time_max)
                 break;
-            if (more && next->t_first <= snap->time_min)
+            if (more && hot_chunk_first(next) <= snap->time_min)
                 continue;
-            if (chunk->t_first < snap->time_min)
+            if (hot_chunk_first(chunk) < snap->time_min)
                 s.from = row_at_time(chunk, 0, n, snap->time_min);
-            if ((!more || next->t_first > snap->time_max) &&
-                chunk->time[n - 1] > snap->time_max) /* time_max < INT64_MAX here */
+            if ((!more || hot_chunk_first(next) > snap->time_max) &&
+                hot_chunk_time(chunk)[n - 1] > snap->time_max) /* time_max < INT64_MAX here */
                 s.to = row_at_time(chunk, s.from, n, snap->time_max + 1);
             if (s.from == s.to)
                 continue;
@@ -369,7 +372,7 @@ static int sort_side(struct build *b, struct side *side)
     for (uint32_t i = 0; i < side->n; i++) {
         const struct slice *s = &side->slices[i];
         for (uint32_t row = s->from; row < s->to; row++) {
-            int64_t t = s->chunk->time[row];
+            int64_t t = hot_chunk_time(s->chunk)[row];
             if (t >= b->snap->time_min && t <= b->snap->time_max)
                 refs[n++] = (struct ref){t, s->chunk, row, false};
         }
@@ -394,7 +397,7 @@ static bool head_time(const struct side *side, int64_t *t)
     if (side->at == side->n)
         return false;
     const struct slice *s = &side->slices[side->at];
-    *t = s->chunk->time[s->from];
+    *t = hot_chunk_time(s->chunk)[s->from];
     return true;
 }
 
@@ -460,7 +463,7 @@ static int merge(struct build *b, struct side *sides)
                     rc = add_slice(b, &s);
             } else {
                 for (uint32_t row = s.from; row < s.to && rc == 0; row++)
-                    rc = add_ref(b, s.chunk->time[row], s.chunk, row, false);
+                    rc = add_ref(b, hot_chunk_time(s.chunk)[row], s.chunk, row, false);
             }
             if (rc)
                 return rc;

@@ -59,7 +59,7 @@ static char *put_string(struct tsfs_str *column, uint32_t row, bool have_before,
     return bytes;
 }
 
-static char *put_cell(const struct hot_chunk *chunk, struct hot_col *col, uint32_t row,
+static char *put_cell(const struct hot_chunk *chunk, struct hot_col *col, bool shared, uint32_t row,
                       const struct tsfs_cell *cell, char *bytes)
 {
     void *data = hot_col_data(chunk, col);
@@ -68,11 +68,11 @@ static char *put_cell(const struct hot_chunk *chunk, struct hot_col *col, uint32
     else if (cell->type != TSFS_VARCHAR)
         ((int64_t *)data)[row] = cell->i;
     else /* with row - 1 among the values: next says that it was settled, valid that it is there */
-        bytes = put_string(
-            data, row,
-            row > 0 && (chunk->dense || (atomic_load_explicit(&col->next, memory_order_relaxed) == row &&
-                                         !atomic_load_explicit(&col->valid, memory_order_relaxed))),
-            cell->s, bytes);
+        bytes =
+            put_string(data, row,
+                       row > 0 && (shared || (atomic_load_explicit(&col->next, memory_order_relaxed) == row &&
+                                              !atomic_load_explicit(&col->valid, memory_order_relaxed))),
+                       cell->s, bytes);
     return bytes;
 }
 
@@ -87,14 +87,15 @@ static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row
         rc = room_for_strings(hot, cells, ncells, &bytes);
     if (rc)
         return rc;
-    if (chunk->dense && chunk->shape == shape) {
-        cols = atomic_load_explicit(&chunk->cols, memory_order_relaxed)->cols;
+    struct hot_colset *set = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
+    if (set->shared && set->shape == shape) {
+        cols = set->cols;
         if (shape->numeric) {
             for (unsigned i = 0; i < ncells; i++)
                 ((int64_t *)hot_col_data(chunk, &cols[i]))[row] = cells[i].i;
         } else {
             for (unsigned i = 0; i < ncells; i++)
-                bytes = put_cell(chunk, &cols[i], row, &cells[i], bytes);
+                bytes = put_cell(chunk, &cols[i], true, row, &cells[i], bytes);
             if (bytes)
                 slab_bump_trim(&hot->strings, bytes);
         }
@@ -106,11 +107,13 @@ static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row
         rc = hot_chunk_prepare(hot, chunk, rows, row, cells, ncells, batch->places);
     if (rc)
         return rc;
-    chunk->shape = shape;
-    cols = atomic_load_explicit(&chunk->cols, memory_order_relaxed)->cols;
+    set = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
+    set->shape = shape;
+    set->cells += ncells;
+    cols = set->cols;
     for (unsigned i = 0; i < ncells; i++) {
         struct hot_col *col = &cols[batch->places[i]];
-        bytes = put_cell(chunk, col, row, &cells[i], bytes);
+        bytes = put_cell(chunk, col, false, row, &cells[i], bytes);
         hot_col_mark(col, row);
     }
     if (bytes)
@@ -129,11 +132,8 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape 
             /* The last row of this lane has not been published: the cells can go right into it.  Sources that
              * send each measure as a line of its own live on this. */
             struct hot_chunk *last = atomic_load_explicit(&lane->tail, memory_order_relaxed);
-            rc = write_row(hot, last, lane->staged - last->start, lane->staged - 1 - last->start, shape,
-                           cells, ncells);
-            if (rc == 0)
-                last->cells += ncells;
-            return rc;
+            return write_row(hot, last, lane->staged - last->start, lane->staged - 1 - last->start, shape,
+                             cells, ncells);
         }
         rc = hot_lane_next(hot, lane, &lane);
         if (rc)
@@ -150,10 +150,9 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape 
     rc = write_row(hot, chunk, row, row, shape, cells, ncells);
     if (rc)
         return rc;
-    chunk->time[row] = time;
-    if (row == 0)
-        chunk->t_first = time;
-    chunk->cells += ncells;
+    hot_chunk_time(chunk)[row] = time;
+    if (row == 0 && chunk->cap >= HOT_CHUNK_FAR)
+        ((struct hot_far_chunk *)chunk)->t_first = time;
     lane->staged++;
     if (time > t_max)
         atomic_store_explicit(&lane->t_max, time, memory_order_relaxed);
@@ -207,7 +206,7 @@ int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint3
     if (rc)
         return rc;
     const struct hot_chunk *tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
-    struct hot_shape *shape = tail ? tail->shape : NULL;
+    struct hot_shape *shape = tail ? atomic_load_explicit(&tail->cols, memory_order_relaxed)->shape : NULL;
     if (!shape || !hot_shape_matches(shape, cells, ncells)) {
         rc = hot_shape_find(hot, &cells, &ncells, &shape);
         if (rc)
