@@ -58,6 +58,7 @@ struct tsfs_scan_spec {
     /* About this many rows a unit, if the source can cut partitions so fine at little cost; 0 = its own
      * choice. */
     uint32_t unit_rows;
+    bool count_known; /* what is there to be read is counted, too: tsfs_scan.known */
     /* Bits of tsfs_scan_ends.  Not 0: of each series in each unit only the first, or the last, row in the
      * range matters; others may be left out.  Not with ranges. */
     unsigned ends;
@@ -107,6 +108,17 @@ struct tsfs_summary {
 /* Counters for EXPLAIN ANALYZE and stats; each cursor has its own, the caller adds them up. */
 struct tsfs_scan_stats {
     uint64_t series, runs, rows, blocks_from_summary, pages_read, bytes_read;
+    uint64_t pages_cached; /* were wanted and in memory; those of pages_read came from files */
+    /* Of known: series that had rows to give; blocks of series that are asked for, and of these the blocks
+     * left out because of their times, and because of their values. */
+    uint64_t series_met, blocks_met, blocks_not_in_time, blocks_not_in_range;
+};
+
+/* What units hold, asked for or not.  A series counts once in each unit's partition and tier.  A block is
+ * what a summary may speak of (rows too few for one are a block, too), in memory a chunk; pages are those of
+ * the columns asked for and of time. */
+struct tsfs_scan_known {
+    uint64_t series, blocks, pages;
 };
 
 struct tsfs_cursor {
@@ -147,6 +159,7 @@ struct tsfs_scan {
     struct tsfs_scan_unit *units; /* in time order, or newest first if asked; units of one partition adjoin */
     uint32_t n_units;
     uint64_t partitions_total, partitions_pruned; /* for EXPLAIN; pruned: not read, if sliced not yet */
+    struct tsfs_scan_known known;                 /* with count_known: of all units there were */
 };
 
 struct tsfs_scan_ops {

@@ -77,6 +77,9 @@ TSFS_MUST_CHECK int tsfs_cold_cursor(const struct tsfs_partition_view *view,
 /* About how many rows match, for splitting work: the series' rows, as if they lay evenly over the segment's
  * time. 0 only if none does. */
 uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec);
+/* Adds what the view holds to *known. */
+TSFS_MUST_CHECK int tsfs_cold_known(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec,
+                                    struct tsfs_scan_known *known, struct tsfs_error *err);
 /* True if the segment may hold a matching series and time: a cheap reason to skip it.  Knows only the time
  * range and measure_name, whose ordinal is the same in every schema. */
 bool tsfs_segment_may_match(struct tsfs_segment *segment, const struct tsfs_scan_spec *spec);

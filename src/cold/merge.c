@@ -81,8 +81,10 @@ static int next_cluster(struct merge *m, uint32_t *from, uint32_t *to, struct ts
             int rc = excluded(m, &m->atoms[i], err);
             if (rc < 0)
                 return rc;
-            if (rc)
+            if (rc) {
+                m->base.stats.blocks_not_in_range += !m->atoms[i].cut;
                 continue;
+            }
         }
         *from = i;
         *to = j;
@@ -230,7 +232,8 @@ static int blocks(struct tsfs_cursor *base, const struct tsfs_block **out, uint3
         if (!m->merged && !m->atoms[m->from].piece) {
             m->blocks = tsfs_arena_alloc(&m->run_arena, (m->to - m->from) * sizeof(*m->blocks));
             m->block_numbers = tsfs_arena_alloc(&m->run_arena, (m->to - m->from) * sizeof(*m->block_numbers));
-            if (!m->blocks || !m->block_numbers)
+            m->answered = TSFS_NEW_ARRAY(&m->run_arena, bool, m->to - m->from);
+            if (!m->blocks || !m->block_numbers || !m->answered)
                 return oom(err);
             for (uint32_t i = m->from; i < m->to; i++) {
                 const struct merge_atom *a = &m->atoms[i];
@@ -271,7 +274,8 @@ static int summary(struct tsfs_cursor *base, uint16_t ordinal, uint32_t block,
     const struct tsfs_summary *sum = &slice->summary[number % COLD_SLICE];
     if (sum->count && numeric && (slice->flags[number % COLD_SLICE] & COLD_FLAG_NONE))
         return 0;
-    m->base.stats.blocks_from_summary++;
+    m->base.stats.blocks_from_summary += !m->answered[block];
+    m->answered[block] = true;
     *out = sum;
     return 0;
 }

@@ -34,6 +34,7 @@ struct merge_atom {
     uint32_t nrows;
     uint32_t source;
     uint32_t group;                     /* segment: row group */
+    bool cut;                           /* not the first part of its block */
     uint64_t block;                     /* segment: number of the block that this is, MERGE_NO_BLOCK */
     const struct tsfs_hot_piece *piece; /* hot */
 };
@@ -63,6 +64,7 @@ struct merge {
     bool merged;
     struct tsfs_block *blocks;
     uint64_t *block_numbers;
+    bool *answered;   /* by block: some summary of it was asked for */
     uint32_t nblocks; /* UINT32_MAX = not asked for yet */
     /* a merged run */
     int64_t *times;

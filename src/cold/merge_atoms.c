@@ -37,8 +37,11 @@ static void cut_times(const struct tsfs_scan_spec *spec, const int64_t *time, ui
 static int add_rows(struct merge *m, struct merge_source *s, struct merge_atom a, bool t_known,
                     struct tsfs_error *err)
 {
-    if (t_known && !select_times_meet(m->spec, a.t_first, a.t_last))
+    m->base.stats.blocks_met++;
+    if (t_known && !select_times_meet(m->spec, a.t_first, a.t_last)) {
+        m->base.stats.blocks_not_in_time++;
         return 0;
+    }
     if (!t_known || a.t_first < m->spec->time_min || a.t_last > m->spec->time_max) {
         const int64_t *time;
         uint32_t lo, hi;
@@ -46,8 +49,10 @@ static int add_rows(struct merge *m, struct merge_source *s, struct merge_atom a
         if (rc)
             return rc;
         cut_times(m->spec, time, a.nrows, &lo, &hi);
-        if (lo >= hi)
+        if (lo >= hi) {
+            m->base.stats.blocks_not_in_time++;
             return 0;
+        }
         if (hi - lo < a.nrows)
             a.block = MERGE_NO_BLOCK;
         a.t_first = time[lo];
@@ -139,6 +144,11 @@ static int add_hot(struct merge *m, uint32_t source, uint32_t number, struct tsf
     int rc = tsfs_hot_snap_ends(m->sources[source].snap, number, ends, &m->series_arena, &pieces, &n);
     if (rc)
         return tsfs_error_set(err, rc, "cannot read hot rows: %s", strerror(-rc));
+    if (m->spec->count_known) {
+        uint32_t nblocks = tsfs_hot_snap_blocks(m->sources[source].snap, number);
+        m->base.stats.blocks_met += nblocks;
+        m->base.stats.blocks_not_in_time += nblocks > n ? nblocks - n : 0;
+    }
     for (uint32_t i = 0; i < n; i++) {
         const struct tsfs_hot_piece *p = &pieces[i];
         uint32_t lo = 0, hi = p->nrows;
@@ -204,6 +214,7 @@ static int cut_hot(struct merge *m, struct tsfs_error *err)
             part.nrows = to - from;
             part.t_first = time[from];
             part.t_last = time[to - 1];
+            part.cut = from > 0;
             if (from == 0) {
                 m->atoms[i] = part;
             } else {
@@ -215,6 +226,14 @@ static int cut_hot(struct merge *m, struct tsfs_error *err)
         }
     }
     return 0;
+}
+
+static uint64_t count_whole(const struct merge_atom *atoms, uint32_t n)
+{
+    uint64_t blocks = 0;
+    for (uint32_t i = 0; i < n; i++)
+        blocks += !atoms[i].cut;
+    return blocks;
 }
 
 /* Keeps the first and last cluster, as the scan asks. */
@@ -232,10 +251,13 @@ static void keep_ends(struct merge *m)
     if (last == 0)
         return;
     if (m->spec->ends == TSFS_SCAN_FIRST) {
+        m->base.stats.blocks_not_in_time += count_whole(m->atoms + first_end, m->natoms - first_end);
         m->natoms = first_end;
     } else if (m->spec->ends == TSFS_SCAN_LAST) {
         m->at = last;
+        m->base.stats.blocks_not_in_time += count_whole(m->atoms, last);
     } else {
+        m->base.stats.blocks_not_in_time += count_whole(m->atoms + first_end, last - first_end);
         memmove(m->atoms + first_end, m->atoms + last, (m->natoms - last) * sizeof(*m->atoms));
         m->natoms -= last - first_end;
     }
@@ -277,6 +299,7 @@ int merge_next_atoms(struct merge *m, struct tsfs_error *err)
             keep_ends(m);
         m->fresh = true;
         m->base.stats.series++;
+        m->base.stats.series_met += m->nentries;
         return 1;
     }
 }

@@ -226,8 +226,10 @@ static int get_page(struct cold_pages *p, uint32_t column, uint64_t row, struct 
         return rc;
     uint32_t i = tsfs_pq_chunk_find(chunk, row - ix->group_row[group]);
     uint64_t number = (uint64_t)group << 32 | i;
-    if (p->shared && (*out = cold_cache_find(p->segment->number, column, number)) != NULL)
+    if (p->shared && (*out = cold_cache_find(p->segment->number, column, number)) != NULL) {
+        p->stats->pages_cached++;
         return 0;
+    }
     tell_ahead(p, row);
     rc = decode(p, column, chunk, i, out, err);
     if (rc)

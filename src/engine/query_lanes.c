@@ -8,9 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LANES        16u
-#define VALUES_LEAST 400000u /* to read; with fewer, threads cost more than they bring */
-#define LANE_BYTES   (512u << 10)
+#define LANES      16u
+#define LANE_BYTES (512u << 10)
 
 struct lane {
     struct tsfs_exec_stream *stream;
@@ -35,7 +34,7 @@ int query_lanes_open(const struct query_lanes_options *options, struct query_lan
     int rc = 0;
     *out = NULL;
     if (options->format != TSFS_FORMAT_TEXT)
-        rc = tsfs_exec_parts(options->exec, VALUES_LEAST, &nparts, err);
+        rc = tsfs_exec_parts(options->exec, TSFS_EXEC_PARTS_LEAST, &nparts, err);
     if (rc < 0 || nparts == 0)
         return rc;
     struct query_lanes *lanes = calloc(1, sizeof(*lanes));

@@ -434,7 +434,7 @@ static bool count_rows(const struct scan *scan, const struct scanned *s, uint64_
     return facts.series != 0; /* a file of another program may have a row twice */
 }
 
-static int add_units(struct scan *scan, unsigned i)
+static int add_units(struct scan *scan, unsigned i, struct tsfs_error *err)
 {
     struct scanned *s = &scan->partitions[i];
     struct tsfs_scan_unit unit = unit_of(scan, s, &scan->slice);
@@ -462,7 +462,7 @@ static int add_units(struct scan *scan, unsigned i)
         scan->unit_partition[n + k] = i;
     }
     scan->base.n_units += s->nparts;
-    return 0;
+    return scan->spec->count_known ? tsfs_cold_known(&s->view, scan->spec, &scan->base.known, err) : 0;
 }
 
 /* The first partition in the order of reading that has no times before `from` in that order. */
@@ -479,7 +479,7 @@ static unsigned find_partition(const struct scan *scan, int64_t from)
 }
 
 /* All units at once. */
-static int make_units(struct scan *scan)
+static int make_units(struct scan *scan, struct tsfs_error *err)
 {
     int rc = 0;
     for (unsigned i = 0; i < scan->npartitions && rc == 0; i++) {
@@ -487,7 +487,7 @@ static int make_units(struct scan *scan)
         if (rc == 0)
             scan->base.partitions_pruned++;
         else if (rc > 0)
-            rc = add_units(scan, i);
+            rc = add_units(scan, i, err);
     }
     return rc;
 }
@@ -525,7 +525,7 @@ static int scan_slice(struct tsfs_scan *base, int64_t time_min, int64_t time_max
             tsfs_hot_snap_narrow(s->view.snaps[k], time_min, time_max);
         uint64_t all = s->rows;
         s->rows = estimate(scan, &s->view, &scan->slice);
-        rc = s->rows > 0 ? add_units(scan, i) : 0;
+        rc = s->rows > 0 ? add_units(scan, i, err) : 0;
         s->rows = all;
         if (rc < 0)
             return rc;
@@ -563,7 +563,7 @@ static int source_scan(struct tsfs_source *base, const struct tsfs_scan_spec *sp
     if (rc == 0 && spec->sliced)
         scan->base.partitions_pruned = scan->base.partitions_total;
     else if (rc == 0)
-        rc = make_units(scan);
+        rc = make_units(scan, err);
     if (rc < 0) {
         scan_close(&scan->base);
         return rc;

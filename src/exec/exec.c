@@ -127,6 +127,18 @@ static void add_scan(struct tsfs_scan_stats *to, const struct tsfs_scan_stats *s
     to->blocks_from_summary += stats->blocks_from_summary;
     to->pages_read += stats->pages_read;
     to->bytes_read += stats->bytes_read;
+    to->pages_cached += stats->pages_cached;
+    to->series_met += stats->series_met;
+    to->blocks_met += stats->blocks_met;
+    to->blocks_not_in_time += stats->blocks_not_in_time;
+    to->blocks_not_in_range += stats->blocks_not_in_range;
+}
+
+static void add_known(struct tsfs_scan_known *to, const struct tsfs_scan_known *known)
+{
+    to->series += known->series;
+    to->blocks += known->blocks;
+    to->pages += known->pages;
 }
 
 void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_plan *scan,
@@ -140,15 +152,33 @@ void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_plan *scan,
     pthread_mutex_unlock(&ctx->stats_lock);
 }
 
-void exec_add_partitions(struct exec_ctx *ctx, const struct tsfs_plan *scan, uint64_t total, uint64_t pruned)
+void exec_add_partitions(struct exec_ctx *ctx, const struct tsfs_plan *scan, uint64_t total, uint64_t pruned,
+                         const struct tsfs_scan_known *known)
 {
     struct exec_op_stats *own = stats_of(ctx, scan);
     ctx->stats.partitions_total += total;
     ctx->stats.partitions_pruned += pruned;
+    add_known(&ctx->stats.known, known);
     if (own != NULL) {
         own->partitions_total += total;
         own->partitions_pruned += pruned;
+        add_known(&own->known, known);
     }
+}
+
+void exec_add_stats(struct exec_ctx *ctx, const struct tsfs_exec_stats *stats)
+{
+    exec_add_scan_stats(ctx, NULL, &stats->scan);
+    ctx->stats.partitions_total += stats->partitions_total;
+    ctx->stats.partitions_pruned += stats->partitions_pruned;
+    add_known(&ctx->stats.known, &stats->known);
+}
+
+bool exec_analyzed(const struct exec_ctx *ctx)
+{
+    while (ctx->parent != NULL)
+        ctx = ctx->parent;
+    return ctx->analyze;
 }
 
 static int poll_kernel(void *ctx, struct tsfs_error *err)
@@ -284,7 +314,11 @@ static int open_kind(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct 
 static int count_op(struct exec_ctx *ctx, struct exec_op *op)
 {
     int rc = make_stats(ctx, op->plan, &op->stats);
-    if (op->stats != NULL)
+    if (op->stats == NULL)
+        return rc;
+    if (ctx->copying)
+        op->stats->copied = true;
+    else
         op->stats->runs++;
     return rc;
 }
@@ -300,11 +334,9 @@ int exec_next_timed(struct exec_op *op, struct tsfs_batch **out, struct tsfs_err
 {
     int64_t start = tsfs_time_monotonic();
     int rc = op->ops->next(op, out, err);
-    op->stats->time += tsfs_time_monotonic() - start;
-    if (rc > 0) {
-        op->stats->rows += (*out)->nrows;
-        op->stats->batches++;
-    }
+    atomic_fetch_add_explicit(&op->stats->time, tsfs_time_monotonic() - start, memory_order_relaxed);
+    if (rc > 0)
+        atomic_fetch_add_explicit(&op->stats->rows, (*out)->nrows, memory_order_relaxed);
     return rc;
 }
 

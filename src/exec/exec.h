@@ -24,6 +24,7 @@ struct tsfs_exec_stats {
     struct tsfs_scan_stats scan;
     uint64_t rows_out;
     uint64_t partitions_total, partitions_pruned;
+    struct tsfs_scan_known known; /* of EXPLAIN ANALYZE */
 };
 
 /* plan and options are borrowed until close. */
@@ -35,6 +36,7 @@ int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_
  * parts, whose rows one part after the other are what tsfs_exec_next would deliver.  *n 0: it does not, or
  * has fewer than `least` values to read; use tsfs_exec_next.  Before any row has been read. */
 struct tsfs_exec_stream;
+#define TSFS_EXEC_PARTS_LEAST 400000u /* values; with fewer, threads cost more than they bring */
 TSFS_MUST_CHECK int tsfs_exec_parts(struct tsfs_exec *exec, uint64_t least, uint32_t *n,
                                     struct tsfs_error *err);
 /* A reader of parts, for one thread at a time; made on the thread that runs the query, closed with it. */

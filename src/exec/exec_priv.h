@@ -28,13 +28,16 @@ struct exec_ctx {
     struct exec_op_stats *timed; /* those counted so far */
 };
 
-/* What ANALYZE says of one operator, all its runs together. */
+/* What ANALYZE says of one operator, all its runs and copies together. */
 struct exec_op_stats {
     const struct tsfs_plan *plan; /* as planned, before params became literals */
-    uint64_t rows, batches, runs;
-    int64_t time;                                 /* ns in it and below it */
+    uint64_t runs;
+    bool copied; /* several threads may have run it side by side */
+    _Atomic uint64_t rows;
+    _Atomic int64_t time;                         /* ns in it and below it, of all threads */
     struct tsfs_scan_stats scan;                  /* of a scan, whoever read it */
     uint64_t partitions_total, partitions_pruned; /* likewise */
+    struct tsfs_scan_known known;                 /* likewise */
     struct exec_op_stats *next;
 };
 
@@ -50,7 +53,12 @@ int exec_fail(const struct exec_ctx *ctx, int rc, const char *operator, struct t
 /* What a cursor of a scan has read, and what the scan has left out: any thread. */
 void exec_add_scan_stats(struct exec_ctx *ctx, const struct tsfs_plan *scan,
                          const struct tsfs_scan_stats *stats);
-void exec_add_partitions(struct exec_ctx *ctx, const struct tsfs_plan *scan, uint64_t total, uint64_t pruned);
+void exec_add_partitions(struct exec_ctx *ctx, const struct tsfs_plan *scan, uint64_t total, uint64_t pruned,
+                         const struct tsfs_scan_known *known);
+/* Those of a query that was part of this one. */
+void exec_add_stats(struct exec_ctx *ctx, const struct tsfs_exec_stats *stats);
+/* Whether operators of this query are counted and timed. */
+bool exec_analyzed(const struct exec_ctx *ctx);
 /* A scan is about to be made ready: if operators are counted, it gets figures of its own. */
 TSFS_MUST_CHECK int exec_count_scan(struct exec_ctx *ctx, const struct tsfs_plan *scan);
 

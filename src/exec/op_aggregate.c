@@ -61,7 +61,7 @@ static int read_input(struct aggregate_op *self, struct tsfs_error *err)
 {
     struct parts p = {.input = self->op.input};
     int rc = agg_result_init(&self->result, &self->spec);
-    if (rc == 0 && self->op.stats == NULL) /* operators that are timed are one thread's */
+    if (rc == 0)
         rc = exec_chain_parts(p.input, PARALLEL_VALUES, &p.nparts, err);
     if (rc != 0 || p.nparts < 2)
         return rc != 0 ? rc : read_chain(&self->result.tables[0], p.input, err);

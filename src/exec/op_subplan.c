@@ -297,9 +297,7 @@ static int run_once(struct apply_op *self, struct tsfs_error *err)
         rc = run_for_row(inner, &inner->arena, sub, plan->apply.kind, plan->apply.line, plan->apply.column,
                          values, err);
     ctx->next_poll = atomic_load(&inner->next_poll);
-    exec_add_scan_stats(ctx, NULL, &inner->stats.scan);
-    ctx->stats.partitions_total += inner->stats.partitions_total;
-    ctx->stats.partitions_pruned += inner->stats.partitions_pruned;
+    exec_add_stats(ctx, &inner->stats);
     for (uint32_t i = 0; i < self->width && rc == 0; i++)
         cols[i] = vec_of_value(&values[i]);
     return rc != 0 ? rc : rows_append(&self->results, cols, NULL, 1);

@@ -192,7 +192,8 @@ int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct s
                                           .n_ranges = scan->n_ranges,
                                           .columns = asked,
                                           .n_columns = nasked,
-                                          .newest_first = scan->newest_first};
+                                          .newest_first = scan->newest_first,
+                                          .count_known = exec_analyzed(ctx)};
     return rc;
 }
 
@@ -201,8 +202,13 @@ static void count_partitions(struct scan_input *input)
 {
     if (input->scan == NULL)
         return;
+    struct tsfs_scan_known known = input->scan->known, *counted = &input->counted_known;
+    known.series -= counted->series;
+    known.blocks -= counted->blocks;
+    known.pages -= counted->pages;
+    *counted = input->scan->known;
     exec_add_partitions(input->ctx, input->plan, input->scan->partitions_total - input->counted_total,
-                        input->scan->partitions_pruned - input->counted_pruned);
+                        input->scan->partitions_pruned - input->counted_pruned, &known);
     input->counted_total = input->scan->partitions_total;
     input->counted_pruned = input->scan->partitions_pruned;
 }

@@ -30,8 +30,9 @@ struct scan_input {
     struct tsfs_scan_spec spec;
     struct tsfs_scan *scan;                 /* NULL while closed */
     uint64_t counted_total, counted_pruned; /* of its partitions, in the query's figures */
-    struct scan_input *opener;              /* who opened the scan, if another did; it closes it, too */
-    pthread_mutex_t lock;                   /* of what follows */
+    struct tsfs_scan_known counted_known;
+    struct scan_input *opener; /* who opened the scan, if another did; it closes it, too */
+    pthread_mutex_t lock;      /* of what follows */
     struct match_ctx *free;
     int match_rc; /* the first error of the series filter */
     struct tsfs_error match_err;

@@ -75,6 +75,9 @@ struct tsfs_hot_facts {
 };
 void tsfs_hot_facts(struct tsfs_hot *hot, struct tsfs_hot_facts *out);
 
+/* Series and chunks with rows, as published now. */
+TSFS_MUST_CHECK int tsfs_hot_count_blocks(struct tsfs_hot *hot, uint64_t *series, uint64_t *blocks);
+
 /* What is published now and matches spec's time range and series (spec NULL = all); refs hot.  Cheap: no row
  * is copied.  Measures not in spec->columns are left out of the pieces (columns NULL = all are wanted).
  * spec is borrowed until the snapshot is released.  Returns owned. */
@@ -103,6 +106,8 @@ uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap);
 uint64_t tsfs_hot_snap_rows(const struct tsfs_hot_snap *snap);
 /* No time of a series was written twice, nor late: the above is how many rows there are. */
 bool tsfs_hot_snap_in_order(const struct tsfs_hot_snap *snap);
+/* The chunks that its rows lie in, whatever their times. */
+uint32_t tsfs_hot_snap_blocks(const struct tsfs_hot_snap *snap, uint32_t i);
 /* Series i; borrowed until the snapshot is released. */
 void tsfs_hot_snap_series(const struct tsfs_hot_snap *snap, uint32_t i, struct tsfs_series *out);
 /* The number of series i if the snapshot holds it, else TSFS_SERIES_NONE (by hash, for merging). */

@@ -366,6 +366,43 @@ uint64_t tsfs_hot_snap_rows(const struct tsfs_hot_snap *snap)
     return snap->rows;
 }
 
+static uint32_t count_chunks(const struct tsfs_hot *hot, uint32_t lane, uint32_t rows)
+{
+    const struct hot_chunk *chunk = atomic_load_explicit(&hot_lane_at(hot, lane)->head, memory_order_acquire);
+    uint32_t n = 0;
+    for (; chunk && chunk->start < rows; chunk = atomic_load_explicit(&chunk->next, memory_order_acquire))
+        n++;
+    return n;
+}
+
+uint32_t tsfs_hot_snap_blocks(const struct tsfs_hot_snap *snap, uint32_t i)
+{
+    const struct snap_series *series = series_at(snap, i);
+    uint32_t lane = series->lane, n = count_chunks(snap->hot, lane, series->rows);
+    for (unsigned d = 1; d < HOT_LANES && series->more != HOT_NONE; d++) {
+        lane = atomic_load_explicit(&hot_lane_at(snap->hot, lane)->next_lane, memory_order_acquire);
+        if (lane == HOT_NONE)
+            break;
+        n += count_chunks(snap->hot, lane, snap->more[series->more][d - 1]);
+    }
+    return n;
+}
+
+int tsfs_hot_count_blocks(struct tsfs_hot *hot, uint64_t *series, uint64_t *blocks)
+{
+    struct tsfs_hot_instant *now;
+    int rc = tsfs_hot_instant_take(hot, &now);
+    if (rc)
+        return rc;
+    *series = *blocks = 0;
+    for (uint32_t i = 0; i < now->n; i++) {
+        *series += now->counts[i] > 0 && hot_lane_at(hot, i)->depth == 0;
+        *blocks += count_chunks(hot, i, now->counts[i]);
+    }
+    tsfs_hot_instant_free(now);
+    return 0;
+}
+
 bool tsfs_hot_snap_in_order(const struct tsfs_hot_snap *snap)
 {
     return snap->nmore == 0; /* first lanes ascend */

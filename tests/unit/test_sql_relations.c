@@ -732,7 +732,7 @@ static void explain_analyze(void **state)
         join |= strstr(line, "Join by hash of host = host") != NULL && strstr(line, "(rows=15 time=") != NULL;
         rows |= strncmp(line, "Rows: 15 in ", 12) == 0;
         scan |= strstr(line, "Scan db.t ") != NULL && strstr(line, " partitions=") != NULL &&
-                strstr(line, " series=4 read=") != NULL;
+                strstr(line, " series=4 pruned=") != NULL;
         read |= strncmp(line, "Read: ", 6) == 0 && strstr(line, " rows, ") != NULL;
     }
     assert_true(join && rows && read && scan);
