@@ -8,6 +8,9 @@
 #define TSFS_COLUMNS_MAX     4096 /* columns of a table */
 #define TSFS_DIMENSIONS_MAX  255  /* dimensions of a table */
 
+/* tables */
+#define TSFS_PARTITION_DAYS_MAX 3650 /* days of the longest partition */
+
 /* ingest */
 #define TSFS_LINE_MAX       (1u << 20)  /* bytes in one line of line protocol */
 #define TSFS_SERIES_KEY_MAX (64u << 10) /* bytes of measurement and tags as spelled */

@@ -24,14 +24,15 @@ struct setting {
     enum kind kind;
     size_t offset; /* of the member: an int64_t, but for DECIMALS */
     int64_t standard, least, most;
-    int64_t step; /* the value must be a multiple of it; 0 = any */
-    const struct choice *choices;
+    int64_t step;                 /* the value must be a multiple of it; 0 = any */
+    const struct choice *choices; /* of a DURATION: what may stand instead of one */
 };
 
 static const struct choice precisions[] = {
     {"ns", 1}, {"us", TSFS_NS_PER_US}, {"ms", TSFS_NS_PER_MS}, {"s", TSFS_NS_PER_S}, {NULL, 0}};
 static const struct choice bad_lines[] = {
     {"stop", TSFS_BAD_LINE_STOP}, {"skip", TSFS_BAD_LINE_SKIP}, {NULL, 0}};
+static const struct choice partitions[] = {{"auto", TSFS_PARTITION_AUTO}, {NULL, 0}};
 
 #define LONGEST    (INT64_C(106000) * TSFS_NS_PER_DAY) /* 290 years: what int64 nanoseconds hold */
 #define AT(member) offsetof(struct tsfs_settings, member)
@@ -41,8 +42,8 @@ static const struct setting table[] = {
      NULL},
     {"cold_retention", DURATION, AT(cold_retention), 73000 * TSFS_NS_PER_DAY, TSFS_NS_PER_S, LONGEST, 0,
      NULL},
-    {"partition", DURATION, AT(partition), TSFS_NS_PER_DAY, TSFS_NS_PER_HOUR, 30 * TSFS_NS_PER_DAY,
-     TSFS_NS_PER_HOUR, NULL},
+    {"partition", DURATION, AT(partition), TSFS_PARTITION_AUTO, TSFS_NS_PER_HOUR,
+     TSFS_PARTITION_DAYS_MAX *TSFS_NS_PER_DAY, TSFS_NS_PER_HOUR, partitions},
     {"precision", CHOICE, AT(precision), 1, 0, 0, 0, precisions},
     {"sync_interval", DURATION, AT(sync_interval), TSFS_NS_PER_S, 0, TSFS_NS_PER_HOUR, 0, NULL},
     {"on_bad_line", CHOICE, AT(on_bad_line), TSFS_BAD_LINE_STOP, 0, 0, 0, bad_lines},
@@ -117,18 +118,17 @@ static unsigned format_size(int64_t v, char out[TSFS_TIME_TEXT_MAX])
 
 static unsigned format_value(const struct setting *what, int64_t v, char out[TSFS_TIME_TEXT_MAX])
 {
+    for (const struct choice *c = what->choices; c && c->name; c++) {
+        if (c->value == v) {
+            size_t n = strlen(c->name);
+            memcpy(out, c->name, n);
+            return (unsigned)n;
+        }
+    }
     switch (what->kind) {
     case DURATION: return tsfs_duration_format(v, out);
     case SIZE: return format_size(v, out);
     case CHOICE:
-        for (const struct choice *c = what->choices; c->name; c++) {
-            if (c->value == v) {
-                size_t n = strlen(c->name);
-                memcpy(out, c->name, n);
-                return (unsigned)n;
-            }
-        }
-        break;
     case DECIMALS: break;
     }
     return 0;
@@ -240,13 +240,15 @@ static int parse_value(const struct setting *what, struct tsfs_str text, uint32_
 {
     int rc = -EINVAL;
     int shown = (int)(text.len < 60 ? text.len : 60);
+    for (const struct choice *c = what->choices; c && c->name; c++) {
+        if (tsfs_str_eq(text, tsfs_str_from(c->name))) {
+            *out = c->value;
+            return 0;
+        }
+    }
     if (what->kind == CHOICE) {
         char names[128] = "";
         for (const struct choice *c = what->choices; c->name; c++) {
-            if (tsfs_str_eq(text, tsfs_str_from(c->name))) {
-                *out = c->value;
-                return 0;
-            }
             size_t used = strlen(names);
             snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", c->name);
         }
@@ -257,6 +259,7 @@ static int parse_value(const struct setting *what, struct tsfs_str text, uint32_
     if (rc == -EINVAL)
         return tsfs_error_set_at(err, -EINVAL, line, 0, "%s = %.*s: is not a %s", what->key, shown, text.ptr,
                                  what->kind == SIZE ? "size such as 256M or 2G"
+                                 : what->choices    ? "duration such as 12h, 1d or 30d, nor \"auto\""
                                                     : "duration such as 90s, 15m, 12h, 30d or 10y");
     if (rc < 0 || *out < what->least || *out > what->most) {
         char low[TSFS_TIME_TEXT_MAX], high[TSFS_TIME_TEXT_MAX];

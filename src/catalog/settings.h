@@ -10,12 +10,14 @@
 #include "base/limits.h"
 #include "base/str.h"
 
+#define TSFS_PARTITION_AUTO 0 /* no length yet: the table's first write decides */
+
 enum tsfs_bad_line { TSFS_BAD_LINE_STOP, TSFS_BAD_LINE_SKIP };
 
 struct tsfs_settings {
     int64_t memory_retention; /* ns a point stays hot */
     int64_t cold_retention;   /* ns it stays cold after that */
-    int64_t partition;        /* ns, whole hours */
+    int64_t partition;        /* ns, whole hours; or TSFS_PARTITION_AUTO */
     int64_t precision;        /* ns a unit of the timestamps written: 1, 1e3, 1e6, 1e9 */
     int64_t sync_interval;    /* ns between syncs of the log; 0 = every write is synced */
     int64_t on_bad_line;      /* enum tsfs_bad_line */

@@ -330,6 +330,18 @@ static int match_columns(struct tsfs_node *node, struct tsfs_segment *segment, s
     return rc;
 }
 
+/* The file's rows are the table's first points. */
+static int fix_partition(struct tsfs_node *node, const struct tsfs_segment *segment, int64_t now,
+                         struct tsfs_error *err)
+{
+    struct tsfs_settings settings = node_settings(node);
+    struct tsfs_segment_facts facts;
+    tsfs_segment_facts(segment, &facts);
+    struct partition_sample sample = {facts.rows, (double)facts.t_max - (double)facts.t_min, facts.t_max};
+    int64_t length = partition_length(&sample, now, &settings);
+    return node_fix_partition(node, &length, err);
+}
+
 static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
 {
     struct table *t = node->table;
@@ -348,6 +360,11 @@ static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
         rc = match_columns(node, segment, err);
     if (rc < 0)
         goto out;
+    if (node_partition_open(node)) {
+        rc = fix_partition(node, segment, now, err);
+        if (rc < 0)
+            goto out;
+    }
     pthread_mutex_lock(&t->lock);
     a.schema = tsfs_schema_ref(t->schema);
     pthread_mutex_unlock(&t->lock);

@@ -134,10 +134,9 @@ TSFS_MUST_CHECK int node_save_reports(struct tsfs_node *node);
 TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error *err);
 /* Every table, counted references in a malloc'd array; the caller unrefs and frees. */
 TSFS_MUST_CHECK int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned *n);
-struct tsfs_settings node_settings(struct tsfs_node *node);
-/* Applies the lines of text, all or none. */
-TSFS_MUST_CHECK int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool partition_fixed,
-                                         struct tsfs_error *err);
+/* To its file, which is replaced or, fresh, made. */
+TSFS_MUST_CHECK int node_save_settings(const struct tsfs_node *node, const struct tsfs_settings *settings,
+                                       bool fresh);
 void node_path(struct tsfs_node *node, char *out, size_t size); /* "db.table", "db" or "" for messages */
 void node_name(struct tsfs_node *node, char out[TSFS_NAME_MAX + 1]);
 /* The database of a table, counted; its name and the table's as they are together (each may be NULL). */
@@ -155,10 +154,31 @@ void engine_empty_trash(struct tsfs_engine *engine, const char *name);
 uint64_t node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
                      struct tsfs_str text);
 
+/* node_settings.c */
+struct tsfs_settings node_settings(struct tsfs_node *node);
+/* Applies the lines of text, all or none. */
+TSFS_MUST_CHECK int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool partition_fixed,
+                                         struct tsfs_error *err);
+/* The first points of a table: how many, the time that they would span if all lay as densely as the densest
+ * quarter, and the last one's time. */
+struct partition_sample {
+    uint64_t rows;
+    double span; /* ns */
+    int64_t newest;
+};
+void partition_sample_times(int64_t *times, size_t n, struct partition_sample *out); /* sorts times */
+/* What `partition = auto` comes to for them. */
+int64_t partition_length(const struct partition_sample *sample, int64_t now,
+                         const struct tsfs_settings *settings);
+bool node_partition_open(struct tsfs_node *node); /* its table's is still auto */
+/* Settles for *length if the table's is still auto; *length is what it is then. */
+TSFS_MUST_CHECK int node_fix_partition(struct tsfs_node *node, int64_t *length, struct tsfs_error *err);
+
 /* table.c */
 TSFS_MUST_CHECK int table_create(struct tsfs_node *node, struct tsfs_error *err); /* new or from its folder */
 void table_free(struct table *table);
-/* The partition of time, made (with its folder) if need be.  Under write_lock. */
+/* The partition of time, made (with its folder) if need be.  length: the settings'; one that is still
+ * TSFS_PARTITION_AUTO becomes a day.  Under write_lock. */
 TSFS_MUST_CHECK int table_partition(struct tsfs_node *node, int64_t time, int64_t length,
                                     struct partition **out, struct tsfs_error *err);
 /* The generation that takes writes.  Under write_lock. */

@@ -23,6 +23,8 @@
 #define RETRY_SOON_NS   (3 * TSFS_NS_PER_S)    /* ... but while memory is short */
 #define PATIENCE_NS     (30 * TSFS_NS_PER_S)   /* a writer waits for memory that queries hold ... */
 #define BRIEFLY_NS      (2 * TSFS_NS_PER_S)    /* ... and for migrations that fail */
+#define LONG_NS         (30 * TSFS_NS_PER_DAY) /* a longer partition need not end before it moves: */
+#define EARLY_ROWS      (1u << 20)             /* so many rows, some of them old enough, may go before */
 #define GROUP           64                     /* small partitions move together, so many ... */
 #define GROUP_ROWS      (256u << 10)           /* ... with so many rows, */
 #define SMALL_ROWS      (32u << 10)            /* none of more than these */
@@ -71,6 +73,10 @@ static void add_hot(struct tsfs_hot_facts *sum, const struct generation *g)
     tsfs_hot_facts(g->hot, &one);
     if (one.rows && (!sum->rows || one.first_written < sum->first_written))
         sum->first_written = one.first_written;
+    if (one.rows && (!sum->rows || one.t_min < sum->t_min))
+        sum->t_min = one.t_min;
+    if (one.rows && (!sum->rows || one.t_max > sum->t_max))
+        sum->t_max = one.t_max;
     sum->rows += one.rows;
 }
 
@@ -88,6 +94,20 @@ static bool deletes_due(const struct partition *p, int64_t now)
             return true;
     }
     return bytes > TOMBSTONE_BYTES;
+}
+
+/* A partition of years does not keep its rows hot until it ends: they move when they are all old enough, or
+ * when so many have come that rewriting the segment for them is fair. */
+static bool moves_early(const struct partition *p, const struct tsfs_hot_facts *hot, int64_t cold_from)
+{
+    struct tsfs_segment_facts cold = {0};
+    if (p->end <= tsfs_time_plus(p->start, LONG_NS))
+        return false;
+    if (hot->t_max <= cold_from)
+        return true;
+    if (p->segment)
+        tsfs_segment_facts(p->segment, &cold);
+    return hot->t_min <= cold_from && hot->rows > EARLY_ROWS && hot->rows > cold.rows / 2;
 }
 
 /* Under lock. */
@@ -108,7 +128,7 @@ static enum why judge(struct partition *p, const struct tsfs_settings *s, int64_
         return DUE;
     if (p->active)
         add_hot(&hot, p->active);
-    if (hot.rows == 0 || p->end > cold_from)
+    if (hot.rows == 0 || (p->end > cold_from && !moves_early(p, &hot, cold_from)))
         return NOT_NOW;
     int64_t age = now - hot.first_written;
     if (!p->segment)

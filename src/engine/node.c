@@ -271,13 +271,13 @@ int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned 
 
 typedef int save_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
 
-static int save_settings_at(int dirfd, const char *path, const struct tsfs_settings *settings,
-                            save_file *save)
+int node_save_settings(const struct tsfs_node *node, const struct tsfs_settings *settings, bool fresh)
 {
     struct tsfs_buf text = {0};
+    save_file *save = fresh ? tsfs_io_write_new_file : tsfs_io_replace_file;
     int rc = tsfs_settings_render(settings, &text);
     if (rc == 0)
-        rc = save(dirfd, path, text.data, text.len, 0600);
+        rc = save(node->dirfd, config_name(node), text.data, text.len, 0600);
     tsfs_buf_free(&text);
     return rc;
 }
@@ -338,7 +338,7 @@ static int make_folder(struct tsfs_node *node, const char *tmp)
     node->dirfd = io->openat(engine->tmp_fd, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (node->dirfd < 0)
         return node->dirfd;
-    rc = save_settings_at(node->dirfd, config_name(node), &node->settings, tsfs_io_write_new_file);
+    rc = node_save_settings(node, &node->settings, true);
     if (rc == 0)
         rc = save_perms_at(node->dirfd, perms_name(node), &node->perms, tsfs_io_write_new_file);
     if (rc == 0 && node->kind == TSFS_NODE_TABLE)
@@ -555,38 +555,7 @@ int tsfs_node_rename(struct tsfs_node *parent, const char *name, struct tsfs_nod
     return rc;
 }
 
-/* ---- settings, owners, modes ---- */
-
-struct tsfs_settings node_settings(struct tsfs_node *node)
-{
-    pthread_mutex_lock(&node->meta_lock);
-    struct tsfs_settings s = node->settings;
-    pthread_mutex_unlock(&node->meta_lock);
-    return s;
-}
-
-int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool partition_fixed,
-                         struct tsfs_error *err)
-{
-    if (node->engine->options.read_only)
-        return -EROFS;
-    pthread_mutex_lock(&node->meta_lock); /* two that change different keys at once both count */
-    struct tsfs_settings next = node->settings;
-    int rc = tsfs_settings_parse(&next, text, err);
-    if (rc == 0 && partition_fixed && next.partition != node->settings.partition)
-        rc = tsfs_error_set(err, -EBUSY, "partition cannot be changed while the table has points");
-    if (rc == 0) {
-        rc = save_settings_at(node->dirfd, config_name(node), &next, tsfs_io_replace_file);
-        if (rc < 0)
-            tsfs_error_set(err, rc, "cannot save the settings: %s", strerror(-rc));
-    }
-    if (rc == 0) {
-        node->settings = next;
-        node->config_mtime = tsfs_time_now();
-    }
-    pthread_mutex_unlock(&node->meta_lock);
-    return rc;
-}
+/* ---- owners, modes ---- */
 
 /* What a file's mode is before anybody has set it: it follows the folder's own. */
 static mode_t standard_mode(enum tsfs_file file, mode_t folder)

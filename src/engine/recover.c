@@ -234,6 +234,8 @@ static int load_folder(void *ctx, const char *name)
     int64_t start;
     if (tsfs_partition_folder_parse(name, &start) < 0)
         return 0;
+    if (load->node->settings.partition == TSFS_PARTITION_AUTO) /* no table.conf, or one that forgot */
+        load->node->settings.partition = TSFS_NS_PER_DAY;
     return load_partition(load->node, start, name, load->err);
 }
 

@@ -289,7 +289,13 @@ int table_partition(struct tsfs_node *node, int64_t time, int64_t length, struct
         return 0;
     }
     struct partition *p;
-    int rc = partition_new(tsfs_time_floor(time, length), length, &p);
+    int rc = 0;
+    if (length == TSFS_PARTITION_AUTO) { /* set back since the writer looked, or nobody looked */
+        length = TSFS_NS_PER_DAY;
+        rc = node_fix_partition(node, &length, err);
+    }
+    if (rc == 0)
+        rc = partition_new(tsfs_time_floor(time, length), length, &p);
     if (rc < 0)
         return rc;
     tsfs_partition_folder(p->start, folder);

@@ -96,6 +96,8 @@ uint32_t writer_column(const struct tsfs_writer *w, const struct tsfs_lp_point *
 /* Finds the tables of the parsed points, up to a point that names none: *known of them, *found says why. */
 TSFS_MUST_CHECK int writer_find_targets(struct tsfs_writer *w, size_t *known, int *found,
                                         struct tsfs_error *err);
+/* Settles how long the partitions of tables are that leave it to their first points, those at hand. */
+TSFS_MUST_CHECK int writer_fix_partitions(struct tsfs_writer *w, size_t known, struct tsfs_error *err);
 /* Takes every target's write lock in the one order that cannot deadlock.  Two spellings of one table
  * share its lock: ordered holds each node once. */
 unsigned writer_lock_targets(struct tsfs_writer *w, struct target **ordered);

@@ -427,6 +427,8 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
     if (!w->point_target || !w->point_series || !w->point_key)
         return -ENOMEM;
     rc = writer_find_targets(w, &known, &found, err);
+    if (rc == 0)
+        rc = writer_fix_partitions(w, known, err);
     if (rc < 0)
         return rc;
     find_series(w, known);

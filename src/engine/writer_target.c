@@ -134,6 +134,35 @@ static int find_target(struct tsfs_writer *w, const struct tsfs_lp_point *point,
     return rc;
 }
 
+int writer_fix_partitions(struct tsfs_writer *w, size_t known, struct tsfs_error *err)
+{
+    int64_t now = tsfs_time_now(), *times = NULL;
+    int rc = 0;
+    for (unsigned i = 0; i < w->ntargets && rc == 0; i++) {
+        struct tsfs_node *node = w->targets[i].node;
+        size_t n = 0;
+        if (!node_partition_open(node))
+            continue;
+        if (!times && !(times = malloc((known + 1) * sizeof(*times))))
+            return tsfs_error_set(err, -ENOMEM, "out of memory");
+        struct tsfs_settings settings = node_settings(node);
+        for (size_t k = 0; k < known; k++) {
+            const struct tsfs_lp_point *p = &w->batch.points[k];
+            times[n] = now;
+            if (w->point_target[k] == UINT32_MAX || w->targets[w->point_target[k]].node != node ||
+                (p->has_time && __builtin_mul_overflow(p->time, settings.precision, &times[n])))
+                continue;
+            n++;
+        }
+        struct partition_sample sample;
+        partition_sample_times(times, n, &sample);
+        int64_t length = partition_length(&sample, now, &settings);
+        rc = node_fix_partition(node, &length, err);
+    }
+    free(times);
+    return rc;
+}
+
 static int by_node_id(const void *a, const void *b)
 {
     uint64_t x = (*(struct target *const *)a)->node->id, y = (*(struct target *const *)b)->node->id;

@@ -141,6 +141,139 @@ static void settings(void **state)
     tsfs_node_unref(t);
 }
 
+/* The setting of a node as its config shows it: "1d". */
+static const char *setting(struct tsfs_node *node, const char *key)
+{
+    static char value[64];
+    struct tsfs_buf text = {0};
+    char line[64];
+    value[0] = '\0';
+    snprintf(line, sizeof(line), "%s = ", key);
+    assert_int_equal(tsfs_node_render(node, TSFS_FILE_CONFIG, &text), 0);
+    assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
+    const char *at = strstr(text.data, line);
+    assert_non_null(at);
+    snprintf(value, sizeof(value), "%.*s", (int)strcspn(at + strlen(line), "\n"), at + strlen(line));
+    tsfs_buf_free(&text);
+    return value;
+}
+
+/* Writes n lines, step apart from `from` on, after `before` (may be empty), at once, to the table of that
+ * name, and says how long its partitions are then. */
+static const char *partition_after(struct fixture *f, const char *name, const char *before, int n,
+                                   int64_t from, int64_t step)
+{
+    struct tsfs_buf text = {0};
+    assert_int_equal(tsfs_buf_printf(&text, "%s", before), 0);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(tsfs_buf_printf(&text, "%s v=%di %lld\n", name, i, (long long)(from + i * step)), 0);
+    assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
+    assert_int_equal(put(f->db, text.data), (ssize_t)text.len - 1);
+    tsfs_buf_free(&text);
+    struct tsfs_node *t;
+    assert_int_equal(tsfs_node_lookup(f->db, name, &t), 0);
+    const char *length = setting(t, "partition");
+    tsfs_node_unref(t);
+    return length;
+}
+
+static void partition_follows_the_first_write(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t y2020 = INT64_C(1577836800) * TSFS_NS_PER_S, hour = TSFS_NS_PER_HOUR, day = 24 * hour;
+    struct tsfs_node *t;
+    assert_string_equal(setting(f->db, "partition"), "auto");
+    assert_string_equal(partition_after(f, "daily", "", 1000, y2020, day), "3650d");
+    assert_string_equal(partition_after(f, "hourly", "", 1000, y2020, hour), "365d");
+    assert_string_equal(partition_after(f, "minutes", "", 1000, y2020, hour / 12), "30d");
+    assert_string_equal(partition_after(f, "dense", "", 1000, y2020, TSFS_NS_PER_S), "1d");
+    /* what says too little */
+    assert_string_equal(partition_after(f, "one", "", 1, y2020, day), "1d");
+    assert_string_equal(partition_after(f, "few", "", 50, y2020, day), "1d");
+    assert_string_equal(partition_after(f, "same", "", 1000, y2020, 0), "1d");
+    assert_string_equal(partition_after(f, "short", "", 100, y2020, hour / 12), "1d");
+    /* a lone point that is far away, a long pause */
+    assert_string_equal(partition_after(f, "lone", "lone v=1i 0\n", 1000, y2020, TSFS_NS_PER_S), "1d");
+    assert_string_equal(partition_after(f, "now", "now v=1i 0\n", 100, tsfs_time_now() - day, TSFS_NS_PER_S),
+                        "1d");
+    /* what goes on */
+    assert_string_equal(partition_after(f, "live", "", 1000, tsfs_time_now() - 9 * day, day / 120), "1d");
+    assert_string_equal(partition_after(f, "old", "", 1000, tsfs_time_now() - 1000 * day, day), "30d");
+    /* it stays, over a restart and whatever comes later */
+    assert_string_equal(partition_after(f, "daily", "", 5000, y2020 + 1000 * day, TSFS_NS_PER_S), "3650d");
+    restart(f);
+    assert_string_equal(partition_after(f, "daily", "", 1, INT64_C(-5000) * day, day), "3650d");
+    assert_int_equal(tsfs_node_lookup(f->db, "daily", &t), 0);
+    assert_string_equal(ask(t, "SELECT count(*) FROM daily"), "_col0\n6001\n");
+    assert_int_equal(command(t, TSFS_FILE_CTL, "migrate\n"), 0);
+    assert_string_equal(ask(t, "SELECT count(*), count(DISTINCT bin(time, 1d)) FROM daily"),
+                        "_col0,_col1\n6001,1002\n");
+    struct tsfs_cold_file file;
+    assert_int_equal(tsfs_node_cold_stat(t, "20191220T000000Z-3650d.parquet", &file), 0);
+    assert_int_equal(file.rows, 6000);
+    assert_int_equal(tsfs_node_cold_stat(t, "19500106T000000Z-3650d.parquet", &file), 0);
+    assert_int_equal(file.rows, 1);
+    tsfs_node_unref(t);
+    restart(f);
+    assert_int_equal(tsfs_node_lookup(f->db, "daily", &t), 0);
+    assert_int_equal(tsfs_node_cold_stat(t, "20191220T000000Z-3650d.parquet", &file), 0);
+    assert_string_equal(ask(t, "SELECT count(*), count(DISTINCT bin(time, 1d)) FROM daily"),
+                        "_col0,_col1\n6001,1002\n");
+    /* chosen anew when the table is empty */
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\n"), -EBUSY);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\n"), 0);
+    assert_string_equal(partition_after(f, "daily", "", 1000, y2020, TSFS_NS_PER_S), "1d");
+    tsfs_node_unref(t);
+}
+
+static void partition_within_retention(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t y2020 = INT64_C(1577836800) * TSFS_NS_PER_S, day = TSFS_NS_PER_DAY;
+    struct tsfs_node *t;
+    /* a tenth of the retention at most */
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "cold_retention = 20000d\n"), 0);
+    assert_string_equal(partition_after(f, "a", "", 1000, y2020, day), "365d");
+    /* what is set is taken as it is */
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "cold_retention = 36500d\npartition = 12h\n"), 0);
+    assert_string_equal(partition_after(f, "b", "", 100, y2020, day), "12h");
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = 3650d\n"), 0);
+    assert_string_equal(partition_after(f, "c", "", 1, y2020, day), "3650d");
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = 3651d\n"), -EINVAL);
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = never\n"), -EINVAL);
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = 0s\n"), -EINVAL);
+    /* longer than points are kept */
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = 365d\ncold_retention = 300d\n"), -EINVAL);
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "partition = 30d\ncold_retention = 1d\n"), 0);
+    /* a table that has points keeps them longer, and says so */
+    assert_int_equal(tsfs_node_lookup(f->db, "c", &t), 0);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "cold_retention = 3000d\n"), 0);
+    struct tsfs_buf text = {0};
+    assert_int_equal(tsfs_node_render(t, TSFS_FILE_ERRORS, &text), 0);
+    assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
+    assert_non_null(strstr(text.data, "3650d"));
+    tsfs_buf_free(&text);
+    tsfs_node_unref(t);
+    /* both ends of time */
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG,
+                             "partition = 3650d\ncold_retention = 106000d\nfuture_limit = 106000d\n"
+                             "memory_retention = 106000d\n"),
+                     0);
+    assert_string_equal(
+        partition_after(f, "ends", "ends v=1i -9223372036854775808\n", 1, INT64_MAX - TSFS_NS_PER_S, 1),
+        "3650d");
+    assert_int_equal(tsfs_node_lookup(f->db, "ends", &t), 0);
+    const char *all = "time,v\n1677-09-21 00:12:43.145224192,1\n2262-04-11 23:47:15.854775807,0\n";
+    assert_string_equal(ask(t, "SELECT time, v FROM ends ORDER BY time"), all);
+    assert_int_equal(command(t, TSFS_FILE_CTL, "migrate\n"), 0);
+    tsfs_node_unref(t);
+    restart(f);
+    assert_int_equal(tsfs_node_lookup(f->db, "ends", &t), 0);
+    assert_string_equal(ask(t, "SELECT time, v FROM ends ORDER BY time"), all);
+    tsfs_node_unref(t);
+}
+
 /* WITH queries that read the one before them twice: each is computed once, and looked at once. */
 static void queries_upon_queries(void **state)
 {
@@ -355,6 +488,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(fields_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(partition_follows_the_first_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(partition_within_retention, setup, teardown),
         cmocka_unit_test_setup_teardown(queries_upon_queries, setup, teardown),
         cmocka_unit_test_setup_teardown(single_values, setup, teardown),
         cmocka_unit_test_setup_teardown(tree, setup, teardown),

@@ -15,6 +15,7 @@ grep precision p/t/config
 grep -q nonsense p/t/errors && echo noted
 try "head -c 5000 /dev/zero | dd of=p/t/config bs=8192 iflag=fullblock status=none"
 # What is shown can be written back as it is; editors do.
+echo 'partition = 1d' > p/t/config # auto would become a length with the first line
 cp p/t/config "$WORK/c"; cp "$WORK/c" p/t/config; cmp "$WORK/c" p/t/config && echo same
 try truncate -s 0 p/t/config; cmp "$WORK/c" p/t/config && echo same
 try truncate -s 3 p/t/config
