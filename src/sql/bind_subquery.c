@@ -18,19 +18,23 @@
 #include "base/limits.h"
 #include "sql/bind_priv.h"
 
-static bool of_lambda(const struct tsfs_expr *e)
+/* Whether e needs a parameter of a lambda around it: those of lambdas inside of it are numbered from `own`
+ * on. */
+static bool of_lambda(const struct tsfs_expr *e, uint32_t own)
 {
     if (e->kind == TSFS_EXPR_PARAM)
-        return true;
+        return e->index < own;
+    if (e->kind == TSFS_EXPR_LAMBDA && e->index < own)
+        own = e->index;
     for (uint32_t i = 0; i < e->nargs; i++)
-        if (of_lambda(e->args[i]))
+        if (of_lambda(e->args[i], own))
             return true;
     return false;
 }
 
 static bool add_param(struct binder *b, struct bind_frame *f, struct tsfs_expr *e, uint32_t *id)
 {
-    if (of_lambda(e))
+    if (of_lambda(e, UINT32_MAX))
         return bind_fail(b, e->line, e->column, "a subquery cannot depend on a lambda's parameter");
     for (uint32_t i = 0; i < f->n; i++)
         if (f->args[i]->kind == TSFS_EXPR_COLUMN && tsfs_expr_equal(f->args[i], e)) {

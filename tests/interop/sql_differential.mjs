@@ -102,7 +102,7 @@ function cellsHere(line, columns) {
       at += text.length;
     }
     at++;
-    cells.push(text === '' && !quoted ? null : columns[i].type === 'double' ? Number(text) : columns[i].type === 'timestamp' ? text.replace(/\.?0+$/, (zeros) => (text[19] === '.' ? '' : zeros)) : text);
+    cells.push(text === '' && !quoted ? null : columns[i].type === 'double' ? Number(text) : columns[i].type === 'timestamp' || columns[i].type === 'time' ? text.replace(/\.0+$|(?<=\.\d+)0+$/, '') : text);
   }
   return cells;
 }
@@ -113,6 +113,9 @@ function cellThere(v) {
     case 'number': return v;
     case 'string': return v;
     default:
+      if (v.constructor.name === 'DuckDBTimeValue') return new Date(Number(v.micros / 1000n)).toISOString().slice(11, -1).replace(/\.0+$|(?<=\.\d+)0+$/, '');
+      if (v.bytes !== undefined) return Buffer.from(v.bytes).toString('hex');
+      if (v.entries !== undefined) return `(${Object.values(v.entries).map((item) => cellThere(item) ?? 'NULL').join(',')})`;
       if (v.micros !== undefined) return new Date(Number(v.micros / 1000n)).toISOString().replace('T', ' ').replace(/\.?0*Z$/, '');
       if (v.days !== undefined) return new Date(v.days * 86400000).toISOString().slice(0, 10);
       if (v.items !== undefined) return `[${v.items.map((item) => cellThere(item) ?? 'NULL').join(',')}]`;
@@ -239,7 +242,7 @@ function prepare() {
 async function compare(made) {
   const there = await runThere(render(made.node, false)), here = await made.here;
   if (process.env.SQL_SHOW === 'slow' && Date.now() - made.began > 5000) console.log(`seed ${made.seed}: ${Date.now() - made.began} ms: ${render(made.node, true)}`);
-  if (process.env.SQL_SHOW === 'refused' && there.error !== undefined) console.log(`seed ${made.seed}: ${there.error}\n  ${render(made.node, false)}`);
+  if (process.env.SQL_SHOW === 'refused' && there.error !== undefined) console.log(`seed ${made.seed}: ${there.error}\n  ${render(made.node, false)}${here.error === undefined ? '' : `\n  here: ${here.error}`}`);
   const before = { ...counts };
   if (judge(here, there, made) === null) return;
   // Without its optimizer DuckDB is right where with it it is not: conditions over the NULLs of outer joins, mostly.

@@ -3,9 +3,10 @@
 // expression is not made.
 import { q, dual, typed, list, rnd, chance, pick, times } from './sql_text.mjs';
 import { subqueryCondition, scalar } from './sql_queries.mjs';
+import { ROW, bytes, timeOfDay, rowLiteral, typeMakers, moreMakers, seriesValue, nested } from './sql_types.mjs';
 
 export const scalarTypes = ['bigint', 'bigint', 'double', 'varchar', 'varchar', 'boolean', 'timestamp', 'date'];
-export const castName = (type) => (type.endsWith('[]') ? dual(`array(${type.slice(0, -2)})`, type) : type);
+export const castName = (type) => (type.endsWith('[]') ? dual(`array(${type.slice(0, -2)})`, type) : type === 'row' ? ROW : type === 'varbinary' ? dual('varbinary', 'BLOB') : type);
 export const ofType = (columns, type) => columns.filter((c) => c.type === type);
 const constant = (sc) => ({ ...sc, columns: [] });
 const flat = (sc) => ({ ...sc, sub: 0 });
@@ -17,6 +18,9 @@ export function literal(type) {
     case 'boolean': return pick(['true', 'false']);
     case 'timestamp': return `TIMESTAMP '2024-05-0${pick([1, 1, 1, 2])} 10:${String(40 + rnd(14))}:${pick(['00', '00', '30'])}'`;
     case 'date': return `DATE '2024-0${rnd(3) + 4}-${pick(['01', '02', '15', '30'])}'`;
+    case 'varbinary': return bytes();
+    case 'time': return timeOfDay();
+    case 'row': return rowLiteral();
     case 'bigint[]': return q`ARRAY[${list(times(rnd(3) + 1, () => (chance(12) ? 'NULL' : literal('bigint'))))}]`;
     case 'varchar[]': return q`ARRAY[${list(times(rnd(3) + 1, () => (chance(12) ? 'NULL' : literal('varchar'))))}]`;
     default: return pick(["'p'", "'q'", "'pq'", "''", "'Z'", "'é'", "'a b'", "'12'"]);
@@ -76,7 +80,8 @@ const makers = {
     (s, d) => q`(${value(s, 'double', d)} ${pick(['+', '-', '*'])} ${value(s, pick(['double', 'bigint']), d)})`,
     (s, d) => q`(${value(s, 'double', d)} ${pick(['+', '-', '*'])} ${value(s, 'double', d)})`,
     (s, d) => q`(${value(s, 'double', d)} / ${pick(['2e0', '-0.5e0', '3e0'])})`,
-    (s, d) => q`(${value(s, 'double', d)} % ${pick(['2e0', '-0.75e0'])})`,
+    // what is left of a large mean is made of its last digits, of which the two have others
+    (s, d) => { const own = s.columns.filter((c) => c.type === 'double' && /^r\d+\.[xy]$/.test(c.name)); return q`(${own.length > 0 && chance(80) ? pick(own).name : q`CAST(${value(s, 'bigint', d)} AS double) / 4e0`} % ${pick(['2e0', '-0.75e0'])})`; },
     (s, d) => q`(- ${value(s, 'double', d)})`,
     (s, d) => q`${pick(['abs', 'floor', 'ceil', 'cbrt', 'sin', 'cos', 'atan', 'radians', 'degrees'])}(${value(s, 'double', d)})`,
     (s, d) => { const a = value(s, 'double', d), [o, t] = pick([['truncate', 'trunc'], ['ceiling', 'ceiling'], ['round', 'round']]); return dual(q`${o}(${a})`, q`${t}(${a})`); },
@@ -153,7 +158,9 @@ const makers = {
     (s, d) => { const a = value(s, 'varchar[]', d), f = lambda(s, 'varchar', (inner) => condition(inner, d)); return dual(q`filter(${a}, ${f})`, q`list_filter(${a}, ${f})`); },
     (s, d) => { const a = value(s, 'varchar[]', d); return dual(q`array_sort(${a})`, q`list_sort(${a}, 'ASC', 'NULLS LAST')`); },
   ],
+  ...typeMakers,
 };
+for (const [type, more] of Object.entries(moreMakers)) makers[type].push(...more);
 
 export function value(sc, type, depth) {
   return typed(type, valueOf(sc, type, depth));
@@ -161,6 +168,8 @@ export function value(sc, type, depth) {
 
 function valueOf(sc, type, depth) {
   const columns = ofType(sc.columns, type);
+  const series = type === 'double' ? ofType(sc.columns, 'series') : [];
+  if (series.length > 0 && chance(60)) return seriesValue(series);
   const choice = rnd(depth <= 0 ? 3 : 12);
   if (choice < 2 && columns.length > 0) return q`${pick(columns).name}`;
   if (choice < 3 || depth <= 0) return columns.length > 0 && chance(60) ? q`${pick(columns).name}` : sized(type, q`${literal(type)}`);
@@ -173,8 +182,8 @@ function valueOf(sc, type, depth) {
       return dual(q`IF(${c}, ${a}, ${b})`, q`CASE WHEN ${c} THEN ${a} ELSE ${b} END`);
     }
     case 5: return q`coalesce(${list(times(rnd(2) + 2, () => value(sc, type, depth - 1)))})`;
-    case 6: if (!type.endsWith('[]')) return q`nullif(${value(sc, type, depth - 1)}, ${value(sc, type, 0)})`; // falls through
-    case 7: if (sc.sub > 0 && depth > 1 && !type.endsWith('[]')) return scalar(sc, type, depth - 1); // falls through
+    case 6: if (!nested(type)) return q`nullif(${value(sc, type, depth - 1)}, ${value(sc, type, 0)})`; // falls through
+    case 7: if (sc.sub > 0 && depth > 1 && !nested(type)) return scalar(sc, type, depth - 1); // falls through
     default: return q`${pick(makers[type])(sc, depth - 1)}`;
   }
 }
@@ -186,7 +195,7 @@ export function condition(sc, depth) {
 }
 
 function conditionOf(sc, depth) {
-  const type = pick(['bigint', 'double', 'varchar', 'bigint', 'varchar', 'timestamp', 'boolean', 'date']);
+  const type = pick(['bigint', 'double', 'varchar', 'bigint', 'varchar', 'timestamp', 'boolean', 'date', ...(chance(15) ? ['time', 'varbinary'] : [])]);
   const not = chance(25) ? 'NOT ' : '';
   switch (rnd(depth <= 0 ? 5 : 17)) {
     case 0: case 1: return q`${value(sc, type, depth - 1)} ${pick(['=', '<>', '!=', '<', '<=', '>', '>='])} ${value(sc, type, depth - 1)}`;
