@@ -1,7 +1,10 @@
 /* Workers sleep on one condition until some run has tasks left.  A run lives on its caller's stack and
  * hangs in the pool's list while tasks may still be taken; whoever takes part counts in `inside`, and the
  * caller leaves only when that is back to zero, so no worker ever touches a run that is gone.  Tasks
- * are taken by one atomic increment, outside the lock. */
+ * are taken by one atomic increment, outside the lock.
+ *
+ * A job is what nobody waits for: calls of one task, owed to whoever asked for them.  They are counted under
+ * the lock, and workers make them when no run wants them, as somebody waits for every run. */
 #include "base/pool.h"
 
 #include <errno.h>
@@ -22,11 +25,20 @@ struct run {
     unsigned inside; /* workers at work in it; under the pool's lock */
 };
 
+struct tsfs_pool_job {
+    struct tsfs_pool_job *next; /* of those with calls owed */
+    struct tsfs_pool *pool;
+    void (*task)(void *ctx);
+    void *ctx;
+    unsigned owed, inside; /* calls to begin, calls under way; under the pool's lock */
+};
+
 struct tsfs_pool {
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* a run was added, or stop */
-    pthread_cond_t leave; /* some run's inside reached zero */
+    pthread_cond_t work;  /* a run was added, calls are owed, or stop */
+    pthread_cond_t leave; /* the inside of some run or job reached zero */
     struct run *runs;
+    struct tsfs_pool_job *jobs;
     bool stop;
     unsigned nworkers;
     struct worker {
@@ -59,6 +71,25 @@ static struct run *open_run(const struct tsfs_pool *pool)
     return NULL;
 }
 
+/* Makes one call of the job that has waited longest; under the lock. */
+static void work_for(struct tsfs_pool *pool, struct tsfs_pool_job *job)
+{
+    job->inside++;
+    pool->jobs = job->next;
+    if (--job->owed > 0) { /* behind the others */
+        struct tsfs_pool_job **end = &pool->jobs;
+        while (*end != NULL)
+            end = &(*end)->next;
+        *end = job;
+        job->next = NULL;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    job->task(job->ctx);
+    pthread_mutex_lock(&pool->lock);
+    if (--job->inside == 0)
+        pthread_cond_broadcast(&pool->leave);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *self = arg;
@@ -66,6 +97,10 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         struct run *run = open_run(pool);
+        if (run == NULL && pool->jobs != NULL && !pool->stop) {
+            work_for(pool, pool->jobs);
+            continue;
+        }
         if (run == NULL) {
             if (pool->stop)
                 break;
@@ -178,4 +213,55 @@ int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsig
         pthread_cond_wait(&pool->leave, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     return atomic_load(&run.result);
+}
+
+/* ---- jobs ---- */
+
+int tsfs_pool_job_create(struct tsfs_pool *pool, void (*task)(void *ctx), void *ctx,
+                         struct tsfs_pool_job **out)
+{
+    struct tsfs_pool_job *job = malloc(sizeof(*job));
+    if (job == NULL)
+        return -ENOMEM;
+    *job = (struct tsfs_pool_job){.pool = pool, .task = task, .ctx = ctx};
+    *out = job;
+    return 0;
+}
+
+void tsfs_pool_job_add(struct tsfs_pool_job *job, unsigned n)
+{
+    struct tsfs_pool *pool = job->pool;
+    if (tsfs_pool_threads(pool) == 0 || n == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    if (job->owed == 0) {
+        struct tsfs_pool_job **end = &pool->jobs;
+        while (*end != NULL)
+            end = &(*end)->next;
+        *end = job;
+        job->next = NULL;
+    }
+    job->owed += n;
+    for (unsigned i = 0; i < n; i++)
+        pthread_cond_signal(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void tsfs_pool_job_free(struct tsfs_pool_job *job)
+{
+    if (job == NULL)
+        return;
+    struct tsfs_pool *pool = job->pool;
+    if (tsfs_pool_threads(pool) > 0) {
+        pthread_mutex_lock(&pool->lock);
+        struct tsfs_pool_job **at = &pool->jobs;
+        while (*at != NULL && *at != job)
+            at = &(*at)->next;
+        if (*at == job)
+            *at = job->next;
+        while (job->inside > 0)
+            pthread_cond_wait(&pool->leave, &pool->lock);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    free(job);
 }

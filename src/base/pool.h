@@ -21,4 +21,14 @@ unsigned tsfs_pool_threads(const struct tsfs_pool *pool); /* beside the caller o
 TSFS_MUST_CHECK int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsigned worker),
                                   void *ctx, size_t n);
 
+/* Work for idle workers beside a thread that goes on with something else. */
+struct tsfs_pool_job;
+TSFS_MUST_CHECK int tsfs_pool_job_create(struct tsfs_pool *pool, void (*task)(void *ctx), void *ctx,
+                                         struct tsfs_pool_job **out);
+/* Asks for n more calls of the task, each when some worker has nothing else to do; without workers it never
+ * has. */
+void tsfs_pool_job_add(struct tsfs_pool_job *job, unsigned n);
+/* Calls not begun will never be; those under way are waited for.  Takes NULL. */
+void tsfs_pool_job_free(struct tsfs_pool_job *job);
+
 #endif

@@ -295,6 +295,7 @@ static int start(struct tsfs_query *q)
     rc = tsfs_exec_open(plan, &q->options, &q->exec, &q->err);
     const struct query_lanes_options lanes = {.exec = q->exec,
                                               .pool = engine->pool,
+                                              .budget = &q->binding.budget,
                                               .format = format,
                                               .names = q->names,
                                               .types = q->types,
@@ -344,6 +345,8 @@ static int produce(struct tsfs_query *q, uint64_t offset, uint64_t want, bool (*
             break;
         rc = step(q);
     }
+    if (q->exec)
+        tsfs_exec_leave(q->exec);
     q->spent += tsfs_time_monotonic() - from;
     if (rc < 0) {
         rc = fail(q, rc);

@@ -1,31 +1,120 @@
-/* Each lane reads one part at a time and formats its rows into a buffer of its own.  A round runs all lanes
- * that have a part and room, on the pool; then the buffers of the earliest parts, as far as these are read
- * to their ends, are the next bytes of the result.  A lane whose buffer is full waits until the lanes before
- * it are through, so what is made ahead of the reader is bounded by the lanes.  The first rounds are short,
- * so that the first rows come early. */
+/* Each lane reads one part at a time and formats its rows into a buffer of its own, until the part ends or
+ * the buffer is full.  The buffers of the earliest parts, as far as these are read to their ends, are the
+ * next bytes of the result.
+ *
+ * Lanes are filled by idle workers, earliest part first, and go on being filled while a reply is copied and
+ * its reader uses it; a reader that finds the next lane not ready fills lanes, too, or waits for the one that
+ * is being filled.  A lane whose buffer is full waits until those before it are through, and parts are given
+ * out only as rows are taken: what is made ahead of a reader that pauses is bounded by the lanes.  These are
+ * few at first, so that the first rows come early. */
 #include "engine/query_lanes.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define LANES      16u
 #define LANE_BYTES (512u << 10)
 
+enum lane_state {
+    LANE_OPEN, /* may be filled */
+    LANE_BUSY, /* somebody does */
+    LANE_FULL,
+    LANE_ENDED /* its part, or with rc < 0 all */
+};
+
 struct lane {
+    enum lane_state state; /* under the lock; the rest is of who fills it, or of the reader */
     struct tsfs_exec_stream *stream;
     struct tsfs_formatter *formatter;
     struct tsfs_buf text;
-    bool ended; /* its part */
     int rc;
     struct tsfs_error err;
 };
 
 struct query_lanes {
     struct query_lanes_options options;
+    struct tsfs_pool_job *job;
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    bool waiting;             /* the reader, for the lane at the head */
+    atomic_bool closing;      /* nothing more is wanted */
     struct lane lanes[LANES]; /* a ring: those with parts are [head, head + used) */
+    unsigned room;            /* lanes of the ring */
     unsigned head, used, width;
+    size_t charged; /* of the query's memory */
     uint32_t nparts, next_part;
 };
+
+static struct lane *lane_at(struct query_lanes *lanes, size_t i)
+{
+    return &lanes->lanes[(lanes->head + i) % lanes->room];
+}
+
+/* ---- filling, by any thread ---- */
+
+static void fill(struct query_lanes *lanes, struct lane *lane)
+{
+    struct tsfs_batch *batch;
+    int rc = 1;
+    while (rc > 0 && lane->text.len < LANE_BYTES &&
+           !atomic_load_explicit(&lanes->closing, memory_order_relaxed)) {
+        rc = tsfs_exec_stream_next(lane->stream, &batch, &lane->err);
+        if (rc > 0) {
+            rc = tsfs_format_batch(lane->formatter, batch, &lane->text);
+            rc = rc == 0 ? 1 : rc;
+        }
+    }
+    lane->rc = rc;
+}
+
+/* Fills the earliest lane that waits for it; false: none does.  Under the lock. */
+static bool fill_one(struct query_lanes *lanes)
+{
+    struct lane *lane = NULL;
+    for (unsigned i = 0; i < lanes->used && lane == NULL; i++)
+        if (lane_at(lanes, i)->state == LANE_OPEN)
+            lane = lane_at(lanes, i);
+    if (lane == NULL)
+        return false;
+    lane->state = LANE_BUSY;
+    pthread_mutex_unlock(&lanes->lock);
+    fill(lanes, lane);
+    pthread_mutex_lock(&lanes->lock);
+    lane->state = lane->rc > 0 ? LANE_FULL : LANE_ENDED;
+    if (lanes->waiting && lane == lane_at(lanes, 0))
+        pthread_cond_signal(&lanes->filled);
+    return true;
+}
+
+static void work(void *ctx)
+{
+    struct query_lanes *lanes = ctx;
+    pthread_mutex_lock(&lanes->lock);
+    if (!lanes->closing)
+        fill_one(lanes);
+    pthread_mutex_unlock(&lanes->lock);
+}
+
+/* ---- the reader ---- */
+
+/* As many lanes as there is memory for, one in any case.  Their buffers may fill an eighth of it: the query
+ * itself must not run out of memory because several threads work for it. */
+static void charge(struct query_lanes *lanes)
+{
+    struct tsfs_budget *budget = lanes->options.budget;
+    bool limited = budget && budget->limit > 0;
+    while (lanes->room < LANES) {
+        if (limited &&
+            (budget->used + LANE_BYTES > budget->limit / 8 || !tsfs_budget_charge(budget, LANE_BYTES)))
+            break;
+        lanes->charged += limited ? LANE_BYTES : 0;
+        lanes->room++;
+    }
+    if (lanes->room == 0)
+        lanes->room = 1;
+}
 
 int query_lanes_open(const struct query_lanes_options *options, struct query_lanes **out,
                      struct tsfs_error *err)
@@ -41,6 +130,14 @@ int query_lanes_open(const struct query_lanes_options *options, struct query_lan
     if (!lanes)
         return -ENOMEM;
     lanes->options = *options;
+    rc = tsfs_pool_job_create(options->pool, work, lanes, &lanes->job);
+    if (rc < 0) {
+        free(lanes);
+        return rc;
+    }
+    pthread_mutex_init(&lanes->lock, NULL);
+    pthread_cond_init(&lanes->filled, NULL);
+    charge(lanes);
     lanes->nparts = nparts;
     lanes->width = 2 * (tsfs_pool_threads(options->pool) + 1);
     *out = lanes;
@@ -51,81 +148,94 @@ void query_lanes_close(struct query_lanes *lanes)
 {
     if (!lanes)
         return;
+    lanes->closing = true;
+    tsfs_pool_job_free(lanes->job);
     for (unsigned i = 0; i < LANES; i++) {
         tsfs_format_free(lanes->lanes[i].formatter);
         tsfs_buf_free(&lanes->lanes[i].text);
     }
+    if (lanes->charged > 0)
+        tsfs_budget_release(lanes->options.budget, lanes->charged);
+    pthread_cond_destroy(&lanes->filled);
+    pthread_mutex_destroy(&lanes->lock);
     free(lanes);
 }
 
-static struct lane *lane_at(struct query_lanes *lanes, size_t i)
+static int open_lane(struct query_lanes *lanes, struct lane *lane, struct tsfs_error *err)
 {
-    return &lanes->lanes[(lanes->head + i) % LANES];
+    const struct query_lanes_options *o = &lanes->options;
+    int rc = tsfs_exec_stream_open(o->exec, &lane->stream, err);
+    return rc < 0 ? rc : tsfs_format_create(o->format, o->names, o->types, o->ncols, &lane->formatter);
 }
 
 static int give_parts(struct query_lanes *lanes, struct tsfs_error *err)
 {
-    const struct query_lanes_options *o = &lanes->options;
-    while (lanes->used < LANES && lanes->used < lanes->width && lanes->next_part < lanes->nparts) {
-        struct lane *lane = lane_at(lanes, lanes->used);
-        int rc = 0;
-        if (!lane->stream)
-            rc = tsfs_exec_stream_open(o->exec, &lane->stream, err);
-        if (rc == 0 && !lane->formatter)
-            rc = tsfs_format_create(o->format, o->names, o->types, o->ncols, &lane->formatter);
-        if (rc < 0)
-            return rc;
+    unsigned used = lanes->used, before = used;
+    int rc = 0;
+    while (used < lanes->room && used < lanes->width && lanes->next_part < lanes->nparts) {
+        struct lane *lane = lane_at(lanes, used);
+        if (!lane->formatter && (rc = open_lane(lanes, lane, err)) < 0)
+            break;
         tsfs_exec_stream_part(lane->stream, lanes->next_part++);
-        lane->ended = false;
-        lane->rc = 0;
-        lanes->used++;
+        lane->state = LANE_OPEN;
+        used++;
     }
-    return 0;
+    pthread_mutex_lock(&lanes->lock);
+    lanes->used = used;
+    pthread_mutex_unlock(&lanes->lock);
+    tsfs_pool_job_add(lanes->job, used - before);
+    return rc;
 }
 
-static int fill(void *ctx, size_t i, unsigned worker)
+/* Until the first lane is full or at its end. */
+static void await_head(struct query_lanes *lanes)
 {
-    struct lane *lane = lane_at(ctx, i);
-    struct tsfs_batch *batch;
-    int rc = 0;
-    while (rc >= 0 && !lane->ended && lane->text.len < LANE_BYTES) {
-        rc = tsfs_exec_stream_next(lane->stream, &batch, &lane->err);
-        lane->ended = rc == 0;
-        if (rc > 0)
-            rc = tsfs_format_batch(lane->formatter, batch, &lane->text);
+    struct lane *lane = lane_at(lanes, 0);
+    pthread_mutex_lock(&lanes->lock);
+    while (lane->state == LANE_OPEN || lane->state == LANE_BUSY) {
+        if (fill_one(lanes))
+            continue;
+        lanes->waiting = true;
+        pthread_cond_wait(&lanes->filled, &lanes->lock);
+        lanes->waiting = false;
     }
-    lane->rc = rc < 0 ? rc : 0;
-    return lane->rc;
+    pthread_mutex_unlock(&lanes->lock);
+}
+
+static void take_head(struct query_lanes *lanes)
+{
+    struct lane *lane = lane_at(lanes, 0);
+    pthread_mutex_lock(&lanes->lock);
+    bool more = lane->state == LANE_FULL;
+    if (more) {
+        lane->state = LANE_OPEN;
+    } else {
+        lanes->head = (lanes->head + 1) % lanes->room;
+        lanes->used--;
+    }
+    pthread_mutex_unlock(&lanes->lock);
+    if (more)
+        tsfs_pool_job_add(lanes->job, 1);
 }
 
 int query_lanes_round(struct query_lanes *lanes, struct result *result, struct tsfs_engine *engine,
                       struct tsfs_error *err)
 {
-    int rc = give_parts(lanes, err);
+    int rc = lanes->used == 0 ? give_parts(lanes, err) : 0;
     if (rc < 0)
         return rc;
-    rc = tsfs_pool_run(lanes->options.pool, fill, lanes, lanes->used);
-    for (unsigned i = 0; rc < 0 && i < lanes->used; i++) {
-        const struct lane *lane = lane_at(lanes, i);
-        if (lane->rc == 0)
-            continue;
+    await_head(lanes);
+    struct lane *lane = lane_at(lanes, 0);
+    if (lane->rc < 0) {
         if (err)
             *err = lane->err;
         return lane->rc;
     }
+    rc = result_take(result, engine, &lane->text);
     if (rc < 0)
-        return rc;
+        return tsfs_error_set(err, rc, "cannot keep the result: %s", strerror(-rc));
+    take_head(lanes);
     lanes->width = 2 * lanes->width < LANES ? 2 * lanes->width : LANES;
-    for (bool ended = true; ended && lanes->used > 0;) {
-        struct lane *lane = lane_at(lanes, 0);
-        rc = result_take(result, engine, &lane->text);
-        if (rc < 0)
-            return tsfs_error_set(err, rc, "cannot keep the result: %s", strerror(-rc));
-        ended = lane->ended;
-        if (ended) {
-            lanes->head = (lanes->head + 1) % LANES;
-            lanes->used--;
-        }
-    }
-    return lanes->used > 0 || lanes->next_part < lanes->nparts;
+    rc = give_parts(lanes, err);
+    return rc < 0 ? rc : lanes->used > 0;
 }

@@ -1,4 +1,4 @@
-/* Rows of one query made and formatted by several threads, delivered in order. */
+/* Rows of one query made and formatted by several threads, delivered in order, and ahead of the reader. */
 #ifndef TSFS_ENGINE_QUERY_LANES_H
 #define TSFS_ENGINE_QUERY_LANES_H
 
@@ -12,7 +12,8 @@ struct query_lanes;
 struct query_lanes_options {
     struct tsfs_exec *exec;
     struct tsfs_pool *pool;
-    enum tsfs_format format; /* not TEXT: it looks at the first rows as a whole */
+    struct tsfs_budget *budget; /* the query's memory */
+    enum tsfs_format format;    /* not TEXT: it looks at the first rows as a whole */
     const struct tsfs_str *names;
     const enum tsfs_type *types;
     unsigned ncols;
@@ -22,7 +23,8 @@ struct query_lanes_options {
  * before exec. */
 TSFS_MUST_CHECK int query_lanes_open(const struct query_lanes_options *options, struct query_lanes **out,
                                      struct tsfs_error *err);
-/* Some more rows, behind what result has: 1, or 0 when these were the last, or -errno. */
+/* Some more rows, behind what result has: 1, or 0 when these were the last, or -errno.  Workers go on when it
+ * has returned. */
 int query_lanes_round(struct query_lanes *lanes, struct result *result, struct tsfs_engine *engine,
                       struct tsfs_error *err);
 void query_lanes_close(struct query_lanes *lanes); /* takes NULL */

@@ -36,13 +36,14 @@ static int poll_now(struct exec_ctx *ctx, bool clock, struct tsfs_error *err)
     if (code == 0 && ctx->options.cancel != NULL &&
         atomic_load_explicit(ctx->options.cancel, memory_order_relaxed))
         code = stop(ctx, -EINTR);
-    if (code == 0 && clock && (ctx->options.deadline != 0 || ctx->options.interrupted != NULL)) {
+    int64_t deadline = atomic_load_explicit(&ctx->deadline, memory_order_relaxed);
+    if (code == 0 && clock && (deadline != 0 || ctx->options.interrupted != NULL)) {
         int64_t now = tsfs_time_monotonic();
-        if (ctx->options.deadline != 0 && now >= ctx->options.deadline)
+        if (deadline != 0 && now >= deadline)
             code = stop(ctx, -ETIMEDOUT);
         else if (ctx->options.interrupted != NULL && now >= ctx->next_poll &&
                  !atomic_exchange(&ctx->polling, true)) {
-            if (ctx->options.interrupted(ctx->options.interrupted_ctx))
+            if (!ctx->left && ctx->options.interrupted(ctx->options.interrupted_ctx))
                 code = stop(ctx, -EINTR);
             ctx->next_poll = now + POLL_INTERVAL;
             ctx->polling = false;
@@ -438,6 +439,7 @@ int tsfs_exec_open(const struct tsfs_plan *plan, const struct tsfs_exec_options 
     if (exec == NULL)
         return tsfs_error_set(err, -ENOMEM, "out of memory");
     exec->ctx.options = *options;
+    exec->ctx.deadline = options->deadline;
     pthread_mutex_init(&exec->ctx.stats_lock, NULL);
     tsfs_arena_init(&exec->ctx.arena, options->budget);
     exec->ctx.analyze = plan->kind == TSFS_PLAN_ANALYZE;
@@ -475,11 +477,6 @@ struct exec_ctx *exec_context(struct tsfs_exec *exec)
 struct exec_op *exec_root(struct tsfs_exec *exec)
 {
     return exec->root;
-}
-
-void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx)
-{
-    exec->ctx.options.interrupted_ctx = ctx;
 }
 
 void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out)

@@ -46,10 +46,11 @@ void tsfs_exec_stream_part(struct tsfs_exec_stream *stream, uint32_t part);
 /* As tsfs_exec_next: 0 at the end of the part. */
 int tsfs_exec_stream_next(struct tsfs_exec_stream *stream, struct tsfs_batch **out, struct tsfs_error *err);
 
-/* `interrupted` is asked with this ctx from now on; deadline as in the options. */
+/* While streams are read, at any time: `interrupted` is asked with this ctx from now on, as another reader's
+ * request has come; deadline as in the options. */
 void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline);
-/* The interrupted callback's ctx may change from call to call (another reader's request). */
-void tsfs_exec_set_interrupt_ctx(struct tsfs_exec *exec, void *ctx);
+/* The reader has gone: from the return on nobody is asked, and time does not count. */
+void tsfs_exec_leave(struct tsfs_exec *exec);
 void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out);
 void tsfs_exec_close(struct tsfs_exec *exec); /* takes NULL */
 

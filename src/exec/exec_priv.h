@@ -16,7 +16,9 @@ struct exec_ctx {
     struct tsfs_arena arena; /* lives as long as the query */
     struct tsfs_eval_sets *sets;
     _Atomic int stop;                 /* -errno that ends every thread's work, 0 = go on */
+    _Atomic int64_t deadline;         /* as in the options, for the reader that there is now */
     _Atomic bool polling;             /* some thread is asking whether the reader was interrupted */
+    bool left;                        /* there is none to ask; as what is asked, of who is polling */
     _Atomic int64_t next_poll;        /* when it is to be asked again */
     struct tsfs_exec_stream *streams; /* stream.c */
     struct tsfs_exec_stats stats;

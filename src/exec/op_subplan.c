@@ -286,6 +286,7 @@ static int run_once(struct apply_op *self, struct tsfs_error *err)
     inner->sets = NULL;
     inner->stats = (struct tsfs_exec_stats){0};
     inner->options = ctx->options; /* each read of the result has its own deadline, and one to ask */
+    inner->deadline = atomic_load(&ctx->deadline);
     inner->next_poll = atomic_load(&ctx->next_poll);
     struct tsfs_plan *sub;
     struct tsfs_value *values = TSFS_NEW_ARRAY(&inner->arena, struct tsfs_value, self->width);

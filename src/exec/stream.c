@@ -2,6 +2,8 @@
  *
  * Each stream is the plan's chain of operators once more, with buffers of its own; its scan reads units of
  * the one scan that the query has open, so all of them see one snapshot. */
+#include <sched.h>
+
 #include "exec/exec_priv.h"
 
 struct tsfs_exec_stream {
@@ -109,10 +111,25 @@ void exec_streams_close(struct exec_ctx *ctx)
     ctx->streams = NULL;
 }
 
+/* ---- readers come and go ---- */
+
+static void set_reader(struct exec_ctx *ctx, bool left, void *interrupted_ctx, int64_t deadline)
+{
+    while (atomic_exchange(&ctx->polling, true)) /* a thread asks the reader that there was */
+        sched_yield();
+    ctx->left = left;
+    ctx->options.interrupted_ctx = interrupted_ctx;
+    ctx->deadline = deadline;
+    ctx->next_poll = 0;
+    ctx->polling = false;
+}
+
 void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline)
 {
-    struct exec_ctx *ctx = exec_context(exec);
-    ctx->next_poll = 0;
-    ctx->options.interrupted_ctx = interrupted_ctx;
-    ctx->options.deadline = deadline;
+    set_reader(exec_context(exec), false, interrupted_ctx, deadline);
+}
+
+void tsfs_exec_leave(struct tsfs_exec *exec)
+{
+    set_reader(exec_context(exec), true, NULL, 0);
 }

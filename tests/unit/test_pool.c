@@ -112,6 +112,76 @@ static void runs_within_runs(void **state)
     tsfs_pool_free(pool);
 }
 
+struct counted {
+    atomic_int begun, under_way, most;
+};
+
+static void count(void *ctx)
+{
+    struct counted *c = ctx;
+    int now = atomic_fetch_add(&c->under_way, 1) + 1, most = c->most;
+    while (now > most && !atomic_compare_exchange_weak(&c->most, &most, now))
+        ;
+    sched_yield();
+    atomic_fetch_add(&c->begun, 1);
+    atomic_fetch_sub(&c->under_way, 1);
+}
+
+static void jobs_are_done_by_workers(void **state)
+{
+    struct tsfs_pool *pool;
+    struct tsfs_pool_job *jobs[3];
+    struct counted counted[3] = {0};
+    assert_int_equal(tsfs_pool_create(3, &pool), 0);
+    for (int j = 0; j < 3; j++)
+        assert_int_equal(tsfs_pool_job_create(pool, count, &counted[j], &jobs[j]), 0);
+    for (int i = 0; i < 1000; i++)
+        for (int j = 0; j < 3; j++)
+            tsfs_pool_job_add(jobs[j], (unsigned)(i % 2 + j));
+    run_once(pool, 500); /* which goes before them */
+    for (int j = 0; j < 3; j++)
+        while (counted[j].begun < 500 + 1000 * j)
+            sched_yield();
+    for (int j = 0; j < 3; j++) {
+        tsfs_pool_job_free(jobs[j]);
+        assert_int_equal(counted[j].begun, 500 + 1000 * j);
+        assert_true(counted[j].most <= 2); /* the caller is no worker */
+    }
+    tsfs_pool_free(pool);
+}
+
+static void a_freed_job_is_at_rest(void **state)
+{
+    struct tsfs_pool *pool;
+    assert_int_equal(tsfs_pool_create(4, &pool), 0);
+    for (int i = 0; i < 2000; i++) {
+        struct tsfs_pool_job *job;
+        struct counted counted = {0};
+        assert_int_equal(tsfs_pool_job_create(pool, count, &counted, &job), 0);
+        tsfs_pool_job_add(job, 5);
+        if (i % 2)
+            sched_yield();
+        tsfs_pool_job_free(job);
+        assert_int_equal(counted.under_way, 0);
+        assert_true(counted.begun <= 5);
+    }
+    tsfs_pool_free(pool);
+    tsfs_pool_job_free(NULL);
+}
+
+static void without_workers_no_job_is_done(void **state)
+{
+    struct tsfs_pool *pool;
+    struct tsfs_pool_job *job;
+    struct counted counted = {0};
+    assert_int_equal(tsfs_pool_create(1, &pool), 0);
+    assert_int_equal(tsfs_pool_job_create(pool, count, &counted, &job), 0);
+    tsfs_pool_job_add(job, 5);
+    tsfs_pool_job_free(job);
+    assert_int_equal(counted.begun, 0);
+    tsfs_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +189,9 @@ int main(void)
         cmocka_unit_test(first_error_stops),
         cmocka_unit_test(several_callers),
         cmocka_unit_test(runs_within_runs),
+        cmocka_unit_test(jobs_are_done_by_workers),
+        cmocka_unit_test(a_freed_job_is_at_rest),
+        cmocka_unit_test(without_workers_no_job_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
