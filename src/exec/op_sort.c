@@ -272,6 +272,17 @@ static int add_batch(struct sort_op *self, const struct tsfs_batch *in, struct t
     return rc;
 }
 
+/* How many rows the first n are with those that tie with the last of them. */
+static size_t with_ties(const struct sort_op *self, uint64_t n)
+{
+    if (n >= self->n)
+        return self->n;
+    size_t end = (size_t)n;
+    while (end < self->n && order_ties(&self->set, &self->entries[n - 1], &self->entries[end]))
+        end++;
+    return end;
+}
+
 static int consume(struct sort_op *self, struct tsfs_error *err)
 {
     struct exec_op *input = self->op.input;
@@ -285,6 +296,9 @@ static int consume(struct sort_op *self, struct tsfs_error *err)
     if (rc != 0)
         return rc;
     rc = sort_entries(self);
+    const struct tsfs_plan *plan = self->op.plan;
+    if (rc == 0 && plan->sort.ties)
+        self->n = with_ties(self, plan->sort.limit);
     if (self->n > self->limit)
         self->n = self->limit;
     return exec_fail(self->op.ctx, rc, "ORDER BY", err);
@@ -362,7 +376,7 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     tsfs_arena_init(&self->store, ctx->options.budget);
     tsfs_arena_init(&self->spare, ctx->options.budget);
     tsfs_arena_init(&self->scratch, ctx->options.budget);
-    self->limit = plan->sort.limit;
+    self->limit = plan->sort.ties ? UINT64_MAX : plan->sort.limit; /* rows that tie may be any number */
     self->nkeys = plan->sort.nkeys;
     self->batch.ncols = plan->ncols;
     *out = &self->op;

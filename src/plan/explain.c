@@ -267,7 +267,8 @@ int explain_keys(struct tsfs_buf *out, const struct tsfs_plan_key *keys, uint32_
 static int explain_sort(const struct tsfs_plan *plan, const struct tsfs_str *below, struct tsfs_buf *out)
 {
     int rc = plan->sort.limit == UINT64_MAX ? explain_put(out, "Sort by ")
-                                            : tsfs_buf_printf(out, "Top %" PRIu64 " by ", plan->sort.limit);
+                                            : tsfs_buf_printf(out, "Top %" PRIu64 "%s by ", plan->sort.limit,
+                                                              plan->sort.ties ? " with ties" : "");
     return rc != 0 ? rc : explain_keys(out, plan->sort.keys, plan->sort.nkeys, below, plan->input->ncols);
 }
 

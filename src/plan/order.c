@@ -65,7 +65,8 @@ void plan_order(struct tsfs_plan **plan)
         for (uint32_t i = 0;
              i < (*at)->nmore && (*at)->kind != TSFS_PLAN_APPLY && (*at)->kind != TSFS_PLAN_INIT; i++)
             plan_order(&(*at)->more[i]);
-        if ((*at)->kind == TSFS_PLAN_LIMIT && (*at)->input->kind == TSFS_PLAN_SORT) {
+        if ((*at)->kind == TSFS_PLAN_LIMIT && (*at)->input->kind == TSFS_PLAN_SORT &&
+            !(*at)->input->sort.ties) {
             struct tsfs_plan *sort = (*at)->input;
             sort->sort.limit = rows_wanted(*at);
             if (sort->sort.limit != UINT64_MAX) {

@@ -138,8 +138,9 @@ struct tsfs_plan {
         struct {
             struct tsfs_plan_key *keys;
             uint32_t nkeys;
-            uint64_t limit;
-        } sort;  /* limit UINT64_MAX = all */
+            uint64_t limit; /* UINT64_MAX = all */
+            bool ties;      /* and the rows that tie with the last one */
+        } sort;
         struct { /* each row as often as the longest of its arrays is long; shorter ones are filled with NULL
                   */
             struct tsfs_expr **exprs; /* arrays and timeseries over the input */

@@ -376,15 +376,21 @@ static struct tsfs_plan *build_windows(struct plan_builder *b, struct tsfs_plan 
 
 /* ---- order and limit ---- */
 
+/* With ties the sort ends the rows, and what is above it leaves out the first ones. */
 static struct tsfs_plan *build_limit(struct plan_builder *b, struct tsfs_plan *input,
-                                     const struct tsfs_bound *rel)
+                                     const struct tsfs_bound *rel, bool sorted)
 {
-    if (input == NULL || (rel->select.limit == UINT64_MAX && rel->select.offset == 0))
+    bool ties = rel->select.ties && rel->select.limit > 0;
+    uint64_t limit = ties ? UINT64_MAX : rel->select.limit;
+    if (input != NULL && ties && sorted &&
+        !__builtin_add_overflow(rel->select.limit, rel->select.offset, &input->sort.limit))
+        input->sort.ties = true;
+    if (input == NULL || (limit == UINT64_MAX && rel->select.offset == 0))
         return input;
     struct tsfs_plan *plan = plan_over(b->arena, TSFS_PLAN_LIMIT, input);
     if (plan == NULL)
         return plan_fail(b, -ENOMEM);
-    plan->limit.limit = rel->select.limit;
+    plan->limit.limit = limit;
     plan->limit.offset = rel->select.offset;
     return plan;
 }
@@ -461,7 +467,9 @@ static struct tsfs_plan *build_sort_above(struct plan_builder *b, struct tsfs_pl
             return plan_fail(b, -ENOMEM);
         keys[i] = (struct tsfs_plan_key){e, key->descending, key->nulls_first};
     }
-    plan = build_limit(b, sort_over(b, plan, keys, rel->select.nkeys), rel);
+    struct tsfs_plan *below = plan;
+    plan = sort_over(b, plan, keys, rel->select.nkeys);
+    plan = build_limit(b, plan, rel, plan != below);
     return plan == NULL || plan->ncols == rel->ncols ? plan : plan_first_columns(b, plan, rel->ncols, rel);
 }
 
@@ -492,7 +500,9 @@ struct tsfs_plan *plan_build_select(struct plan_builder *b, const struct tsfs_bo
                 return NULL;
             keys[i] = (struct tsfs_plan_key){e, key->descending, key->nulls_first};
         }
+        struct tsfs_plan *below = plan;
         plan = sort_over(b, plan, keys, rel->select.nkeys);
+        return build_project(b, build_limit(b, plan, rel, plan != below), rel, false);
     }
-    return build_project(b, build_limit(b, plan, rel), rel, false);
+    return build_project(b, build_limit(b, plan, rel, false), rel, false);
 }

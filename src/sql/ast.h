@@ -203,6 +203,7 @@ struct sql_ast_query {
     uint32_t nkeys;
     uint64_t limit; /* UINT64_MAX = all */
     uint64_t offset;
+    bool ties; /* and all that tie with the last one */
 };
 
 enum sql_ast_statement_kind {

@@ -155,6 +155,7 @@ struct tsfs_bound {
             uint32_t nkeys;
             bool distinct;          /* then every key is an item */
             uint64_t limit, offset; /* limit UINT64_MAX = all */
+            bool ties;              /* and all rows whose keys are those of the last one */
         } select;
     };
 };

@@ -418,6 +418,7 @@ static struct tsfs_bound *bind_select_query(struct binder *b, const struct sql_a
     rel->select.distinct = ast->distinct;
     rel->select.limit = q->limit;
     rel->select.offset = q->offset;
+    rel->select.ties = q->ties;
     if (!bind_clauses(b, &s, q, &groups, &names, rel))
         return NULL;
     rel->select.aggregated = ast->grouped || ast->having != NULL || s.naggs > 0 || s.ngroupings > 0;
@@ -465,6 +466,7 @@ static struct tsfs_bound *bind_tail(struct binder *b, const struct tsfs_bound *f
     rel->select.from = from;
     rel->select.limit = q->limit;
     rel->select.offset = q->offset;
+    rel->select.ties = q->ties;
     rel->select.exprs = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, from->ncols);
     s.items = TSFS_NEW_ARRAY(b->arena, struct bind_item, from->ncols);
     scope.cols = TSFS_NEW_ARRAY(b->arena, struct bind_scope_column, from->ncols);

@@ -309,10 +309,14 @@ static bool parse_limits(struct sql_parser *p, struct sql_ast_query *q)
                 return false;
             if (!parse_rows_word(p, true))
                 return false;
-            if (sql_is(p, SQL_KW_WITH))
-                return sql_fail_unsupported(p, &p->tok, "FETCH .. WITH TIES");
-            if (!sql_is(p, SQL_KW_NONE) || !sql_same_word(p->tok.text, TSFS_STR("only")))
-                return sql_fail_expected(p, "ONLY");
+            if (!sql_accept(p, SQL_KW_WITH, &q->ties))
+                return false;
+            if (!sql_is(p, SQL_KW_NONE) ||
+                !sql_same_word(p->tok.text, q->ties ? TSFS_STR("ties") : TSFS_STR("only")))
+                return sql_fail_expected(p, q->ties ? "TIES" : "ONLY or WITH TIES");
+            if (q->ties && q->nkeys == 0)
+                return sql_fail_at(p, p->tok.line, p->tok.column,
+                                   "FETCH .. WITH TIES needs an ORDER BY: without one no rows tie");
             if (!sql_advance(p))
                 return false;
         } else {

@@ -386,7 +386,7 @@ function query(sc, depth, columns) {
   if (single) return { text, rows };
   text = cast(text);
   do {
-    const next = chance(12) ? q`VALUES ${list(times(rnd(3) + 1, () => q`(${columns.map((c, i) => q`${i > 0 ? ', ' : ''}CAST(${chance(15) ? 'NULL' : literal(c.type)} AS ${castName(c.type)})`).reduce((a, b) => q`${a}${b}`)})`))}` : (() => { const more = select(sc, depth - 1, columns); rows += more.rows; return cast(more.text); })();
+    const next = chance(12) ? q`VALUES ${list(times(rnd(3) + 1, () => q`(${columns.map((c, i) => q`${i > 0 ? ', ' : ''}CAST(${chance(15) ? 'NULL' : literal(c.type)} AS ${castName(c.type)})`).reduce((a, b) => q`${a}${b}`)})`))}` : (() => { const more = select({ ...sc, top: false }, depth - 1, columns); rows += more.rows; return cast(more.text); })();
     const op = setOperation();
     text = chance(30) ? typed('query', q`(${text}) ${op} (${next})`) : typed('query', q`${text} ${op} ${next}`);
   } while (chance(30));
@@ -412,7 +412,12 @@ export function statement(options) {
   const ordered = chance(40), cut = ordered && chance(50);
   if (cut && columns.some((c) => c.type === 'double')) sc.top = false;
   let text = options.big ? bigQuery(sc, columns) : query(sc, 2, columns).text;
-  if (ordered) {
+  const ties = cut && chance(15);
+  if (ties) { // of some columns: which rows they are does not hang on the order of others
+    const keys = columns.slice(0, rnd(columns.length) + 1).map((c) => `${c.name}${direction()}`).join(', '), n = rnd(5) + 1;
+    const inner = q`SELECT * FROM (${text}) AS o`;
+    text = dual(q`${inner} ORDER BY ${keys} FETCH ${pick(['FIRST', 'NEXT'])} ${n} ROWS WITH TIES`, q`SELECT ${columns.map((c) => c.name).join(', ')} FROM (SELECT *, rank() OVER (ORDER BY ${keys}) AS rk FROM (${text}) AS o) WHERE rk <= ${n}`);
+  } else if (ordered) {
     const names = columns.map((c, i) => `${chance(30) ? i + 1 : c.name}${direction()}`);
     const limit = cut && chance(80) ? rnd(8) : null, offset = cut && (limit === null || chance(40)) ? rnd(4) : null;
     const tail = dual(`${offset !== null ? ` OFFSET ${offset}${pick(['', ' ROWS'])}` : ''}${limit !== null ? pick([` LIMIT ${limit}`, ` LIMIT ${limit}`, ` FETCH FIRST ${limit === 0 ? 1 : limit} ROWS ONLY`]) : pick(['', ' LIMIT ALL'])}`, '');
@@ -421,7 +426,7 @@ export function statement(options) {
     text = q`${chance(40) ? text : q`SELECT * FROM (${text}) AS o`} ORDER BY ${list(names, ', ', names.length)}${optional(tail)}`;
   }
   if (withs.length > 0) text = q`WITH ${list(withs, ', ', 1)} ${text}`;
-  return { node: q`${text}`, columns, ordered };
+  return { node: q`${text}`, columns, ordered: ordered && !ties };
 }
 
 // Many rows: one table, no joins but with small ones.

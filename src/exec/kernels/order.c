@@ -82,7 +82,7 @@ static int compare_values(const struct order_key *key, const struct tsfs_vec *a,
     return key->descending ? -c : c;
 }
 
-static int compare_slow(const struct order_set *set, const struct order_entry *a, const struct order_entry *b)
+static int compare_keys(const struct order_set *set, const struct order_entry *a, const struct order_entry *b)
 {
     const struct tsfs_vec *x = set->batches[a->batch], *y = set->batches[b->batch];
     for (uint32_t k = set->decisive ? 1 : 0; k < set->nkeys; k++) {
@@ -90,6 +90,14 @@ static int compare_slow(const struct order_set *set, const struct order_entry *a
         if (c != 0)
             return c;
     }
+    return 0;
+}
+
+static int compare_slow(const struct order_set *set, const struct order_entry *a, const struct order_entry *b)
+{
+    int c = compare_keys(set, a, b);
+    if (c != 0)
+        return c;
     if (a->batch != b->batch)
         return a->batch < b->batch ? -1 : 1;
     return (a->row > b->row) - (a->row < b->row);
@@ -108,6 +116,11 @@ static inline int compare(const struct order_set *set, const struct order_entry 
 int order_compare(const struct order_set *set, const struct order_entry *a, const struct order_entry *b)
 {
     return compare(set, a, b);
+}
+
+bool order_ties(const struct order_set *set, const struct order_entry *a, const struct order_entry *b)
+{
+    return a->null_rank == b->null_rank && a->prefix == b->prefix && compare_keys(set, a, b) == 0;
 }
 
 static void insertion_sort(const struct order_set *set, struct order_entry *e, size_t n)

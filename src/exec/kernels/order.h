@@ -33,6 +33,9 @@ void order_prefix(const struct order_key *key, const struct tsfs_vec *v, uint32_
 /* < 0, 0 only for the same row, > 0. */
 int order_compare(const struct order_set *set, const struct order_entry *a, const struct order_entry *b);
 
+/* Whether their keys are the same. */
+bool order_ties(const struct order_set *set, const struct order_entry *a, const struct order_entry *b);
+
 /* Sorts n entries; scratch has room for n. */
 void order_sort(const struct order_set *set, struct order_entry *entries, struct order_entry *scratch,
                 size_t n);
