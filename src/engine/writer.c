@@ -128,6 +128,7 @@ void tsfs_writer_close(struct tsfs_writer *w)
     free(w->point_series);
     free(w->cells);
     free(w->add);
+    writer_keys_free(w);
     tsfs_buf_free(&w->key);
     tsfs_buf_free(&w->tail);
     tsfs_arena_free(&w->arena);

@@ -1,5 +1,5 @@
 /* What the files of a writer share: writer.c takes lines, writer_target.c finds the tables they go to,
- * writer_stage.c puts them there. */
+ * writer_key.c the series, writer_stage.c puts them there. */
 #ifndef TSFS_ENGINE_WRITER_PRIV_H
 #define TSFS_ENGINE_WRITER_PRIV_H
 
@@ -56,6 +56,7 @@ struct tsfs_writer {
     struct tsfs_column *add; /* columns that the line at hand brings; names borrowed from it */
     unsigned add_cap;
     struct tsfs_buf key;        /* a key with the measurement put in front */
+    struct writer_keys *keys;   /* writer_key.c; NULL until the first new one */
     struct tsfs_arena arena;    /* of one new key */
     struct tsfs_node **touched; /* tables written to, for fsync; counted */
     unsigned ntouched, touched_cap;
@@ -103,8 +104,37 @@ TSFS_MUST_CHECK int writer_fix_partitions(struct tsfs_writer *w, size_t known, s
 unsigned writer_lock_targets(struct tsfs_writer *w, struct target **ordered);
 void writer_release_targets(struct tsfs_writer *w);
 
+/* writer_key.c */
+
+/* The key of a series that is perhaps new. */
+struct writer_new_key {
+    struct tsfs_str raw; /* with the measurement in front */
+    uint64_t hash;
+    const struct tsfs_series_key *cut; /* or NULL, and the next three */
+    struct tsfs_str measurement;
+    struct tsfs_lp_tag *tags; /* in the writer's arena */
+    unsigned ntags;
+};
+
+void writer_keys_free(struct tsfs_writer *w);
+void writer_keys_reset(struct tsfs_writer *w); /* before the first point under the locks */
+/* Makes the keys of points after the one at hand ready, those not found before the locks were taken. */
+void writer_key_ahead(struct tsfs_writer *w, struct target *t, size_t known);
+/* Takes a key apart (raw and hash are given); new dimensions go to w->add. */
+TSFS_MUST_CHECK int writer_resolve_key(struct tsfs_writer *w, struct target *t,
+                                       const struct tsfs_lp_point *point, struct writer_new_key *key,
+                                       unsigned *nadd, struct tsfs_error *err);
+/* ... and, when its columns exist, makes the series. */
+TSFS_MUST_CHECK int writer_intern_key(struct tsfs_writer *w, struct target *t,
+                                      const struct tsfs_lp_point *point, struct tsfs_series_index *index,
+                                      const struct writer_new_key *key, uint32_t *series);
+/* A column that the line at hand brings. */
+TSFS_MUST_CHECK int writer_bring_column(struct tsfs_writer *w, unsigned *nadd, struct tsfs_column column);
+
 /* writer_stage.c */
 
+int writer_role_error(uint32_t line, uint32_t column, struct tsfs_str name, enum tsfs_role has,
+                      const char *as, struct tsfs_error *err);
 /* Stages and commits the parsed points.  *done = points taken (or, skipping, dealt with).  A failure's point
  * is points[*done]; *failed_table is its table if known. */
 TSFS_MUST_CHECK int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,

@@ -59,7 +59,7 @@ static uint16_t field_ordinal(struct target *t, const struct tsfs_schema *schema
     return tsfs_schema_find(schema, name);
 }
 
-static int role_error(uint32_t line, uint32_t column, struct tsfs_str name, enum tsfs_role has,
+int writer_role_error(uint32_t line, uint32_t column, struct tsfs_str name, enum tsfs_role has,
                       const char *as, struct tsfs_error *err)
 {
     int shown = (int)(name.len < 128 ? name.len : 128);
@@ -70,21 +70,6 @@ static int role_error(uint32_t line, uint32_t column, struct tsfs_str name, enum
     return tsfs_error_set_at(err, -EINVAL, line, column, "\"%.*s\" is a %s of this table and cannot be a %s",
                              shown, name.ptr,
                              has == TSFS_ROLE_DIMENSION ? "tag (dimension)" : "field (measure)", as);
-}
-
-/* A column that the line at hand brings. */
-static int bring_column(struct tsfs_writer *w, unsigned *nadd, struct tsfs_column column)
-{
-    if (*nadd == w->add_cap) {
-        unsigned cap = w->add_cap ? w->add_cap * 2 : 64;
-        struct tsfs_column *grown = realloc(w->add, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        w->add = grown;
-        w->add_cap = cap;
-    }
-    w->add[(*nadd)++] = column;
-    return 0;
 }
 
 /* Which of a line's fields are decimals. */
@@ -129,18 +114,18 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
             t->nordinals = k + 1;
         if (ordinal == TSFS_ORDINAL_NONE) {
             bool decimal = t->decimals && t->decimals[k] && f->type == TSFS_BIGINT;
-            int rc = bring_column(w, nadd,
-                                  (struct tsfs_column){.name = f->name,
-                                                       .role = TSFS_ROLE_MEASURE,
-                                                       .type = decimal ? TSFS_DOUBLE : f->type});
+            int rc = writer_bring_column(w, nadd,
+                                         (struct tsfs_column){.name = f->name,
+                                                              .role = TSFS_ROLE_MEASURE,
+                                                              .type = decimal ? TSFS_DOUBLE : f->type});
             if (rc < 0)
                 return rc;
             continue;
         }
         const struct tsfs_column *c = &schema->cols[ordinal];
         if (c->role != TSFS_ROLE_MEASURE)
-            return role_error(point->line, writer_column(w, point, f->name.ptr), f->name, c->role, "field",
-                              err);
+            return writer_role_error(point->line, writer_column(w, point, f->name.ptr), f->name, c->role,
+                                     "field", err);
         if (c->type != f->type && !(c->type == TSFS_DOUBLE && f->type == TSFS_BIGINT))
             return tsfs_error_set_at(err, -EINVAL, point->line, writer_column(w, point, f->name.ptr),
                                      "field \"%.*s\" is %s, but this table has it as %s",
@@ -149,56 +134,6 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
     }
     t->nordinals = point->nfields;
     return 0;
-}
-
-/* The series of a spelling that was not met before: its key is split, new dimensions are columns it brings.
- */
-static int resolve_key(struct tsfs_writer *w, struct target *t, const struct tsfs_lp_point *point,
-                       struct tsfs_str key, struct tsfs_str *measurement, struct tsfs_lp_tag **tags,
-                       unsigned *ntags, unsigned *nadd, struct tsfs_error *err)
-{
-    const struct tsfs_schema *schema = t->node->table->schema;
-    tsfs_arena_reset(&w->arena);
-    uint32_t at = writer_column(w, point, point->key.ptr);
-    int rc = tsfs_lp_parse_key(key, &w->arena, measurement, tags, ntags, err);
-    if (rc < 0) {
-        uint32_t before = (uint32_t)(key.len - point->key.len); /* a measurement put in front */
-        err->line = point->line;
-        err->column = at + (err->column > before ? err->column - before - 1 : 0);
-        return rc;
-    }
-    for (unsigned i = 0; i < *ntags; i++) {
-        struct tsfs_str name = (*tags)[i].key;
-        uint16_t ordinal = tsfs_schema_find(schema, name);
-        if (ordinal == TSFS_ORDINAL_NONE) {
-            rc = bring_column(
-                w, nadd,
-                (struct tsfs_column){.name = name, .role = TSFS_ROLE_DIMENSION, .type = TSFS_VARCHAR});
-            if (rc < 0)
-                return rc;
-        } else if (schema->cols[ordinal].role != TSFS_ROLE_DIMENSION) {
-            return role_error(point->line, at, name, schema->cols[ordinal].role, "tag", err);
-        }
-    }
-    return 0;
-}
-
-static int intern(struct tsfs_writer *w, struct target *t, struct tsfs_series_index *index,
-                  struct tsfs_str measurement, const struct tsfs_lp_tag *tags, unsigned ntags,
-                  struct tsfs_str key, uint64_t hash, uint32_t *series)
-{
-    struct table *table = t->node->table;
-    struct tsfs_dim_value *dims = tsfs_arena_alloc(&w->arena, (ntags + 1) * sizeof(*dims));
-    if (!dims)
-        return -ENOMEM;
-    for (unsigned i = 0; i < ntags; i++) {
-        uint16_t ordinal = tsfs_schema_find(table->schema, tags[i].key);
-        dims[i] = (struct tsfs_dim_value){table->schema->cols[ordinal].slot, tags[i].value};
-    }
-    int rc = tsfs_series_index_intern(index, measurement, dims, ntags, series);
-    if (rc == 0)
-        rc = tsfs_series_index_add_spelling(index, key, hash, *series);
-    return rc;
 }
 
 static int scaled_time(const struct target *t, const struct tsfs_lp_point *point, int64_t now, int64_t *out,
@@ -326,10 +261,8 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
                        uint32_t series, int64_t now, struct tsfs_error *err)
 {
     struct table *table = t->node->table;
-    struct tsfs_str key = point->key, measurement = {0};
-    struct tsfs_lp_tag *tags = NULL;
-    uint64_t hash = point->key_hash;
-    unsigned ntags = 0, nadd = 0;
+    struct writer_new_key key = {.raw = point->key, .hash = point->key_hash};
+    unsigned nadd = 0;
     int64_t time;
     int rc = scaled_time(t, point, now, &time, err);
     if (rc < 0)
@@ -340,20 +273,20 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
     if (index != t->series)
         series = TSFS_SERIES_NONE;
     if (series == TSFS_SERIES_NONE &&
-        (key.len == 0 || key.ptr[0] == ',')) { /* the table's own name stands in front */
+        (key.raw.len == 0 || key.raw.ptr[0] == ',')) { /* the table's own name stands in front */
         w->key.len = 0;
         rc = tsfs_buf_append_str(&w->key, tsfs_str_from(t->name));
         if (rc == 0)
-            rc = tsfs_buf_append_str(&w->key, key);
+            rc = tsfs_buf_append_str(&w->key, key.raw);
         if (rc < 0)
             return rc;
-        key = tsfs_buf_str(&w->key);
-        hash = tsfs_hash(key.ptr, key.len);
+        key.raw = tsfs_buf_str(&w->key);
+        key.hash = tsfs_hash(key.raw.ptr, key.raw.len);
     }
     if (series == TSFS_SERIES_NONE)
-        series = tsfs_series_index_find_spelling(index, key, hash);
+        series = tsfs_series_index_find_spelling(index, key.raw, key.hash);
     if (series == TSFS_SERIES_NONE)
-        rc = resolve_key(w, t, point, key, &measurement, &tags, &ntags, &nadd, err);
+        rc = writer_resolve_key(w, t, point, &key, &nadd, err);
     if (rc == 0)
         rc = resolve_fields(w, t, point, &nadd, err);
     if (rc == 0 && nadd) {
@@ -368,7 +301,7 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
             t->ordinals[k] = field_ordinal(t, table->schema, k, w->batch.fields[point->first_field + k].name);
     }
     if (rc == 0 && series == TSFS_SERIES_NONE)
-        rc = intern(w, t, index, measurement, tags, ntags, key, hash, &series);
+        rc = writer_intern_key(w, t, point, index, &key, &series);
     if (rc == 0)
         rc = fill_cells(w, t, point, err);
     if (rc == 0) {
@@ -438,6 +371,7 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
             return -ENOMEM;
     }
     unsigned nlocks = writer_lock_targets(w, ordered);
+    writer_keys_reset(w);
     struct tsfs_error why;
     for (; w->at < known && rc == 0; w->at++) {
         size_t i = w->at;
@@ -449,6 +383,7 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
         struct target *t = &w->targets[at];
         if (t->generation && tsfs_hot_series(t->generation->hot) == t->series)
             tsfs_hot_prefetch(t->generation->hot, w->point_series + i, known - i);
+        writer_key_ahead(w, t, known);
         rc = t->node->dead ? tsfs_error_set_at(&why, -ENOENT, p->line, 0, "the table has been removed")
                            : stage_point(w, t, p, w->point_series[i], now, &why);
         if (rc < 0 && writer_callers_fault(rc) && t->settings.on_bad_line == TSFS_BAD_LINE_SKIP) {

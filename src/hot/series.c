@@ -326,14 +326,14 @@ char *series_scratch(struct tsfs_series_index *index, size_t size)
     return index->scratch;
 }
 
-int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str measure_name,
-                             const struct tsfs_dim_value *dims, unsigned ndims, uint32_t *id)
+/* The dimensions present, by slot, in sorted[]; *size = bytes of their canonical encoding. */
+static int sort_dims(struct tsfs_str measure_name, const struct tsfs_dim_value *dims, unsigned ndims,
+                     struct tsfs_dim_value *sorted, unsigned *nsorted, size_t *size)
 {
-    struct tsfs_dim_value sorted[TSFS_DIMENSIONS_MAX];
     unsigned n = 0;
-    size_t size = 4 + measure_name.len;
-    if (ndims > TSFS_DIMENSIONS_MAX || measure_name.len > TSFS_SERIES_KEY_MAX)
+    if (measure_name.len > TSFS_SERIES_KEY_MAX)
         return -E2BIG;
+    *size = 4 + measure_name.len;
     for (unsigned i = 0; i < ndims; i++) {
         if (!dims[i].value.ptr)
             continue;
@@ -343,17 +343,38 @@ int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str me
         for (; at > 0 && sorted[at - 1].slot > dims[i].slot; at--)
             sorted[at] = sorted[at - 1];
         sorted[at] = dims[i];
-        size += 6 + dims[i].value.len;
+        *size += 6 + dims[i].value.len;
     }
     for (unsigned d = 1; d < n; d++)
         if (sorted[d].slot == sorted[d - 1].slot)
             return -EINVAL;
-    if (!series_scratch(index, size))
-        return -ENOMEM;
-    char *p = encode_text(index->scratch, measure_name);
+    *nsorted = n;
+    return 0;
+}
+
+static uint64_t hash_sorted(char *scratch, size_t size, struct tsfs_str measure_name,
+                            const struct tsfs_dim_value *sorted, unsigned n)
+{
+    char *p = encode_text(scratch, measure_name);
     for (unsigned d = 0; d < n; d++)
         p = encode_text(encode_slot(p, sorted[d].slot), sorted[d].value);
-    uint64_t hash = XXH3_64bits(index->scratch, size);
+    return XXH3_64bits(scratch, size);
+}
+
+int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str measure_name,
+                             const struct tsfs_dim_value *dims, unsigned ndims, uint32_t *id)
+{
+    struct tsfs_dim_value sorted[TSFS_DIMENSIONS_MAX];
+    unsigned n;
+    size_t size;
+    if (ndims > TSFS_DIMENSIONS_MAX)
+        return -E2BIG;
+    int rc = sort_dims(measure_name, dims, ndims, sorted, &n, &size);
+    if (rc)
+        return rc;
+    if (!series_scratch(index, size))
+        return -ENOMEM;
+    uint64_t hash = hash_sorted(index->scratch, size, measure_name, sorted, n);
     slab_index_prefetch(&index->ids, hash);
     uint64_t hashes[TSFS_DIMENSIONS_MAX]; /* of the values, asked for while the id's place is on its way */
     for (unsigned d = 0; d < n; d++) {
@@ -362,6 +383,37 @@ int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str me
     }
     *id = find(index, hash, measure_name, sorted, n);
     return *id != TSFS_SERIES_NONE ? 0 : add(index, hash, measure_name, sorted, hashes, n, id);
+}
+
+bool tsfs_series_key_make(struct tsfs_series_key *key, struct tsfs_str measure_name,
+                          const struct tsfs_dim_value *dims, unsigned ndims)
+{
+    char scratch[ENCODE_STACK];
+    size_t size;
+    if (ndims > TSFS_SERIES_KEY_DIMS ||
+        sort_dims(measure_name, dims, ndims, key->dims, &key->ndims, &size) != 0 || size > sizeof(scratch))
+        return false;
+    key->measure_name = measure_name;
+    key->hash = hash_sorted(scratch, size, measure_name, key->dims, key->ndims);
+    for (unsigned d = 0; d < key->ndims; d++)
+        key->hashes[d] = XXH3_64bits(key->dims[d].value.ptr, key->dims[d].value.len);
+    return true;
+}
+
+void tsfs_series_index_expect(const struct tsfs_series_index *index, const struct tsfs_series_key *key)
+{
+    slab_index_prefetch(&index->ids, key->hash);
+    for (unsigned d = 0; d < key->ndims; d++)
+        slab_index_prefetch(&index->values, key->hashes[d]);
+}
+
+int tsfs_series_index_intern_key(struct tsfs_series_index *index, const struct tsfs_series_key *key,
+                                 uint32_t *id)
+{
+    *id = find(index, key->hash, key->measure_name, key->dims, key->ndims);
+    if (*id != TSFS_SERIES_NONE)
+        return 0;
+    return add(index, key->hash, key->measure_name, key->dims, key->hashes, key->ndims, id);
 }
 
 uint32_t tsfs_series_index_count(const struct tsfs_series_index *index)

@@ -2,6 +2,7 @@
 #ifndef TSFS_HOT_SERIES_H
 #define TSFS_HOT_SERIES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -50,6 +51,26 @@ TSFS_MUST_CHECK int tsfs_series_index_add_spelling(struct tsfs_series_index *ind
  */
 TSFS_MUST_CHECK int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str measure_name,
                                              const struct tsfs_dim_value *dims, unsigned ndims, uint32_t *id);
+
+/* The same in two steps for keys that are known some time ahead: what has to be computed, which needs no
+ * index, then tsfs_series_index_expect, so that what the last step reads comes into the cache meanwhile.
+ * Texts are borrowed. */
+#define TSFS_SERIES_KEY_DIMS 24u
+struct tsfs_series_key {
+    uint64_t hash;
+    struct tsfs_str measure_name;
+    unsigned ndims;
+    struct tsfs_dim_value dims[TSFS_SERIES_KEY_DIMS]; /* by slot */
+    uint64_t hashes[TSFS_SERIES_KEY_DIMS];            /* of their values */
+};
+/* false: it is too long for that, or a slot comes twice; tsfs_series_index_intern knows what to do. */
+TSFS_MUST_CHECK bool tsfs_series_key_make(struct tsfs_series_key *key, struct tsfs_str measure_name,
+                                          const struct tsfs_dim_value *dims, unsigned ndims);
+void tsfs_series_index_expect(const struct tsfs_series_index *index, const struct tsfs_series_key *key);
+TSFS_MUST_CHECK int tsfs_series_index_intern_key(struct tsfs_series_index *index,
+                                                 const struct tsfs_series_key *key, uint32_t *id);
+/* A spelling will be looked up or added soon. */
+void tsfs_series_index_expect_spelling(const struct tsfs_series_index *index, uint64_t hash);
 
 uint32_t tsfs_series_index_count(const struct tsfs_series_index *index);
 size_t tsfs_series_index_bytes(const struct tsfs_series_index *index);

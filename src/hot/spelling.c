@@ -189,6 +189,11 @@ uint32_t tsfs_series_index_find_spelling(const struct tsfs_series_index *index, 
     return TSFS_SERIES_NONE;
 }
 
+void tsfs_series_index_expect_spelling(const struct tsfs_series_index *index, uint64_t hash)
+{
+    slab_index_prefetch(&index->spellings, hash);
+}
+
 /* Asks for what check will read. */
 static void prefetch_spelling(const struct tsfs_series_index *index, uint32_t number)
 {
