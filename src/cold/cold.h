@@ -12,6 +12,7 @@
 #include "hot/hot.h"
 
 struct tsfs_pool;
+struct tsfs_pq_habit;
 struct tsfs_segment;
 
 struct tsfs_segment_facts {
@@ -64,6 +65,10 @@ struct tsfs_partition_view {
     /* Writing only: by measure slot, 1 + digits after the point of a DOUBLE measure that is to be stored as a
      * decimal, 0 = as it is; NULL = none.  A column with a value that this would change stays a double. */
     const uint8_t *decimals;
+    /* Writing only: how the table's columns came out in other segments (parquet/writer.h), by ordinal, for
+     * the first nhabits columns. */
+    struct tsfs_pq_habit *habits;
+    unsigned nhabits;
 };
 
 /* A cursor over the merge (see col/source.h for what a cursor promises).  Part `part` of `nparts` (split by

@@ -132,6 +132,8 @@ struct cold_write {
     struct tsfs_schema *schema;
     const bool *dims, *measures; /* by slot: columns that the file gets */
     uint8_t *decimals;           /* as in tsfs_partition_view; NULL = none */
+    struct tsfs_pq_habit *habits;
+    unsigned nhabits;
     struct tsfs_pool *pool;
     struct tsfs_segment_progress *progress;
 };

@@ -116,7 +116,15 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
     unsigned tries = schema->nmeasures + 1u;
     for (bool again = rc == 0; again;) {
         struct tsfs_error own = {0};
-        struct cold_write w = {fd, view->schema, dims, measures, decimals, pool, progress};
+        struct cold_write w = {.fd = fd,
+                               .schema = view->schema,
+                               .dims = dims,
+                               .measures = measures,
+                               .decimals = decimals,
+                               .habits = view->habits,
+                               .nhabits = view->nhabits,
+                               .pool = pool,
+                               .progress = progress};
         rc = tsfs_cold_cursor(view, &spec, 0, 1, true, &cursor, &own);
         if (rc == 0) {
             rc = write_segment(&w, cursor, facts, &own);

@@ -345,6 +345,8 @@ static int open_parquet(struct writer *x, struct tsfs_error *err)
         const struct cold_column *c = &x->columns[i];
         pq[i].name = c->name;
         pq[i].optional = i > 0;
+        if (x->ordinals[i] < x->w->nhabits)
+            pq[i].habit = &x->w->habits[x->ordinals[i]];
         switch (c->type) {
         case TSFS_TIMESTAMP:
             pq[i].physical = TSFS_PQ_INT64;

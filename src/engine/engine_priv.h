@@ -75,6 +75,8 @@ struct table {
     int64_t last_sync;                    /* tsfs_time_monotonic; sync thread only */
     struct job job;                       /* guarded by lock but for progress */
     uint64_t migrate_asked, migrate_done; /* engine->jobs_lock: requests through ctl */
+    struct tsfs_pq_habit *habits;         /* of nhabits columns, for writing segments; job_lock */
+    unsigned nhabits;
     int migrate_result;
     char migrate_message[TSFS_ERROR_MESSAGE_MAX];
     _Atomic uint64_t points_in, lines_refused;

@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "base/time.h"
 #include "engine/engine_priv.h"
+#include "parquet/writer.h"
 
 /* Moves the active generation to the sealed ones.  Under job_lock; takes write_lock and lock. */
 static int seal_active(struct tsfs_node *node, struct partition *p)
@@ -182,6 +183,20 @@ static int adopt(struct tsfs_node *node, struct partition *p, struct tsfs_segmen
     return rc;
 }
 
+/* What is known of the table's columns from the segments written before; nothing is needed.  Under job_lock.
+ */
+static void make_habits(struct table *t)
+{
+    pthread_mutex_lock(&t->lock);
+    unsigned n = t->schema->ncols;
+    pthread_mutex_unlock(&t->lock);
+    if (n <= t->nhabits)
+        return;
+    free(t->habits);
+    t->habits = calloc(n, sizeof(*t->habits));
+    t->nhabits = t->habits ? n : 0;
+}
+
 /* ---- the steps of one ---- */
 
 /* Seals what is hot and makes the view that is to be written.  Nothing to do: m is not begun. */
@@ -215,6 +230,8 @@ static int prepare(struct tsfs_node *node, struct migration *m)
     tsfs_partition_folder(p->start, folder);
     partition_segment_name(p, m->number, m->path);
     snprintf(m->tmp, sizeof(m->tmp), "%s.tmp", m->path);
+    m->view.habits = t->habits;
+    m->view.nhabits = t->nhabits;
     rc = partition_open_view(node, p, m->nsealed, NULL, &m->view);
     return rc == 0 ? add_decimals(node, &m->view) : rc;
 }
@@ -314,6 +331,7 @@ void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n)
     struct group g = {node, m, n};
     uint64_t rows = 0;
     unsigned begun = 0;
+    make_habits(t);
     for (unsigned i = 0; i < n; i++) {
         m[i].result = prepare(node, &m[i]);
         begun += m[i].begun;

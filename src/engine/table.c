@@ -58,6 +58,7 @@ void table_free(struct table *t)
     for (unsigned i = 0; i < t->npartitions; i++)
         partition_free(t->partitions[i]);
     free(t->partitions);
+    free(t->habits);
     tsfs_schema_unref(t->schema);
     if (t->schema_fd >= 0)
         tsfs_io()->close(t->schema_fd);

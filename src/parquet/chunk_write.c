@@ -15,10 +15,16 @@
  *
  * Then the winner is tried once more at a level that costs some ten times the effort.  On most data it gains
  * next to nothing; where values go to and fro in a narrow band (a price, a load in percent) its finer choice
- * of matches is worth five percent and more, and only there it is used.
+ * of matches is worth five percent and more, and only there it is used.  For pages of up to 16 KiB, for which
+ * zstd has levels of their own, there is one on the way that costs half of that and mostly gains as much.
  *
  * Of a small chunk nothing is a sample: the sizes compared are those of its pages, headers included, and the
  * smallest wins.  If nothing in it shrinks, its dictionary is no zstd frame either.
+ *
+ * All this is worth its effort on many values.  Files of few rows come in great numbers, a partition each,
+ * and the same column of the next one is much like that of the last; so the outcome of a trial is kept by
+ * whoever writes them (struct tsfs_pq_habit), and serves for chunks of about as many values, a number of
+ * times, unless one comes out larger or smaller than it should.
  *
  * Codes at whole bytes: the width of dictionary indices is the writer's choice as long as they fit.  With 7
  * or 14 bits, values do not start on bytes and zstd finds neither repeats nor a skewed distribution; with 8
@@ -64,13 +70,24 @@ static const struct {
 };
 
 #define SAMPLE_SPANS  4
-#define SAMPLE_VALUES 8192  /* of one span, at most */
-#define STRONG_LEVEL  17    /* of zstd: the first that weighs matches against the statistics of the rest */
-#define STRONG_GAIN   0.995 /* what it must make of the size */
-#define STRONG_LEAST  48    /* bytes of a chunk that are worth trying */
-#define SMALL_CHUNK   4096  /* bytes; of those every one counts */
-#define DICT_HEADER   22    /* of a dictionary page, about */
-#define DICT_TRIAL    (64u << 10) /* bytes of a dictionary that is worth compressing at two levels */
+#define SAMPLE_VALUES 8192 /* of one span, at most */
+/* Levels of zstd: the first two that weigh matches against the statistics of the rest, for pages up to a
+ * size. */
+static const struct {
+    int level;
+    size_t page;
+} strong[] = {{13, 16u << 10}, {17, SIZE_MAX}};
+enum { STRONG = sizeof(strong) / sizeof(strong[0]) };
+
+#define STRONG_GAIN  0.995       /* what it must make of the size */
+#define STRONG_LEAST 48          /* bytes of a chunk that are worth trying */
+#define SMALL_CHUNK  4096        /* bytes; of those every one counts */
+#define DICT_HEADER  22          /* of a dictionary page, about */
+#define DICT_TRIAL   (64u << 10) /* bytes of a dictionary that is worth compressing at two levels */
+
+#define HABIT_VALUES (32u << 10) /* of a chunk for which a habit serves ... */
+#define HABIT_USES   24u         /* ... so many times */
+#define HABIT_CHANGE 1.125       /* of the size a value, either way, that ends it: these are other data */
 
 struct encoder {
     struct pq_source *s;
@@ -172,15 +189,26 @@ static int try_candidate(struct encoder *e, enum candidate c, size_t *size, size
     return 0;
 }
 
+static const enum candidate of_ints[] = {DELTA_LARGE, DELTA_LARGE_ROUNDED, DELTA_SMALL, DELTA_SMALL_ROUNDED,
+                                         CODES,       CODES_ROUNDED,       NCANDIDATES};
+static const enum candidate of_doubles[] = {CODES, CODES_ROUNDED, PLAIN, SPLIT, NCANDIDATES};
+static const enum candidate of_strings[] = {CODES, CODES_ROUNDED, LENGTHS, PREFIXES, PLAIN, NCANDIDATES};
+static const enum candidate *const candidates_of[] = {
+    [PQ_INTS] = of_ints, [PQ_DOUBLES] = of_doubles, [PQ_STRINGS] = of_strings};
+
+/* Whether a chunk can be written in this way. */
+static bool can(const struct encoder *e, enum candidate c)
+{
+    if ((c == CODES || c == CODES_ROUNDED) && !e->codes)
+        return false;
+    for (const enum candidate *k = candidates_of[e->s->kind]; *k != NCANDIDATES; k++)
+        if (*k == c)
+            return true;
+    return false;
+}
+
 static int choose(struct encoder *e, enum candidate *best)
 {
-    static const enum candidate of_ints[] = {
-        DELTA_LARGE, DELTA_LARGE_ROUNDED, DELTA_SMALL, DELTA_SMALL_ROUNDED,
-        CODES,       CODES_ROUNDED,       NCANDIDATES};
-    static const enum candidate of_doubles[] = {CODES, CODES_ROUNDED, PLAIN, SPLIT, NCANDIDATES};
-    static const enum candidate of_strings[] = {CODES, CODES_ROUNDED, LENGTHS, PREFIXES, PLAIN, NCANDIDATES};
-    static const enum candidate *const of[] = {
-        [PQ_INTS] = of_ints, [PQ_DOUBLES] = of_doubles, [PQ_STRINGS] = of_strings};
     const struct pq_source *s = e->s;
     size_t dictionary = 0;
     double smallest = 0;
@@ -204,10 +232,10 @@ static int choose(struct encoder *e, enum candidate *best)
         dictionary += DICT_HEADER;
     }
     *best = NCANDIDATES;
-    for (const enum candidate *c = of[s->kind]; *c != NCANDIDATES; c++) {
+    for (const enum candidate *c = candidates_of[s->kind]; *c != NCANDIDATES; c++) {
         bool coded = *c == CODES || *c == CODES_ROUNDED;
         size_t size, sampled;
-        if (coded && (!e->codes || (*c == CODES_ROUNDED && (e->width % 8 == 0 || e->width > 16))))
+        if (coded && (!can(e, *c) || (*c == CODES_ROUNDED && (e->width % 8 == 0 || e->width > 16))))
             continue;
         r = try_candidate(e, *c, &size, &sampled);
         if (r)
@@ -224,20 +252,22 @@ static int choose(struct encoder *e, enum candidate *best)
 }
 
 /* The size of the chunk as candidate c has it at a level, judged by one page; by three of dictionary codes,
- * which differ more from page to page. */
-static int try_level(struct encoder *e, enum candidate c, int level, double *size)
+ * which differ more from page to page.  *page = the bytes of the largest before compression. */
+static int try_level(struct encoder *e, enum candidate c, int level, double *size, size_t *page)
 {
     const struct pq_source *s = e->s;
     bool coded = c == CODES || c == CODES_ROUNDED;
     uint32_t spans = coded && s->npages > 1 ? 3 : 1;
     size_t sum = 0, sampled = 0, part = 0;
     int r = pq_page_level(&e->pages, level);
+    *page = 0;
     for (uint32_t i = 0; i < spans && !r; i++) {
         uint32_t p = (uint32_t)((2 * i + 1) * (uint64_t)s->npages / (2 * spans));
         size_t n = s->page_value[p + 1] - s->page_value[p];
         n = n < SAMPLE_VALUES ? n : SAMPLE_VALUES;
         e->pages.values.len = 0;
         r = encode_span(e, c, s->page_value[p], n);
+        *page = e->pages.values.len > *page ? e->pages.values.len : *page;
         if (!r)
             r = pq_page_try(&e->pages, &part);
         sum += part;
@@ -270,26 +300,100 @@ static int choose_level(struct encoder *e, enum candidate *c, int level)
                                                          [LENGTHS] = LENGTHS,
                                                          [PREFIXES] = PREFIXES};
     const struct pq_source *s = e->s;
-    enum candidate tried[2] = {*c, siblings[*c]};
-    double normal, strong, least = HUGE_VAL;
-    if (s->kind == PQ_BOOLS || s->runs || s->nvalues == 0 || level >= STRONG_LEVEL)
+    double least, size;
+    size_t page, same;
+    if (s->kind == PQ_BOOLS || s->runs || s->nvalues == 0 || level >= strong[0].level)
         return 0;
-    int r = try_level(e, *c, level, &normal);
-    if (r || normal < STRONG_LEAST)
+    int r = try_level(e, *c, level, &least, &page);
+    if (r || least < STRONG_LEAST)
         return r;
-    for (unsigned i = 0; i < 2 && !r; i++) {
-        if (i > 0 && (tried[1] == tried[0] || (tried[1] == CODES_ROUNDED && e->width % 8 == 0)))
-            break;
-        r = try_level(e, tried[i], STRONG_LEVEL, &strong);
-        if (!r && strong < least) {
-            least = strong;
-            *c = tried[i];
+    bool any = false;
+    for (unsigned k = 0; k < STRONG && !r; k++) {
+        enum candidate tried[2] = {*c, siblings[*c]};
+        if (page > strong[k].page)
+            continue;
+        for (unsigned i = 0; i < (any ? 1 : 2) && !r; i++) { /* the choice of the two is made once */
+            if (i > 0 && (tried[1] == tried[0] || (tried[1] == CODES_ROUNDED && e->width % 8 == 0)))
+                break;
+            r = try_level(e, tried[i], strong[k].level, &size, &same);
+            if (!r && size < least * (i == 0 || level != strong[k].level ? STRONG_GAIN : 1)) {
+                least = size;
+                level = strong[k].level;
+                *c = tried[i];
+            }
         }
+        any = true;
     }
-    if (r || least < normal * STRONG_GAIN)
-        return r;
-    *c = tried[0];
-    return pq_page_level(&e->pages, level);
+    return r ? r : pq_page_level(&e->pages, level);
+}
+
+/* ---- habits ---- */
+
+struct habit {
+    unsigned way;     /* 1 + candidate; 0 = none */
+    unsigned level;   /* of zstd */
+    unsigned uses;    /* since it was tried */
+    unsigned fits;    /* chunks that it is for: see fits_of */
+    uint32_t density; /* bytes of 256 values */
+};
+
+static struct habit habit_get(struct tsfs_pq_habit *h)
+{
+    uint64_t v = atomic_load_explicit(&h->what, memory_order_relaxed);
+    return (struct habit){v & 0x1f, v >> 5 & 0x1f, v >> 10 & 0x3f, v >> 16 & 0xffff, (uint32_t)(v >> 32)};
+}
+
+static void habit_set(struct tsfs_pq_habit *h, struct habit x)
+{
+    uint64_t v = (x.way & 0x1f) | (uint64_t)(x.level & 0x1f) << 5 | (uint64_t)(x.uses & 0x3f) << 10 |
+                 (uint64_t)(x.fits & 0xffff) << 16 | (uint64_t)x.density << 32;
+    atomic_store_explicit(&h->what, v, memory_order_relaxed);
+}
+
+/* The type of the values, whether there is a dictionary, and the size of their number. */
+static unsigned fits_of(const struct encoder *e)
+{
+    const struct pq_source *s = e->s;
+    return (unsigned)s->column->physical << 8 | (e->codes != NULL) << 7 |
+           (unsigned)(32 - __builtin_clz((unsigned)s->nvalues | 1));
+}
+
+static bool has_habit(const struct encoder *e)
+{
+    const struct pq_source *s = e->s;
+    return s->column->habit && s->nvalues > 0 && s->nvalues <= HABIT_VALUES && !s->runs &&
+           s->kind != PQ_BOOLS;
+}
+
+/* True if there is one for this chunk: *c, and the page writer's level. */
+static bool recall(struct encoder *e, enum candidate *c)
+{
+    if (!has_habit(e))
+        return false;
+    struct habit x = habit_get(e->s->column->habit);
+    if (x.way == 0 || !can(e, (enum candidate)(x.way - 1)) || x.fits != fits_of(e) || x.uses >= HABIT_USES)
+        return false;
+    if (pq_page_level(&e->pages, (int)x.level) != 0)
+        return false;
+    *c = (enum candidate)(x.way - 1);
+    return true;
+}
+
+/* After the chunk is written. */
+static void learn(const struct encoder *e, enum candidate c, bool recalled, size_t size)
+{
+    if (!has_habit(e))
+        return;
+    struct tsfs_pq_habit *habit = e->s->column->habit;
+    double density = 256 * (double)size / (double)e->s->nvalues;
+    struct habit x = {1 + (unsigned)c, (unsigned)e->pages.level, 0, fits_of(e),
+                      density < UINT32_MAX ? (uint32_t)density : UINT32_MAX};
+    if (recalled) {
+        x = habit_get(habit);
+        bool other = density > HABIT_CHANGE * x.density + 1 || density * HABIT_CHANGE + 1 < x.density;
+        x.uses = other ? HABIT_USES : x.uses + 1;
+    }
+    habit_set(habit, x);
 }
 
 static int build_dictionary(struct encoder *e, struct tsfs_arena *arena)
@@ -488,9 +592,10 @@ int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *aren
     r = pq_page_writer_init(&e->pages, zstd_level, out);
     if (!r)
         r = build_dictionary(e, arena);
-    if (!r)
+    bool recalled = !r && recall(e, &c);
+    if (!r && !recalled)
         r = choose(e, &c);
-    if (!r)
+    if (!r && !recalled)
         r = choose_level(e, &c, zstd_level);
     if (r)
         goto out;
@@ -509,6 +614,7 @@ int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *aren
         r = store_dictionary(e, out);
     if (r)
         goto out;
+    learn(e, c, recalled, out->data.len);
     out->encoding = candidates[c].encoding;
     out->nrows = s->nrows;
     r = pq_column_index_write(s->column, s->kind, bounds, rows, s->npages, &out->column_index);

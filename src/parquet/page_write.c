@@ -19,6 +19,7 @@ int pq_page_writer_init(struct pq_page_writer *w, int zstd_level, struct tsfs_pq
 
 int pq_page_level(struct pq_page_writer *w, int zstd_level)
 {
+    w->level = zstd_level;
     return ZSTD_isError(ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, zstd_level)) ? -EINVAL : 0;
 }
 

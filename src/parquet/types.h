@@ -48,6 +48,8 @@ enum tsfs_pq_logical {
 
 enum tsfs_pq_unit { TSFS_PQ_NO_UNIT, TSFS_PQ_MILLIS, TSFS_PQ_MICROS, TSFS_PQ_NANOS };
 
+struct tsfs_pq_habit;
+
 struct tsfs_pq_column {
     struct tsfs_str name;
     enum tsfs_pq_physical physical;
@@ -61,6 +63,8 @@ struct tsfs_pq_column {
     uint8_t scale;          /* DECIMAL: digits after the point, <= precision */
     enum tsfs_pq_unit unit; /* TIMESTAMP, TIME */
     uint8_t page_span;      /* writer: a page takes in this many of the group's pages; 0 = 1 */
+    struct tsfs_pq_habit
+        *habit; /* writer: what is known from other files of the same column; NULL = nothing */
     /* Reader: the type of the vectors that this column decodes to (a writer ignores it).  BOOLEAN, DOUBLE,
      * VARCHAR; TIMESTAMP for a TIMESTAMP in NANOS, DATE for a DATE, TIME for a TIME in NANOS; BIGINT for
      * every other integer: a TIMESTAMP in MILLIS or MICROS and a DECIMAL come as stored, to be scaled by the

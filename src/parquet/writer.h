@@ -17,6 +17,7 @@
 #ifndef TSFS_PARQUET_WRITER_H
 #define TSFS_PARQUET_WRITER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -27,6 +28,13 @@
 struct tsfs_pq_sink {
     int (*write)(void *ctx, const void *data, size_t len); /* all of it: 0 or -errno */
     void *ctx;
+};
+
+/* How a small chunk of a column came out best, kept by the caller from file to file for each of its columns
+ * (zeros at first): the next ones are written like it, and only some tried in all ways again.  Any number of
+ * threads. */
+struct tsfs_pq_habit {
+    _Atomic uint64_t what;
 };
 
 struct tsfs_pq_writer_options {

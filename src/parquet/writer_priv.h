@@ -106,6 +106,7 @@ struct tsfs_pq_encoded {
 struct pq_page_writer {
     struct tsfs_pq_encoded *out;
     ZSTD_CCtx *zstd;
+    int level;
     struct tsfs_buf levels, values; /* of the page being put together */
     struct tsfs_buf packed, header;
 };
