@@ -431,13 +431,17 @@ static int put(struct tsfs_buf *out, const char *text)
     return tsfs_buf_append(out, text, strlen(text));
 }
 
-static int put_part(const struct tsfs_value *v, struct tsfs_buf *out)
+/* `end` is what out may become. */
+static int put_part(const struct tsfs_value *v, size_t end, struct tsfs_buf *out)
 {
-    return v->null || v->type == TSFS_UNKNOWN ? put(out, "NULL") : tsfs_value_append(v, out);
+    if (out->len > end)
+        return -E2BIG;
+    return v->null || v->type == TSFS_UNKNOWN ? put(out, "NULL") : tsfs_value_append(v, end - out->len, out);
 }
 
-int tsfs_nested_append(const struct tsfs_value *value, struct tsfs_buf *out)
+int tsfs_nested_append(const struct tsfs_value *value, size_t most, struct tsfs_buf *out)
 {
+    size_t end = most < SIZE_MAX - out->len ? out->len + most : SIZE_MAX;
     int rc = 0;
     switch (tsfs_type_kind(value->type)) {
     case TSFS_KIND_ARRAY:
@@ -446,7 +450,7 @@ int tsfs_nested_append(const struct tsfs_value *value, struct tsfs_buf *out)
             struct tsfs_value v = tsfs_vec_get(&value->array->elems, i);
             rc = put(out, i > 0 ? "," : "");
             if (rc == 0)
-                rc = put_part(&v, out);
+                rc = put_part(&v, end, out);
         }
         return rc != 0 ? rc : put(out, "]");
     case TSFS_KIND_ROW:
@@ -454,7 +458,7 @@ int tsfs_nested_append(const struct tsfs_value *value, struct tsfs_buf *out)
         for (uint32_t i = 0; i < value->row->n && rc == 0; i++) {
             rc = put(out, i > 0 ? "," : "");
             if (rc == 0)
-                rc = put_part(&value->row->fields[i], out);
+                rc = put_part(&value->row->fields[i], end, out);
         }
         return rc != 0 ? rc : put(out, ")");
     case TSFS_KIND_TIMESERIES:
@@ -464,11 +468,11 @@ int tsfs_nested_append(const struct tsfs_value *value, struct tsfs_buf *out)
             struct tsfs_value v = tsfs_vec_get(&value->series->values, i);
             rc = put(out, i > 0 ? ",{time: " : "{time: ");
             if (rc == 0)
-                rc = put_part(&t, out);
+                rc = put_part(&t, end, out);
             if (rc == 0)
                 rc = put(out, ", value: ");
             if (rc == 0)
-                rc = put_part(&v, out);
+                rc = put_part(&v, end, out);
             if (rc == 0)
                 rc = put(out, "}");
         }

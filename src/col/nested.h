@@ -84,6 +84,6 @@ TSFS_MUST_CHECK int tsfs_vec_slice(struct tsfs_arena *arena, const struct tsfs_v
                                    struct tsfs_vec *out);
 
 /* Appends the value's text: [1,2,NULL], (a,b), [{time: ..., value: ...},...]. */
-TSFS_MUST_CHECK int tsfs_nested_append(const struct tsfs_value *value, struct tsfs_buf *out);
+TSFS_MUST_CHECK int tsfs_nested_append(const struct tsfs_value *value, size_t most, struct tsfs_buf *out);
 
 #endif

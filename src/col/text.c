@@ -81,7 +81,7 @@ static int append_bytes(struct tsfs_str s, struct tsfs_buf *out)
     return rc;
 }
 
-int tsfs_value_append(const struct tsfs_value *value, struct tsfs_buf *out)
+int tsfs_value_append(const struct tsfs_value *value, size_t most, struct tsfs_buf *out)
 {
     if (value->null || value->type == TSFS_UNKNOWN)
         return 0;
@@ -90,7 +90,7 @@ int tsfs_value_append(const struct tsfs_value *value, struct tsfs_buf *out)
     if (value->type == TSFS_VARBINARY)
         return append_bytes(value->s, out);
     if (tsfs_type_is_nested(value->type))
-        return tsfs_nested_append(value, out);
+        return tsfs_nested_append(value, most, out);
     int rc = tsfs_buf_reserve(out, TSFS_VALUE_TEXT_MAX);
     if (rc != 0)
         return rc;

@@ -12,7 +12,8 @@
  */
 unsigned tsfs_value_format(enum tsfs_type type, const void *value, char out[TSFS_VALUE_TEXT_MAX]);
 
-/* Appends any value; NULL appends nothing. */
-TSFS_MUST_CHECK int tsfs_value_append(const struct tsfs_value *value, struct tsfs_buf *out);
+/* Appends any value; NULL appends nothing.  -E2BIG: what is nested became more than `most` bytes (elements
+ * may share their strings, so the text of an array may be far larger than the array). */
+TSFS_MUST_CHECK int tsfs_value_append(const struct tsfs_value *value, size_t most, struct tsfs_buf *out);
 
 #endif

@@ -182,9 +182,10 @@ bool exec_analyzed(const struct exec_ctx *ctx)
     return ctx->analyze;
 }
 
-static int poll_kernel(void *ctx, struct tsfs_error *err)
+/* Kernels poll when much work has been done: that is worth a look at the clock. */
+int exec_poll_kernel(void *ctx, struct tsfs_error *err)
 {
-    return exec_poll(ctx, err);
+    return poll_now(ctx, true, err);
 }
 
 struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena, struct tsfs_error *err)
@@ -193,7 +194,7 @@ struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena,
                               .now = ctx->options.now,
                               .err = err,
                               .sets = ctx->sets,
-                              .poll = poll_kernel,
+                              .poll = exec_poll_kernel,
                               .poll_ctx = (void *)(uintptr_t)ctx};
 }
 

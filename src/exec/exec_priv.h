@@ -46,6 +46,8 @@ struct exec_op_stats {
 /* 0, or why the query must end: cancelled (-EINTR), too late (-ETIMEDOUT), or what another thread ran into.
  * Any thread; cheap enough for every batch and run. */
 TSFS_MUST_CHECK int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err);
+/* The same for kernels, ctx being the exec_ctx. */
+int exec_poll_kernel(void *ctx, struct tsfs_error *err);
 
 /* -ENOMEM with a sentence that names the operator and the limit. */
 int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs_error * err);

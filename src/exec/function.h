@@ -29,6 +29,7 @@ struct tsfs_kernel_ctx {
     /* 0, or why the query must end; for kernels that may take long over one batch.  May be NULL. */
     int (*poll)(void *poll_ctx, struct tsfs_error *err);
     void *poll_ctx;
+    uint64_t steps;                      /* since poll was last called: see tsfs_kernel_work */
     const struct tsfs_sort_flags *order; /* of an ordered aggregate: the keys are the last norder arguments */
     uint32_t norder;
 };
@@ -36,6 +37,18 @@ struct tsfs_kernel_ctx {
 static inline int tsfs_kernel_poll(struct tsfs_kernel_ctx *ctx)
 {
     return ctx->poll == NULL ? 0 : ctx->poll(ctx->poll_ctx, ctx->err);
+}
+
+/* For kernels of which one row may take long: says that they are about to do `steps` more steps, of some
+ * nanoseconds each, and polls every few million. */
+#define TSFS_KERNEL_STEPS (UINT64_C(1) << 22)
+static inline int tsfs_kernel_work(struct tsfs_kernel_ctx *ctx, uint64_t steps)
+{
+    ctx->steps += steps;
+    if (ctx->steps < TSFS_KERNEL_STEPS)
+        return 0;
+    ctx->steps = 0;
+    return tsfs_kernel_poll(ctx);
 }
 
 /* Computes rows [0, n) of out.  Arguments are dense vectors of n rows, or constants.  For functions with

@@ -39,11 +39,6 @@ static int update(struct feed *f, void *state, uint32_t from, uint32_t to)
     return rc;
 }
 
-static int poll_kernel(void *ctx, struct tsfs_error *err)
-{
-    return exec_poll(ctx, err);
-}
-
 /* Rows of the partition that count: filtered, compressed. */
 static int feed_init(struct feed *f, const struct window_part *part, const struct window_fn *fn)
 {
@@ -53,7 +48,7 @@ static int feed_init(struct feed *f, const struct window_part *part, const struc
                                          .err = part->err,
                                          .line = fn->plan->line,
                                          .column = fn->plan->column,
-                                         .poll = poll_kernel,
+                                         .poll = exec_poll_kernel,
                                          .poll_ctx = part->ctx};
     f->size = (f->impl->state_size + 15) / 16 * 16;
     f->state = tsfs_arena_calloc(part->arena, 1, f->size);

@@ -31,7 +31,7 @@ static int put_scalar(struct tsfs_buf *out, const struct tsfs_value *v)
         return put_string(out, v->s);
     if (v->type == TSFS_VARBINARY) {
         int rc = tsfs_buf_append(out, "\"", 1);
-        rc = rc != 0 ? rc : tsfs_value_append(v, out);
+        rc = rc != 0 ? rc : tsfs_value_append(v, SIZE_MAX, out);
         return rc != 0 ? rc : tsfs_buf_append(out, "\"", 1);
     }
     unsigned n = tsfs_value_format(v->type, &v->i, text);
@@ -78,6 +78,8 @@ static int put_series(struct tsfs_buf *out, const struct tsfs_timeseries *s)
 
 static int put_json(struct tsfs_buf *out, const struct tsfs_value *v)
 {
+    if (out->len > TSFS_RESULT_BATCH_MAX)
+        return -E2BIG;
     if (v->null || v->type == TSFS_UNKNOWN)
         return put(out, "null");
     switch (tsfs_type_kind(v->type)) {
@@ -108,7 +110,8 @@ static int make_texts(struct tsfs_formatter *f, const struct tsfs_vec *v, uint32
         if (at > TSFS_RESULT_BATCH_MAX)
             return -E2BIG;
         if (!value.null)
-            rc = f->format == TSFS_FORMAT_JSON ? put_json(text, &value) : tsfs_value_append(&value, text);
+            rc = f->format == TSFS_FORMAT_JSON ? put_json(text, &value)
+                                               : tsfs_value_append(&value, TSFS_RESULT_BATCH_MAX, text);
         to[i] = (struct tsfs_str){(const char *)(uintptr_t)at, text->len - at};
     }
     return rc;

@@ -1,6 +1,7 @@
 /* Bound expressions as SQL text, for EXPLAIN. */
 #include "sql/expr_tree.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -79,7 +80,9 @@ static int print_nested(const struct printer *p, const struct tsfs_value *v)
     struct tsfs_buf text = {0};
     int rc = tsfs_buf_printf(p->out, "%.200s ", tsfs_type_name(v->type));
     if (rc == 0)
-        rc = tsfs_value_append(v, &text);
+        rc = tsfs_value_append(v, PRINTED_NESTED, &text);
+    if (rc == -E2BIG)
+        rc = 0;
     struct tsfs_str s = tsfs_buf_str(&text);
     bool cut = s.len > PRINTED_NESTED;
     while (cut && (s.len > PRINTED_NESTED || ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80))
@@ -100,7 +103,7 @@ static int print_literal(const struct printer *p, const struct tsfs_value *v)
     if (v->type == TSFS_VARBINARY) {
         int rc = put(p, "X'");
         if (rc == 0)
-            rc = tsfs_value_append(v, p->out);
+            rc = tsfs_value_append(v, SIZE_MAX, p->out);
         return rc != 0 ? rc : put(p, "'");
     }
     if (v->type == TSFS_BOOLEAN)

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "col/nested.h"
 #include "col/text.h"
 
@@ -77,11 +78,13 @@ struct tsfs_expr *tsfs_expr_and(struct tsfs_arena *arena, struct tsfs_expr *cons
     return e;
 }
 
-/* Equal, and with the same text: -0.0 is not 0.0 here. */
+/* Equal, and with the same text: -0.0 is not 0.0 here.  Long texts are not made for it: such values are only
+ * the same when they are one. */
 static bool same_nested(const struct tsfs_value *a, const struct tsfs_value *b)
 {
     struct tsfs_buf x = {0}, y = {0};
-    bool same = tsfs_value_same(a, b) && tsfs_value_append(a, &x) == 0 && tsfs_value_append(b, &y) == 0 &&
+    bool same = tsfs_value_same(a, b) && tsfs_value_append(a, TSFS_RESULT_VARCHAR_MAX, &x) == 0 &&
+                tsfs_value_append(b, TSFS_RESULT_VARCHAR_MAX, &y) == 0 &&
                 tsfs_str_eq(tsfs_buf_str(&x), tsfs_buf_str(&y));
     tsfs_buf_free(&x);
     tsfs_buf_free(&y);

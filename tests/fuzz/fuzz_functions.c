@@ -157,7 +157,7 @@ static void check(const struct tsfs_vec *out)
         return;
     if (v.type == TSFS_VARCHAR && (!tsfs_utf8_valid(v.s) || v.s.len > TSFS_RESULT_VARCHAR_MAX))
         abort();
-    if (tsfs_value_append(&v, &text) != 0)
+    if (tsfs_value_append(&v, SIZE_MAX, &text) != 0)
         abort();
     tsfs_buf_free(&text);
 }

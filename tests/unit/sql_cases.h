@@ -63,7 +63,7 @@ static char *run(const char *sql, struct tsfs_arena *arena)
                                                                 : "",
                                                  v.null ? "NULL" : ""),
                                  0);
-                assert_int_equal(tsfs_value_append(&v, &text), 0);
+                assert_int_equal(tsfs_value_append(&v, SIZE_MAX, &text), 0);
             }
     }
     tsfs_exec_close(exec);

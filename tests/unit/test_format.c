@@ -258,7 +258,7 @@ static void test_csv_round_trip(void **state)
                     assert_true(len == 0 && !quoted);
                 } else {
                     struct tsfs_buf want = {0};
-                    assert_int_equal(tsfs_value_append(&v, &want), 0);
+                    assert_int_equal(tsfs_value_append(&v, SIZE_MAX, &want), 0);
                     assert_int_equal(len, want.len);
                     assert_true(len > 0 || quoted);
                     assert_memory_equal(text, tsfs_buf_str(&want).ptr, len);

@@ -154,7 +154,7 @@ static const char *text_of(const struct tsfs_vec *v, uint32_t row)
     if (value.null)
         return "NULL";
     struct tsfs_buf buf = {0};
-    assert_int_equal(tsfs_value_append(&value, &buf), 0);
+    assert_int_equal(tsfs_value_append(&value, SIZE_MAX, &buf), 0);
     struct tsfs_str s = tsfs_arena_str(&arena, tsfs_buf_str(&buf));
     tsfs_buf_free(&buf);
     return s.ptr;

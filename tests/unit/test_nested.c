@@ -160,7 +160,7 @@ static const char *text(const struct tsfs_value *v)
 {
     static char out[512];
     struct tsfs_buf buf = {0};
-    assert_int_equal(tsfs_value_append(v, &buf), 0);
+    assert_int_equal(tsfs_value_append(v, SIZE_MAX, &buf), 0);
     snprintf(out, sizeof(out), "%.*s", (int)buf.len, tsfs_buf_str(&buf).ptr);
     tsfs_buf_free(&buf);
     return out;

@@ -25,7 +25,7 @@ static void append_rows(const struct tsfs_plan *plan, struct tsfs_buf *out)
     for (uint64_t r = 0; r < plan->values.nrows; r++) {
         for (uint32_t c = 0; c < plan->ncols; c++) {
             assert_int_equal(tsfs_buf_append(out, c > 0 ? " | " : "", c > 0 ? 3 : 0), 0);
-            assert_int_equal(tsfs_value_append(&plan->values.rows[r * plan->ncols + c], out), 0);
+            assert_int_equal(tsfs_value_append(&plan->values.rows[r * plan->ncols + c], SIZE_MAX, out), 0);
         }
         assert_int_equal(tsfs_buf_append(out, "\n", 1), 0);
     }

@@ -180,9 +180,15 @@ static int co_merge(AGG_MERGE_ARGS)
         return 0;                                                                                            \
     }
 
+static double correlation(const struct comoments *s)
+{
+    double both = s->xx * s->yy; /* may be out of range, where the two roots are not */
+    return s->xy / (isnormal(both) ? sqrt(both) : sqrt(s->xx) * sqrt(s->yy));
+}
+
 CO_FINISH(covar_pop, n < 1, s->xy / n)
 CO_FINISH(covar_samp, n < 2, s->xy / (n - 1))
-CO_FINISH(corr, n < 2 || !isfinite(s->xy / sqrt(s->xx * s->yy)), s->xy / sqrt(s->xx * s->yy))
+CO_FINISH(corr, n < 2 || !isfinite(correlation(s)), correlation(s))
 CO_FINISH(regr_slope, n < 2 || s->xx == 0, s->xy / s->xx)
 CO_FINISH(regr_intercept, n < 2 || s->xx == 0, s->mean_y - s->xy / s->xx * s->mean_x)
 

@@ -230,7 +230,7 @@ static int steps(struct tsfs_kernel_ctx *ctx, struct reduction *r, const struct 
         if (next_states(r, next, n, m, &stepped) != 0)
             return function_no_memory(ctx);
         tsfs_arena_reset(arena);
-        if ((step & 255) == 255 && (rc = tsfs_kernel_poll(ctx)) != 0)
+        if ((rc = tsfs_kernel_work(ctx, n + next->used / 16)) != 0)
             return rc;
     }
 }

@@ -186,8 +186,9 @@ static int found(struct tsfs_kernel_ctx *ctx, const struct tsfs_array *a, const 
     *yes = b->n == 0;
     if (back == NULL)
         return function_no_memory(ctx);
-    if (b->n == 0)
-        return 0;
+    int rc = tsfs_kernel_work(ctx, (uint64_t)a->n + b->n);
+    if (rc != 0 || b->n == 0)
+        return rc;
     back[0] = 0;
     for (uint32_t i = 1; i < b->n; i++) {
         struct tsfs_value x = tsfs_vec_get(&b->elems, i), y = tsfs_vec_get(&b->elems, k);

@@ -178,9 +178,14 @@ static int array_union(KERNEL_ARGS)
 
 /* ---- looking ---- */
 
-/* 1 + the place of the first element equal to x, 0 = there is none; *unknown: some element or x is NULL. */
-static uint32_t find(const struct tsfs_array *a, const struct tsfs_value *x, bool *unknown)
+/* 1 + the place of the first element equal to x, 0 = there is none, or an error; *unknown: some element or x
+ * is NULL. */
+static int64_t find(struct tsfs_kernel_ctx *ctx, const struct tsfs_array *a, const struct tsfs_value *x,
+                    bool *unknown)
 {
+    int rc = tsfs_kernel_work(ctx, a->n);
+    if (rc != 0)
+        return rc;
     *unknown = false;
     for (uint32_t k = 0; k < a->n; k++) {
         struct tsfs_value v = tsfs_vec_get(&a->elems, k);
@@ -202,7 +207,9 @@ static int position(KERNEL_ARGS)
         if (!row_valid(valid, i))
             continue;
         struct tsfs_value x = tsfs_vec_get(&args[1], i);
-        r[i] = find(tsfs_vec_array(&args[0], i), &x, &unknown);
+        r[i] = find(ctx, tsfs_vec_array(&args[0], i), &x, &unknown);
+        if (r[i] < 0)
+            return (int)r[i];
     }
     return 0;
 }
@@ -212,13 +219,14 @@ static int contains(KERNEL_ARGS)
     struct tsfs_vec_room room;
     int rc = nested_begin(ctx, out, n, &room);
     for (uint32_t i = 0; i < n && rc == 0; i++) {
-        bool unknown;
+        bool unknown = true;
         if (!row_valid(valid, i))
             continue;
         struct tsfs_value x = tsfs_vec_get(&args[1], i);
-        bool found = find(tsfs_vec_array(&args[0], i), &x, &unknown) > 0;
-        ((uint8_t *)room.data)[i] = found;
-        if (found || !unknown)
+        int64_t at = find(ctx, tsfs_vec_array(&args[0], i), &x, &unknown);
+        rc = at < 0 ? (int)at : 0;
+        ((uint8_t *)room.data)[i] = at > 0;
+        if (at > 0 || !unknown)
             tsfs_bit_set(room.valid, i);
     }
     nested_finish(&room, n, out);
@@ -236,7 +244,9 @@ static int overlap(KERNEL_ARGS)
         const struct tsfs_array *a = tsfs_vec_array(&args[0], i), *b = tsfs_vec_array(&args[1], i);
         struct nested_set set;
         bool found = false, unknown = false;
-        rc = nested_set_init(ctx, &set, &a->elems, a->n);
+        rc = tsfs_kernel_work(ctx, (uint64_t)a->n + b->n);
+        if (rc == 0)
+            rc = nested_set_init(ctx, &set, &a->elems, a->n);
         for (uint32_t k = 0; k < a->n && rc == 0; k++) {
             unknown |= tsfs_vec_null(&a->elems, k) && b->n > 0;
             nested_set_add(&set, k);
@@ -270,6 +280,8 @@ static int extreme(KERNEL_ARGS, int sign)
             continue;
         const struct tsfs_array *a = tsfs_vec_array(&args[0], i);
         uint32_t best = 0, k = 0;
+        if ((rc = tsfs_kernel_work(ctx, a->n)) != 0)
+            break;
         for (; k < a->n && !tsfs_vec_null(&a->elems, k); k++) {
             struct tsfs_value v = tsfs_vec_get(&a->elems, k), w = tsfs_vec_get(&a->elems, best);
             if (k > 0 && (is_nan(&w) || (!is_nan(&v) && sign * tsfs_value_order(&v, &w) > 0)))
@@ -294,40 +306,33 @@ static int array_min(KERNEL_ARGS)
 
 /* ---- text ---- */
 
-static int join(KERNEL_ARGS)
+static int join_row(ROW_TEXT_ARGS)
 {
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    struct tsfs_buf text = {0};
-    int rc = r == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (!row_valid(valid, i))
+    const struct tsfs_array *a = tsfs_vec_array(&args[0], row);
+    struct tsfs_str between = row_str(args, 1, row);
+    bool any = false;
+    int rc = tsfs_kernel_work(ctx, a->n);
+    if (rc != 0)
+        return rc;
+    for (uint32_t k = 0; k < a->n && rc == 0; k++) {
+        struct tsfs_value v = tsfs_vec_get(&a->elems, k);
+        if (v.null && nargs < 3)
             continue;
-        const struct tsfs_array *a = tsfs_vec_array(&args[0], i);
-        struct tsfs_str between = args[1].s[row_at(&args[1], i)];
-        bool any = false;
-        text.len = 0;
-        for (uint32_t k = 0; k < a->n && rc == 0 && text.len <= TSFS_RESULT_VARCHAR_MAX; k++) {
-            struct tsfs_value v = tsfs_vec_get(&a->elems, k);
-            if (v.null && nargs < 3)
-                continue;
-            if (any)
-                rc = tsfs_buf_append_str(&text, between);
-            any = true;
-            if (rc == 0)
-                rc = v.null ? tsfs_buf_append_str(&text, args[2].s[row_at(&args[2], i)])
-                            : tsfs_value_append(&v, &text);
-        }
-        if (rc != 0) {
-            rc = function_no_memory(ctx);
-        } else if (text.len > TSFS_RESULT_VARCHAR_MAX) {
-            rc = function_too_long(ctx, i, "array_join");
-        } else {
-            rc = row_put_text(ctx, text.data, text.len, &r[i]);
-        }
+        if (any)
+            rc = tsfs_buf_append_str(text, between);
+        any = true;
+        if (rc == 0)
+            rc = v.null ? tsfs_buf_append_str(text, row_str(args, 2, row))
+                        : tsfs_value_append(&v, TSFS_RESULT_VARCHAR_MAX, text);
+        if (rc == 0 && text->len > TSFS_RESULT_VARCHAR_MAX)
+            rc = -E2BIG;
     }
-    tsfs_buf_free(&text);
-    return rc;
+    if (rc != 0)
+        return rc == -E2BIG ? function_too_long(ctx, row, "array_join") : function_no_memory(ctx);
+    return 1;
 }
+
+ROW_TEXT_KERNEL(join)
 
 /* split(s, d[, limit]) */
 static int split(KERNEL_ARGS)

@@ -134,8 +134,8 @@ static bool take_first(const struct piece *piece, struct tsfs_str *s)
     return true;
 }
 
-/* Takes all up to the leftmost place of the piece and the piece. */
-static bool take_next(const struct piece *piece, struct tsfs_str *s)
+/* Takes all up to the leftmost place of the piece and the piece: 1, 0 there is none, or an error. */
+static int take_next(struct tsfs_kernel_ctx *ctx, const struct piece *piece, struct tsfs_str *s)
 {
     if (piece->any == NULL) {
         const char *p = memmem(s->ptr, s->len, piece->text.ptr, piece->text.len);
@@ -147,14 +147,15 @@ static bool take_next(const struct piece *piece, struct tsfs_str *s)
         return true;
     }
     while (s->len > 0) {
-        if (take_first(piece, s))
-            return true;
+        int rc = tsfs_kernel_work(ctx, piece->text.len);
+        if (rc != 0 || take_first(piece, s))
+            return rc != 0 ? rc : 1;
         unsigned k = char_len(*s->ptr);
         k = k < s->len ? k : (unsigned)s->len;
         s->ptr += k;
         s->len -= k;
     }
-    return false;
+    return 0;
 }
 
 /* Whether s ends in the piece. */
@@ -176,14 +177,18 @@ static bool match_last(const struct piece *piece, struct tsfs_str s)
     return match_here(piece, (struct tsfs_str){s.ptr + at, s.len - at}) == s.len - at;
 }
 
-static bool matches(const struct pattern *pattern, struct tsfs_str s)
+/* 1 or 0, or an error. */
+static int matches(struct tsfs_kernel_ctx *ctx, const struct pattern *pattern, struct tsfs_str s)
 {
     if (pattern->n == 0)
         return pattern->only_percent || s.len == 0;
     uint32_t i = 0, last = pattern->n;
+    int rc = tsfs_kernel_work(ctx, s.len);
+    if (rc != 0)
+        return rc;
     if (!pattern->open_start) {
         if (!take_first(&pattern->pieces[0], &s))
-            return false;
+            return 0;
         i = 1;
         if (pattern->n == 1 && !pattern->open_end)
             return s.len == 0;
@@ -191,8 +196,8 @@ static bool matches(const struct pattern *pattern, struct tsfs_str s)
     if (!pattern->open_end && last > i)
         last--;
     for (; i < last; i++)
-        if (!take_next(&pattern->pieces[i], &s))
-            return false;
+        if ((rc = take_next(ctx, &pattern->pieces[i], &s)) <= 0)
+            return rc;
     return pattern->open_end || i == pattern->n || match_last(&pattern->pieces[i], s);
 }
 
@@ -223,7 +228,10 @@ static int like(KERNEL_ARGS)
             compiled = true;
         }
         if (state == 0) {
-            r[i] = matches(&pattern, args[0].s[row_at(&args[0], i)]);
+            int found = matches(ctx, &pattern, args[0].s[row_at(&args[0], i)]);
+            if (found < 0)
+                return found;
+            r[i] = (uint8_t)found;
             continue;
         }
         int rc = function_fail(ctx, i, "LIKE: %s", why);

@@ -180,6 +180,8 @@ int nested_picks(KERNEL_ARGS, nested_pick pick)
         from[i] = total;
         if (!row_valid(valid, i))
             continue;
+        if ((rc = tsfs_kernel_work(ctx, flat.from[i + 1] - flat.from[i])) != 0)
+            return rc;
         int64_t picked = pick(ctx, args, &flat, i, index + total);
         if (picked < 0)
             return (int)picked;

@@ -141,27 +141,19 @@ static int cast_row(KERNEL_ARGS)
     return 0;
 }
 
-static int cast_text(KERNEL_ARGS)
+static int cast_text_row(ROW_TEXT_ARGS)
 {
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    struct tsfs_buf text = {0};
-    int rc = r == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        struct tsfs_value v = tsfs_vec_get(&args[0], i);
-        text.len = 0;
-        if (tsfs_value_append(&v, &text) != 0) {
-            rc = function_no_memory(ctx);
-        } else if (text.len > TSFS_RESULT_VARCHAR_MAX) {
-            rc = function_fail(ctx, i, "the text would be longer than %u bytes", TSFS_RESULT_VARCHAR_MAX);
-        } else {
-            rc = row_put_text(ctx, text.data, text.len, &r[i]);
-        }
-    }
-    tsfs_buf_free(&text);
-    return rc;
+    struct tsfs_value v = tsfs_vec_get(&args[0], row);
+    int rc = tsfs_value_append(&v, TSFS_RESULT_VARCHAR_MAX, text);
+    if (rc == -E2BIG || (rc == 0 && text->len > TSFS_RESULT_VARCHAR_MAX))
+        return function_fail(ctx, row, "the text would be longer than %u bytes", TSFS_RESULT_VARCHAR_MAX);
+    if (rc != 0)
+        return function_no_memory(ctx);
+    rc = tsfs_kernel_work(ctx, text->len);
+    return rc != 0 ? rc : 1;
 }
+
+ROW_TEXT_KERNEL(cast_text)
 
 tsfs_kernel nested_cast_kernel(enum tsfs_type from, enum tsfs_type to)
 {

@@ -144,6 +144,12 @@ static int extract(KERNEL_ARGS)
     return rc;
 }
 
+static int too_many(struct tsfs_kernel_ctx *ctx)
+{
+    return tsfs_error_set_at(ctx->err, -EINVAL, ctx->line, ctx->column, "more than %u matches",
+                             TSFS_ARRAY_MAX);
+}
+
 /* Strings gathered one by one. */
 struct strings {
     struct tsfs_str *items; /* ptr NULL = NULL */
@@ -153,8 +159,7 @@ struct strings {
 static int add(struct tsfs_kernel_ctx *ctx, uint32_t row, struct strings *list, struct tsfs_str s)
 {
     if (list->n == TSFS_ARRAY_MAX)
-        return tsfs_error_set_at(ctx->err, -EINVAL, ctx->line, ctx->column, "more than %u matches",
-                                 TSFS_ARRAY_MAX);
+        return too_many(ctx);
     if (list->n == list->cap) {
         uint32_t cap = list->cap == 0 ? 8 : list->cap * 2;
         struct tsfs_str *items = tsfs_arena_alloc(ctx->arena, cap * sizeof(*items));
@@ -318,9 +323,7 @@ static int put_replacement(struct tsfs_kernel_ctx *ctx, uint32_t row, const stru
     return 1;
 }
 
-/* 1 *text is the row's, 0 the row was marked, or an error. */
-static int replace_text(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs,
-                        uint32_t row, struct tsfs_buf *text)
+static int replace_row(ROW_TEXT_ARGS)
 {
     struct search m;
     struct tsfs_str match, by = nargs == 3 ? row_str(args, 2, row) : TSFS_STR("");
@@ -328,7 +331,6 @@ static int replace_text(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args
     if (rc <= 0)
         return rc;
     const char *from = m.s.ptr;
-    text->len = 0;
     while ((found = find(ctx, row, &m, &match)) > 0) {
         if (tsfs_buf_append(text, from, (size_t)(match.ptr - from)) != 0)
             return function_no_memory(ctx);
@@ -346,21 +348,7 @@ static int replace_text(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args
     return text->len > TSFS_RESULT_VARCHAR_MAX ? function_too_long(ctx, row, "regexp_replace") : 1;
 }
 
-static int replace(KERNEL_ARGS)
-{
-    struct tsfs_str *r = function_calloc(ctx, out, n, sizeof(*r));
-    struct tsfs_buf text = {0};
-    int rc = r == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (!row_valid(valid, i))
-            continue;
-        rc = replace_text(ctx, args, nargs, i, &text);
-        if (rc > 0)
-            rc = row_put_text(ctx, text.data, text.len, &r[i]);
-    }
-    tsfs_buf_free(&text);
-    return rc;
-}
+ROW_TEXT_KERNEL(replace)
 
 /* regexp_replace(s, p, groups -> text): the groups of every match of all rows go to the lambda together. */
 struct matched {
@@ -378,12 +366,14 @@ struct matches {
 static int add_match(struct tsfs_kernel_ctx *ctx, struct matches *m, const struct regex *re, uint32_t row,
                      struct tsfs_str s)
 {
+    if (m->n == TSFS_ARRAY_MAX)
+        return too_many(ctx);
     if (m->n == m->cap) {
         uint32_t cap = m->cap == 0 ? 64 : m->cap * 2;
         struct matched *items = tsfs_arena_alloc(ctx->arena, cap * sizeof(*items));
         const void **groups = tsfs_arena_alloc(ctx->arena, cap * sizeof(*groups));
         uint32_t *rows = tsfs_arena_alloc(ctx->arena, cap * sizeof(*rows));
-        if (items == NULL || groups == NULL || rows == NULL || m->n >= TSFS_ARRAY_MAX)
+        if (items == NULL || groups == NULL || rows == NULL)
             return function_no_memory(ctx);
         if (m->n > 0) {
             memcpy(items, m->items, m->n * sizeof(*items));

@@ -24,6 +24,7 @@
 #define MATCH_DEPTH    100000u
 #define MATCH_HEAP_KIB (16u << 10)
 #define JIT_STACK      (1u << 20)
+#define FIND_STEPS     (1u << 16)          /* what a search counts for: it may take a hundredth of a second */
 #define WINDOW_BYTES   (UINT64_C(1) << 26) /* places tried at once times bytes that each may look at */
 
 struct cache {
@@ -207,7 +208,9 @@ int regex_find(struct tsfs_kernel_ctx *ctx, uint32_t row, struct regex *re, stru
         return function_fail(ctx, row, "regular expressions take texts of at most %u bytes, not %zu",
                              TSFS_REGEX_SUBJECT_MAX, subject.len);
     uint64_t window = WINDOW_BYTES / (subject.len + 1) + 1;
-    int rc = PCRE2_ERROR_NOMATCH;
+    int rc = tsfs_kernel_work(ctx, FIND_STEPS);
+    if (rc != 0)
+        return rc;
     for (size_t at = from;;) {
         size_t last = at + window < subject.len ? at + (size_t)window : subject.len;
         while (last > at && last < subject.len && ((unsigned char)subject.ptr[last] & 0xc0) == 0x80)

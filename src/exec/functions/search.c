@@ -5,29 +5,34 @@
 /* levenshtein_distance costs the product of the lengths. */
 #define LEVENSHTEIN_MAX 1000000u
 
-/* The byte offset of the nth occurrence (occurrences may overlap), counted from the end if `back`, or
- * SIZE_MAX. */
-static size_t find(struct tsfs_str s, struct tsfs_str what, int64_t nth, bool back)
+/* The byte offset of the nth occurrence (occurrences may overlap), counted from the end if `back`, SIZE_MAX
+ * if there is none.  Where s and what repeat themselves this takes the product of their lengths: 0 or an
+ * error. */
+static int find(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, struct tsfs_str what, int64_t nth, bool back,
+                size_t *out)
 {
+    int rc = 0;
+    *out = SIZE_MAX;
     if (what.len > s.len)
-        return SIZE_MAX;
-    if (!back) {
-        size_t at = 0;
-        for (;;) {
-            const char *hit = memmem(s.ptr + at, s.len - at, what.ptr, what.len);
+        return 0;
+    size_t last = s.len - what.len;
+    for (size_t i = 0; i <= last && rc == 0; i++) {
+        const char *hit = s.ptr + last - i;
+        if (back) {
+            hit = memcmp(hit, what.ptr, what.len) == 0 ? hit : NULL;
+        } else {
+            hit = memmem(s.ptr + i, s.len - i, what.ptr, what.len);
             if (hit == NULL)
-                return SIZE_MAX;
-            if (--nth == 0)
-                return (size_t)(hit - s.ptr);
-            at = (size_t)(hit - s.ptr) + 1;
-            if (at > s.len)
-                return SIZE_MAX;
+                return 0;
+            i = (size_t)(hit - s.ptr);
         }
+        if (hit != NULL && --nth == 0) {
+            *out = (size_t)(hit - s.ptr);
+            return 0;
+        }
+        rc = tsfs_kernel_work(ctx, what.len);
     }
-    for (size_t at = s.len - what.len + 1; at-- > 0;)
-        if (memcmp(s.ptr + at, what.ptr, what.len) == 0 && --nth == 0)
-            return at;
-    return SIZE_MAX;
+    return rc;
 }
 
 static int position_row(ROW_ARGS(int64_t), bool back, const char *fn)
@@ -45,9 +50,10 @@ static int position_row(ROW_ARGS(int64_t), bool back, const char *fn)
         nth = -nth;
         back = true;
     }
-    size_t at = find(s, what, nth, back);
+    size_t at;
+    int rc = find(ctx, s, what, nth, back, &at);
     *r = at == SIZE_MAX ? 0 : (int64_t)tsfs_utf8_length((struct tsfs_str){s.ptr, at}) + 1;
-    return 0;
+    return rc;
 }
 
 static int strpos_row(ROW_ARGS(int64_t))
@@ -193,7 +199,8 @@ static int levenshtein_distance_row(ROW_ARGS(int64_t))
     if (__builtin_mul_overflow(a.len, points, &product) || product > LEVENSHTEIN_MAX)
         return function_fail(ctx, row, "levenshtein_distance: the strings are too long (%zu and %zu bytes)",
                              a.len, b.len);
-    return levenshtein(ctx, a, b, points, r);
+    int rc = tsfs_kernel_work(ctx, product);
+    return rc != 0 ? rc : levenshtein(ctx, a, b, points, r);
 }
 
 ROW_KERNEL(levenshtein_distance, int64_t)

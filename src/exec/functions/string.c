@@ -60,7 +60,7 @@ bool function_is_letter(uint32_t cp)
     return unicode != (locale_t)0 && iswalpha_l((wint_t)cp, unicode);
 }
 
-static int map_case(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, bool up, struct tsfs_str *r)
+static int map_case(struct tsfs_kernel_ctx *ctx, uint32_t row, struct tsfs_str s, bool up, struct tsfs_str *r)
 {
     bool plain = ascii(s);
     char *p = function_bytes(ctx, plain ? s.len : 2 * s.len);
@@ -99,17 +99,17 @@ static int map_case(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, bool up, str
         s.len -= len;
     }
     r->len = at;
-    return 0;
+    return at > TSFS_RESULT_VARCHAR_MAX ? function_too_long(ctx, row, up ? "upper" : "lower") : 0;
 }
 
 static int lower_row(ROW_ARGS(struct tsfs_str))
 {
-    return map_case(ctx, row_str(args, 0, row), false, r);
+    return map_case(ctx, row, row_str(args, 0, row), false, r);
 }
 
 static int upper_row(ROW_ARGS(struct tsfs_str))
 {
-    return map_case(ctx, row_str(args, 0, row), true, r);
+    return map_case(ctx, row, row_str(args, 0, row), true, r);
 }
 
 STRINGS(lower)
@@ -129,18 +129,22 @@ static bool contains(struct tsfs_str set, const char *ptr, size_t len)
 }
 
 /* set ptr NULL: white space. */
-static struct tsfs_str trim_ends(struct tsfs_str s, struct tsfs_str set, bool left, bool right)
+static int trim_ends(struct tsfs_kernel_ctx *ctx, struct tsfs_str s, struct tsfs_str set, bool left,
+                     bool right, struct tsfs_str *r)
 {
     uint32_t cp;
-    while (left && s.len > 0) {
+    int rc = 0;
+    while (left && s.len > 0 && rc == 0) {
         unsigned len = tsfs_utf8_decode(s, &cp);
+        rc = tsfs_kernel_work(ctx, set.len);
         if (len == 0 || !(set.ptr == NULL ? space(cp) : contains(set, s.ptr, len)))
             break;
         s.ptr += len;
         s.len -= len;
     }
-    while (right && s.len > 0) {
+    while (right && s.len > 0 && rc == 0) {
         size_t at = s.len - 1;
+        rc = tsfs_kernel_work(ctx, set.len);
         while (at > 0 && ((unsigned char)s.ptr[at] & 0xc0) == 0x80)
             at--;
         size_t len = s.len - at;
@@ -149,7 +153,8 @@ static struct tsfs_str trim_ends(struct tsfs_str s, struct tsfs_str set, bool le
             break;
         s.len = at;
     }
-    return s;
+    *r = s;
+    return rc;
 }
 
 static struct tsfs_str trim_set(const struct tsfs_vec *args, unsigned nargs, uint32_t row)
@@ -159,20 +164,17 @@ static struct tsfs_str trim_set(const struct tsfs_vec *args, unsigned nargs, uin
 
 static int trim_row(ROW_ARGS(struct tsfs_str))
 {
-    *r = trim_ends(row_str(args, 0, row), trim_set(args, nargs, row), true, true);
-    return 0;
+    return trim_ends(ctx, row_str(args, 0, row), trim_set(args, nargs, row), true, true, r);
 }
 
 static int ltrim_row(ROW_ARGS(struct tsfs_str))
 {
-    *r = trim_ends(row_str(args, 0, row), trim_set(args, nargs, row), true, false);
-    return 0;
+    return trim_ends(ctx, row_str(args, 0, row), trim_set(args, nargs, row), true, false, r);
 }
 
 static int rtrim_row(ROW_ARGS(struct tsfs_str))
 {
-    *r = trim_ends(row_str(args, 0, row), trim_set(args, nargs, row), false, true);
-    return 0;
+    return trim_ends(ctx, row_str(args, 0, row), trim_set(args, nargs, row), false, true, r);
 }
 
 STRINGS(trim)

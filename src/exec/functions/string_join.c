@@ -70,13 +70,16 @@ static int join(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsign
     char *p;
     if (array)
         parts = tsfs_vec_null(&args[1], row) ? 0 : tsfs_vec_array(&args[1], row)->n;
+    int rc = tsfs_kernel_work(ctx, parts);
+    if (rc != 0)
+        return rc;
     for (unsigned k = 0; k < parts && total <= TSFS_RESULT_VARCHAR_MAX; k++) {
         if (!joined_part(args, row, k, &s))
             continue;
         total += s.len + (any ? by.len : 0);
         any = true;
     }
-    int rc = make(ctx, row, "concat_ws", total, r, &p);
+    rc = make(ctx, row, "concat_ws", total, r, &p);
     any = false;
     for (unsigned k = 0; rc > 0 && k < parts; k++) {
         if (!joined_part(args, row, k, &s))
@@ -176,15 +179,21 @@ static int translate_row(ROW_ARGS(struct tsfs_str))
 {
     struct tsfs_str from = row_str(args, 1, row), to = row_str(args, 2, row), c;
     size_t total = 0;
-    char *p;
-    for (struct tsfs_str s = row_str(args, 0, row); s.len > 0 && total <= TSFS_RESULT_VARCHAR_MAX;) {
+    char *p = NULL;
+    int rc = 0;
+    for (struct tsfs_str s = row_str(args, 0, row);
+         s.len > 0 && total <= TSFS_RESULT_VARCHAR_MAX && rc == 0;) {
         next(&s, &c);
         total += translated(c, from, to).len;
+        rc = tsfs_kernel_work(ctx, 2 * from.len);
     }
-    int rc = make(ctx, row, "translate", total, r, &p);
+    if (rc == 0)
+        rc = make(ctx, row, "translate", total, r, &p);
     for (struct tsfs_str s = row_str(args, 0, row); rc > 0 && s.len > 0;) {
         next(&s, &c);
         p = put(p, translated(c, from, to));
+        int stop = tsfs_kernel_work(ctx, 2 * from.len);
+        rc = stop != 0 ? stop : rc;
     }
     return rc < 0 ? rc : 0;
 }

@@ -321,18 +321,22 @@ static double pearson(const double *x, const double *y, uint32_t n)
         yy += dy * dy;
         xy += dx * dy;
     }
-    double r = xy / sqrt(xx * yy);
+    double both = xx * yy; /* may be out of range, where the two roots are not */
+    double r = xy / (isnormal(both) ? sqrt(both) : sqrt(xx) * sqrt(yy));
     return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 
+/* NaN goes last: a sort needs an order of all values. */
 static int by_double(const void *a, const void *b, void *values)
 {
     const double *v = values;
     double x = v[*(const uint32_t *)a], y = v[*(const uint32_t *)b];
+    if (isnan(x) || isnan(y))
+        return isnan(x) - isnan(y);
     return (x > y) - (x < y);
 }
 
-/* Ranks from 1, equal values sharing the mean of theirs; index has room for n. */
+/* Ranks from 1, equal values sharing the mean of theirs; NaN has none but NaN.  index has room for n. */
 static void rank(double *v, uint32_t n, uint32_t *index, double *ranks)
 {
     for (uint32_t i = 0; i < n; i++)
@@ -342,7 +346,7 @@ static void rank(double *v, uint32_t n, uint32_t *index, double *ranks)
         for (end = i + 1; end < n && v[index[end]] == v[index[i]];)
             end++;
         for (uint32_t k = i; k < end; k++)
-            ranks[index[k]] = ((double)i + 1 + end) / 2;
+            ranks[index[k]] = isnan(v[index[k]]) ? NAN : ((double)i + 1 + end) / 2;
     }
 }
 
