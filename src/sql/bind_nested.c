@@ -82,12 +82,36 @@ struct tsfs_expr *bind_make_row(struct binder *b, struct bind_select *s, const s
     return call_entry(b, s, "row", at, tsfs_type_row(types, names, n), args, n);
 }
 
+/* ROW(all), which only the parser writes: the columns in sight, with their names. */
+static struct tsfs_expr *whole_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    uint32_t n = s->scope->ncols;
+    struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, n);
+    struct tsfs_str *names = TSFS_NEW_ARRAY(b->arena, struct tsfs_str, n);
+    if (args == NULL || names == NULL) {
+        bind_fail_memory(b);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const struct bind_scope_column *col = &s->scope->cols[i];
+        names[i] = col->name;
+        args[i] = col->expr != NULL ? col->expr : bind_new(b, TSFS_EXPR_COLUMN, col->type, ast, 0);
+        if (args[i] == NULL)
+            return NULL;
+        if (col->expr == NULL)
+            args[i]->index = col->index;
+    }
+    return bind_make_row(b, s, ast, args, names, n);
+}
+
 struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
     if (ast->nargs == 0) {
         bind_fail(b, ast->line, ast->column, "a row has at least one field");
         return NULL;
     }
+    if (ast->args[0]->kind == SQL_AST_STAR && ast->args[0]->nparts == 0)
+        return whole_row(b, s, ast);
     struct tsfs_expr **args = bind_operands(b, s, ast);
     if (args == NULL)
         return NULL;
@@ -197,6 +221,12 @@ struct tsfs_expr *bind_numbered_field(struct binder *b, struct bind_select *s, c
         return NULL;
     }
     return take_field(b, s, at, e, (uint32_t)number->value.i - 1);
+}
+
+struct tsfs_expr *bind_field_at(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                struct tsfs_expr *e, uint32_t field)
+{
+    return take_field(b, s, at, e, field);
 }
 
 struct tsfs_expr *bind_fields(struct binder *b, struct bind_select *s, const struct sql_ast_expr *name,

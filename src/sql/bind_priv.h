@@ -190,6 +190,9 @@ bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, stru
 /* bind_nested.c */
 struct tsfs_expr *bind_array(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* Field `field`, counted from 0, of the row e. */
+struct tsfs_expr *bind_field_at(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
+                                struct tsfs_expr *e, uint32_t field);
 /* e's field; e must be a row. */
 /* zip of more arrays than the registry has a signature for. */
 struct tsfs_expr *bind_zip(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);

@@ -26,6 +26,47 @@ static bool star_matches(const struct bind_scope_column *col, const struct sql_a
             (col->database.ptr != NULL && sql_same_word(col->database, star->parts[star->nparts - 2])));
 }
 
+/* Whether a.* is of a table: rows have a .* too, tables come first. */
+static bool of_table(const struct bind_select *s, const struct sql_ast_expr *star)
+{
+    bool column = false;
+    if (star->nargs > 0)
+        return false;
+    for (uint32_t i = 0; i < s->scope->ncols; i++) {
+        const struct bind_scope_column *col = &s->scope->cols[i];
+        if (star_matches(col, star))
+            return true;
+        column |= star->nparts > 0 && (sql_same_word(col->name, star->parts[0]) ||
+                                       (star->nparts > 1 && sql_same_word(col->name, star->parts[1])));
+    }
+    return !column;
+}
+
+/* row.*: its fields. */
+static bool expand_row(struct binder *b, struct bind_select *s, const struct sql_ast_expr *star,
+                       struct tsfs_str *names)
+{
+    struct sql_ast_expr name = *star;
+    name.kind = SQL_AST_NAME;
+    struct tsfs_expr *row = bind_expr(b, s, star->nargs > 0 ? star->args[0] : &name);
+    if (row == NULL)
+        return false;
+    if (tsfs_type_kind(row->type) != TSFS_KIND_ROW)
+        return bind_fail(b, star->line, star->column, ".* is of tables and rows, this is %s",
+                         tsfs_type_name(row->type));
+    for (uint32_t i = 0; i < tsfs_type_nfields(row->type); i++) {
+        if (s->nitems == TSFS_SQL_COLUMNS_MAX)
+            return fail_width(b, star->line, star->column, "SELECT");
+        struct tsfs_expr *e = bind_field_at(b, s, star, row, i);
+        struct tsfs_str field = tsfs_type_field_name(row->type, i);
+        if (e == NULL || (field.ptr == NULL && (field = bind_column_name(b, s->nitems)).ptr == NULL))
+            return false;
+        names[s->nitems] = field;
+        s->items[s->nitems++] = (struct bind_item){.expr = e};
+    }
+    return true;
+}
+
 static bool expand_star(struct binder *b, struct bind_select *s, const struct sql_ast_expr *star,
                         struct tsfs_str *names)
 {
@@ -66,7 +107,9 @@ static bool bind_items(struct binder *b, struct bind_select *s, const struct sql
 {
     uint64_t room = 0;
     for (uint32_t i = 0; i < ast->nitems && room < TSFS_SQL_COLUMNS_MAX; i++)
-        room += ast->items[i].expr->kind == SQL_AST_STAR ? s->scope->ncols : 1;
+        room += ast->items[i].expr->kind != SQL_AST_STAR ? 1
+                : of_table(s, ast->items[i].expr)        ? s->scope->ncols
+                                                         : TSFS_SQL_COLUMNS_MAX;
     if (room > TSFS_SQL_COLUMNS_MAX)
         room = TSFS_SQL_COLUMNS_MAX;
     s->items = TSFS_NEW_ARRAY(b->arena, struct bind_item, room);
@@ -79,7 +122,7 @@ static bool bind_items(struct binder *b, struct bind_select *s, const struct sql
     for (uint32_t i = 0; i < ast->nitems; i++) {
         const struct sql_ast_expr *expr = ast->items[i].expr;
         if (expr->kind == SQL_AST_STAR) {
-            if (!expand_star(b, s, expr, names))
+            if (!(of_table(s, expr) ? expand_star : expand_row)(b, s, expr, names))
                 return false;
             continue;
         }

@@ -384,6 +384,15 @@ static struct sql_ast_select *select_all(struct sql_parser *p, struct sql_ast_qu
     return s;
 }
 
+struct sql_ast_query *sql_query_over(struct sql_parser *p, struct sql_ast_query *inner,
+                                     const struct sql_token *at)
+{
+    struct sql_ast_query *q = new_query(p);
+    if (q == NULL || (q->select = select_all(p, inner, at)) == NULL)
+        return NULL;
+    return q;
+}
+
 /* TABLE t is SELECT * FROM t. */
 static struct sql_ast_select *parse_table(struct sql_parser *p)
 {

@@ -196,8 +196,25 @@ static struct sql_ast_expr *rows_of(struct sql_parser *p, const struct sql_ast_q
                : sql_with_args(p, e, when.items, when.n);
 }
 
-/* LATERAL (SELECT a, b [WHERE c]) and LATERAL (VALUES ..): UNNEST of an array of rows.  Those with a FROM are
- * refused. */
+/* (SELECT array_agg(ROW(all)) FROM (q)): all rows of a query as one value. */
+static struct sql_ast_expr *gathered(struct sql_parser *p, struct sql_ast_query *q,
+                                     const struct sql_token *at)
+{
+    struct sql_list cells = {0}, rows = {0};
+    struct sql_ast_query *over = sql_query_over(p, q, at);
+    struct sql_ast_expr *e = over == NULL ? NULL : sql_new_node(p, SQL_AST_SUBQUERY, at);
+    struct sql_ast_expr *row = sql_new_node(p, SQL_AST_ROW, at);
+    struct sql_ast_expr *call = sql_new_call(p, at, TSFS_STR("array_agg"));
+    if (e == NULL || row == NULL || call == NULL || !sql_add_expr(p, &cells, over->select->items[0].expr) ||
+        !sql_add_expr(p, &rows, sql_with_args(p, row, cells.items, 1)) ||
+        (over->select->items[0].expr = sql_with_args(p, call, rows.items, 1)) == NULL)
+        return NULL;
+    e->query = over;
+    return e;
+}
+
+/* LATERAL (query): UNNEST of an array of rows, which for SELECT without FROM and VALUES is just written down.
+ */
 static struct sql_ast_from *parse_lateral(struct sql_parser *p, struct sql_ast_from *left)
 {
     struct sql_token start = p->tok;
@@ -205,7 +222,7 @@ static struct sql_ast_from *parse_lateral(struct sql_parser *p, struct sql_ast_f
     struct sql_ast_from *from = new_from(p, SQL_AST_UNNEST, &start);
     if (from == NULL || !sql_advance(p) || !sql_advance(p))
         return NULL;
-    const struct sql_ast_query *q = sql_parse_query(p);
+    struct sql_ast_query *q = sql_parse_query(p);
     if (q == NULL || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
         return NULL;
     const struct sql_ast_select *s = q->select;
@@ -215,14 +232,10 @@ static struct sql_ast_from *parse_lateral(struct sql_parser *p, struct sql_ast_f
                   (s->from == NULL && !s->distinct && !s->grouped && s->having == NULL && s->nwindows == 0));
     for (uint32_t i = 0; plain && s != NULL && i < s->nitems; i++)
         plain = s->items[i].expr->kind != SQL_AST_STAR;
-    if (!plain) {
-        sql_fail_unsupported(p, &start, "LATERAL, but for SELECT without FROM and for VALUES");
+    if (!sql_add_expr(p, &list, plain ? rows_of(p, q, &start) : gathered(p, q, &start)) ||
+        !over_rows(p, from, left, &list) || !parse_name_and_columns(p, from))
         return NULL;
-    }
-    if (!sql_add_expr(p, &list, rows_of(p, q, &start)) || !over_rows(p, from, left, &list) ||
-        !parse_name_and_columns(p, from))
-        return NULL;
-    if (from->ncolumns > 0)
+    if (from->ncolumns > 0 || !plain)
         return from;
     from->ncolumns = s != NULL ? s->nitems : q->values->ncols;
     from->columns = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, from->ncolumns);

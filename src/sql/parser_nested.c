@@ -242,6 +242,10 @@ struct sql_ast_expr *sql_parse_parts(struct sql_parser *p, struct sql_ast_expr *
         e = sql_new_node(p, at.kind == SQL_TOK_DOT ? SQL_AST_FIELD : SQL_AST_SUBSCRIPT, &at);
         if (e == NULL)
             return NULL;
+        if (at.kind == SQL_TOK_DOT && p->tok.kind == SQL_TOK_STAR) {
+            e->kind = SQL_AST_STAR;
+            return sql_advance(p) ? sql_with_args(p, e, list.items, list.n) : NULL;
+        }
         if (at.kind == SQL_TOK_DOT) {
             if (!sql_name(p, &e->string, "a field's name"))
                 return NULL;

@@ -97,6 +97,18 @@ function unnest(sc, left) {
   return made(q`${left.text} ${join} ${dual(q`UNNEST(${zipped ? q`zip(${list(arrays, ', ', 2)})` : list(arrays, ', ', 2)}) AS ${alias}(${names})`, there)}${on}`, types);
 }
 
+// A query for each row, which may use it; in DuckDB only by a subquery's own WHERE.
+function lateral(sc, left) {
+  const alias = `r${aliases++}`, from = table(sc), inner = { ...flat(sc), columns: from.columns };
+  const columns = times(rnd(2) + 1, (i) => ({ name: `c${i}`, type: pick(['bigint', 'double', 'varchar', 'timestamp']) }));
+  const [a, b] = [ofType(from.columns, 'varchar'), ofType(left.columns, 'varchar')];
+  const tie = b.length > 0 ? q`${pick(a).name} ${pick(['=', '=', '<'])} ${pick(b).name}` : condition({ ...inner, columns: [...from.columns, ...left.columns] }, 1);
+  const grouped = chance(40), outer = chance(40), total = totalOrder(inner);
+  const items = columns.map((c, i) => q`${i > 0 ? ', ' : ''}CAST(${grouped ? aggregate({ ...inner, top: false }, c.type, 1) : value(inner, c.type, 1)} AS ${castName(c.type)}) AS ${c.name}`).reduce((x, y) => q`${x}${y}`);
+  const text = q`LATERAL (SELECT ${items} FROM ${from.text} WHERE ${list([tie, ...(chance(40) ? [condition(inner, 1)] : [])], ' AND ')}${!grouped && chance(30) ? q` ORDER BY ${total} LIMIT ${rnd(3) + 1}` : ''}) AS ${alias}`;
+  return { text: q`${left.text} ${outer ? 'LEFT JOIN' : 'CROSS JOIN'} ${text}${outer ? ' ON true' : ''}`, rows: left.rows * 10, columns: [...joined(left.columns), ...columns.map((c) => ({ name: `${alias}.${c.name}`, type: c.type }))] };
+}
+
 function joinCondition(a, b, sc, kind) {
   const terms = [];
   for (let i = rnd(2) + 1; i > 0; i--) {
@@ -128,6 +140,7 @@ function fromClause(sc, depth) {
     else left = { text: q`${left.text} ${kind} ${right.text} ON ${list(terms, ' AND ')}`, rows, columns };
   }
   if (chance(left.columns.some((c) => c.type === 'series') ? 40 : 9)) left = unnest(sc, left);
+  else if (left.rows <= 100 && !sc.big && chance(5)) left = lateral(sc, left);
   return left;
 }
 
