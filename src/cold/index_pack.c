@@ -14,7 +14,8 @@
 #include "base/hash.h"
 #include "cold/index.h"
 
-/* Of zstd.  Level 19 would make 0.1 percent less of a segment and take a seventh of the time of writing it. */
+/* Of zstd.  Level 19 would make 0.1 percent less of a segment and take a seventh of the time of writing it.
+ */
 #define LEVEL 6
 
 static uint32_t get_u32(const char *p)
