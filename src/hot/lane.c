@@ -79,6 +79,8 @@ static int new_lane(struct tsfs_hot *hot, uint32_t series, uint32_t depth, struc
             return -ENOMEM;
         atomic_store_explicit(&hot->lanes[k], block, memory_order_release);
     }
+    slab_pages_fill(block, sizeof(*block) << (HOT_LANE_FIRST_BITS + k), offset * sizeof(*block),
+                    (offset + 1) * sizeof(*block));
     lane_init(&block[offset], number, series, depth);
     *out = &block[offset];
     return 0;

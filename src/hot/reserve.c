@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -13,8 +15,9 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define READY  2u /* blocks that are made */
-#define KEPT   8u /* and at most so many, with those given back */
+#define RANGES 16u /* wishes that wait */
+#define READY  2u  /* blocks that are made */
+#define KEPT   8u  /* and at most so many, with those given back */
 #define IDLE_S 10
 
 static struct {
@@ -25,6 +28,11 @@ static struct {
     bool stop, asked;
     unsigned n;
     void *blocks[KEPT];
+    unsigned nranges;
+    struct {
+        char *from;
+        size_t size;
+    } ranges[RANGES]; /* the next one first */
 } reserve = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER; /* held over starting and joining the thread */
@@ -40,9 +48,24 @@ static void *make_block(void)
     return block;
 }
 
+/* Part of what is wished for.  Lock held on entry and on return, not in between. */
+static void touch_some(void)
+{
+    char *from = reserve.ranges[0].from;
+    size_t size = reserve.ranges[0].size < RESERVE_BLOCK ? reserve.ranges[0].size : RESERVE_BLOCK;
+    reserve.ranges[0].from += size;
+    reserve.ranges[0].size -= size;
+    if (reserve.ranges[0].size == 0)
+        memmove(reserve.ranges, reserve.ranges + 1, --reserve.nranges * sizeof(reserve.ranges[0]));
+    pthread_mutex_unlock(&reserve.lock);
+    madvise(from, size, MADV_POPULATE_WRITE);
+    pthread_mutex_lock(&reserve.lock);
+}
+
 /* Lock held. */
 static void give_all_back(void)
 {
+    reserve.nranges = 0;
     while (reserve.n)
         munmap(reserve.blocks[--reserve.n], RESERVE_BLOCK);
 }
@@ -53,6 +76,10 @@ static void *fill(void *unused)
     bool active = false; /* something was asked for lately */
     while (!reserve.stop) {
         active |= reserve.asked;
+        if (reserve.nranges && (reserve.n || !active)) { /* rows need their blocks first */
+            touch_some();
+            continue;
+        }
         if (active && reserve.n < READY) {
             pthread_mutex_unlock(&reserve.lock);
             void *block = make_block();
@@ -155,4 +182,16 @@ bool reserve_give(void *block)
         pthread_cond_signal(&reserve.wake); /* to give it back some time */
     pthread_mutex_unlock(&reserve.lock);
     return kept;
+}
+
+void reserve_touch(void *from, size_t size)
+{
+    uintptr_t page = (uintptr_t)from & ~(uintptr_t)4095;
+    pthread_mutex_lock(&reserve.lock);
+    if (reserve.users && !reserve.stop && reserve.nranges < RANGES) {
+        reserve.ranges[reserve.nranges].from = (char *)page;
+        reserve.ranges[reserve.nranges++].size = size + ((uintptr_t)from - page);
+        pthread_cond_signal(&reserve.wake);
+    }
+    pthread_mutex_unlock(&reserve.lock);
 }

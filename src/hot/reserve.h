@@ -1,4 +1,4 @@
-/* Blocks of memory for rows to come, made ready by a thread of its own.
+/* Memory for rows and series to come, made ready by a thread of its own.
  *
  * The first touch of a page costs a fault and its clearing, and under a hypervisor that has to find a page
  * itself many times that.  A writer would pay for it under the table's write lock, with all others waiting.
@@ -22,5 +22,8 @@ void tsfs_hot_reserve_stop(void); /* the last user: ends the thread and frees wh
 void *reserve_take(void);
 /* false: there are enough; the caller unmaps it. */
 TSFS_MUST_CHECK bool reserve_give(void *block);
+/* A wish: memory of the caller's that it will fill soon.  It may be given back any time: touching changes no
+ * content, whosever it is by then. */
+void reserve_touch(void *from, size_t size);
 
 #endif

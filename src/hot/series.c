@@ -289,6 +289,8 @@ static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str m
             return -ENOMEM;
         atomic_store_explicit(&index->entries[k], block, memory_order_release);
     }
+    slab_pages_fill(block, sizeof(*block) << (SERIES_FIRST_BITS + k), offset * sizeof(*block),
+                    (offset + 1) * sizeof(*block));
     uint32_t layout;
     int rc = intern_layout(index, dims, ndims, &layout);
     if (rc)

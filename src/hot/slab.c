@@ -8,7 +8,8 @@
 
 #define STORE_UNITS_MAX (UINT64_C(1) << 32)
 #define TABLE_FIRST     16u
-#define RETIRE_EVERY    64u /* additions between two tries to free what was outgrown */
+#define RETIRE_EVERY    64u        /* additions between two tries to free what was outgrown */
+#define READY_FROM      (1u << 17) /* slots: tables after one of so many are made ready before they are needed */
 #define BLOCK_MAX       RESERVE_BLOCK
 #define BLOCK_MAPPED    (size_t)(2u << 20) /* from here on blocks come from mmap, for huge pages */
 
@@ -29,6 +30,16 @@ void slab_pages_free(void *pages, size_t size)
         free(pages);
     else if (pages)
         munmap(pages, size);
+}
+
+void slab_pages_ahead(void *pages, size_t size, size_t to)
+{
+    size_t from = to < SLAB_AHEAD ? 0 : (to / SLAB_AHEAD + 1) * SLAB_AHEAD;
+    size_t end = (to / SLAB_AHEAD + 2) * SLAB_AHEAD;
+    if (end > size)
+        end = size;
+    if (from < end)
+        reserve_touch((char *)pages + from, end - from);
 }
 
 uint32_t slab_store_alloc(struct slab_store *store, size_t size)
@@ -55,6 +66,8 @@ uint32_t slab_store_alloc(struct slab_store *store, size_t size)
                 return 0;
             atomic_store_explicit(&store->blocks[k], block, memory_order_release);
         }
+        slab_pages_fill(atomic_load_explicit(&store->blocks[k], memory_order_relaxed),
+                        (size_t)8 << (STORE_FIRST_BITS + k), (size_t)offset * 8, (offset + units) * 8);
         uint32_t ref = (uint32_t)store->next;
         store->next += units;
         atomic_store_explicit(&store->bytes, store->next * 8, memory_order_relaxed);
@@ -95,22 +108,41 @@ static void retire(struct slab_index *index, struct slab_table *table)
     }
 }
 
-static int grow(struct slab_index *index, struct slab_table *old)
+/* Of twice the size. */
+static struct slab_table *new_table(struct slab_index *index, const struct slab_table *old)
 {
     if (old && old->mask >= UINT32_MAX / 2)
-        return -ENOMEM;
+        return NULL;
     size_t n = old ? ((size_t)old->mask + 1) * 2 : TABLE_FIRST;
     struct slab_table *table = slab_pages_alloc(sizeof(*table) + n * sizeof(table->slots[0]), true);
     if (!table)
-        return -ENOMEM;
+        return NULL;
     table->mask = (uint32_t)(n - 1);
+    table->retired = NULL;
+    atomic_fetch_add_explicit(&index->bytes, table_size(table), memory_order_relaxed);
+    return table;
+}
+
+/* Shortly before a large table is full: the next one's memory is touched meanwhile. */
+static void get_ready(struct slab_index *index, const struct slab_table *table)
+{
+    index->next = new_table(index, table);
+    if (index->next)
+        reserve_touch(index->next, table_size(index->next));
+}
+
+static int grow(struct slab_index *index, struct slab_table *old)
+{
+    struct slab_table *table = index->next ? index->next : new_table(index, old);
+    if (!table)
+        return -ENOMEM;
+    index->next = NULL;
     table->retired = old;
     for (size_t i = 0; old && i <= old->mask; i++) {
         uint64_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
         if (slot)
             place(table, slot);
     }
-    atomic_fetch_add_explicit(&index->bytes, table_size(table), memory_order_relaxed);
     atomic_store_explicit(&index->table, table, memory_order_release);
     retire(index, table);
     return 0;
@@ -124,8 +156,11 @@ int slab_index_add(struct slab_index *index, uint64_t hash, uint32_t number)
         if (rc)
             return rc;
         table = atomic_load_explicit(&index->table, memory_order_relaxed);
-    } else if (table->retired && index->used % RETIRE_EVERY == 0) {
-        retire(index, table);
+    } else if (index->used % RETIRE_EVERY == 0) {
+        if (table->retired)
+            retire(index, table);
+        if (!index->next && table->mask >= READY_FROM && index->used > table->mask / 32 * 23)
+            get_ready(index, table);
     }
     place(table, hash >> 32 << 32 | ((uint64_t)number + 1));
     index->used++;
@@ -140,6 +175,9 @@ void slab_index_free(struct slab_index *index)
         slab_pages_free(table, table_size(table));
         table = retired;
     }
+    if (index->next)
+        slab_pages_free(index->next, table_size(index->next));
+    index->next = NULL;
     atomic_store(&index->table, NULL);
 }
 

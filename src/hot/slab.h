@@ -58,6 +58,7 @@ struct slab_table {
  * never any), raised before and lowered after. */
 struct slab_index {
     _Atomic(struct slab_table *) table;
+    struct slab_table *next; /* the one that will replace it, made ready; NULL = none yet */
     uint32_t used;
     _Atomic size_t bytes;
     _Atomic uint32_t *readers;
@@ -176,6 +177,15 @@ void slab_budget_add(struct tsfs_budget *budget, size_t n);
 
 /* Memory that goes back to the system when it is freed; large blocks in huge pages where there are any. */
 void *slab_pages_alloc(size_t size, bool zeroed);
+/* Of an array of size bytes that is filled from its start, those from `from` to `to` are used next: what lies
+ * behind is made ready, if the array is a large one. */
+#define SLAB_AHEAD ((size_t)2 << 20)
+void slab_pages_ahead(void *pages, size_t size, size_t to);
+static inline void slab_pages_fill(void *pages, size_t size, size_t from, size_t to)
+{
+    if (size > SLAB_AHEAD && (from == 0 || from / SLAB_AHEAD != to / SLAB_AHEAD))
+        slab_pages_ahead(pages, size, to);
+}
 void slab_pages_free(void *pages, size_t size); /* takes NULL */
 
 #endif

@@ -63,6 +63,41 @@ static void test_ready_after_request(void **state)
     tsfs_hot_reserve_stop();
 }
 
+static size_t resident(char *from, size_t size)
+{
+    static unsigned char pages[4 * RESERVE_BLOCK / 4096];
+    size_t n = 0;
+    assert_int_equal(mincore(from, size, pages), 0);
+    for (size_t i = 0; i < size / 4096; i++)
+        n += pages[i] & 1;
+    return n;
+}
+
+static void test_touch(void **state)
+{
+    const struct timespec moment = {0, 2000000};
+    size_t size = 3 * RESERVE_BLOCK;
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    memory[0] = 7;
+    reserve_touch(memory, size); /* nobody is there to do it */
+    assert_true(resident(memory, size) < size / 4096);
+    assert_int_equal(tsfs_hot_reserve_start(), 0);
+    for (int i = 0; i < 100; i++) /* more than are remembered, some of them gone before they are looked at */
+        reserve_touch(memory + size / 2, 4096);
+    assert_int_equal(munmap(memory + size / 2, size / 2), 0);
+    size /= 2;
+    for (int i = 0; i < 5000 && resident(memory, size) < size / 4096; i++) {
+        if (i % 100 == 0)
+            reserve_touch(memory + 100, size - 100);
+        nanosleep(&moment, NULL);
+    }
+    assert_int_equal(resident(memory, size), size / 4096);
+    assert_int_equal(memory[0], 7);
+    tsfs_hot_reserve_stop();
+    munmap(memory, size);
+}
+
 static void test_given_back(void **state)
 {
     assert_int_equal(tsfs_hot_reserve_start(), 0);
@@ -120,9 +155,8 @@ static void test_shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_thread),
-        cmocka_unit_test(test_ready_after_request),
-        cmocka_unit_test(test_given_back),
+        cmocka_unit_test(test_without_thread), cmocka_unit_test(test_ready_after_request),
+        cmocka_unit_test(test_touch),          cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
