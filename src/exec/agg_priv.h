@@ -90,9 +90,11 @@ static inline uint32_t agg_result_groups(const struct agg_result *result)
     return result->nmore > 0 ? result->groups.n : result->tables[0].groups.n;
 }
 
-/* Output columns (groups, then aggregates) of groups [from, from + n) in arena. */
-TSFS_MUST_CHECK int agg_result_output(struct agg_result *result, struct tsfs_arena *arena, uint32_t from,
-                                      uint32_t n, struct tsfs_vec *cols, struct tsfs_error *err);
+/* Output columns (groups, then aggregates) of groups [from, from + n) in arena; by any thread, different
+ * groups at once. */
+TSFS_MUST_CHECK int agg_result_output(const struct agg_result *result, struct tsfs_arena *arena,
+                                      uint32_t from, uint32_t n, struct tsfs_vec *cols,
+                                      struct tsfs_error *err);
 
 /* ---- straight from a scan ---- */
 

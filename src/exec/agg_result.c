@@ -323,7 +323,7 @@ int agg_result_finish(struct agg_result *result, struct tsfs_error *err)
     return rc;
 }
 
-int agg_result_output(struct agg_result *result, struct tsfs_arena *arena, uint32_t from, uint32_t n,
+int agg_result_output(const struct agg_result *result, struct tsfs_arena *arena, uint32_t from, uint32_t n,
                       struct tsfs_vec *cols, struct tsfs_error *err)
 {
     const struct agg_spec *spec = result->spec;
@@ -338,7 +338,7 @@ int agg_result_output(struct agg_result *result, struct tsfs_arena *arena, uint3
         const struct agg_item *item = &spec->items[i];
         enum tsfs_type type =
             tsfs_function_result(item->plan->fn, item->plan->args, item->plan->nargs - item->plan->norder);
-        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(spec, &result->arena, item, err);
+        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(spec, arena, item, err);
         void *data = tsfs_arena_calloc(arena, n, tsfs_type_width(type));
         uint64_t *valid = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);
         if (data == NULL || valid == NULL)

@@ -23,11 +23,12 @@ struct exec_ctx {
     struct tsfs_exec_stream *streams; /* stream.c */
     struct tsfs_exec_stats stats;
     pthread_mutex_t stats_lock;
-    struct exec_ctx *parent;     /* of a subplan that runs for one row: the query's own; else NULL */
-    struct exec_shared *shared;  /* rows made once, so far */
-    bool copying;                /* operators are opened once more: they do as the first ones */
-    bool analyze;                /* count and time operators */
-    struct exec_op_stats *timed; /* those counted so far */
+    struct exec_ctx *parent;        /* of a subplan that runs for one row: the query's own; else NULL */
+    struct exec_shared *shared;     /* rows made once, so far */
+    bool copying;                   /* operators are opened once more: they do as the first ones */
+    const struct tsfs_plan *copied; /* then: the end of the chain, if it only hands out what the first made */
+    bool analyze;                   /* count and time operators */
+    struct exec_op_stats *timed;    /* those counted so far */
 };
 
 /* What ANALYZE says of one operator, all its runs and copies together. */
@@ -145,13 +146,30 @@ TSFS_MUST_CHECK int exec_scan_parts(struct exec_op *op, uint64_t least, uint32_t
 /* Makes op, opened for the same plan, deliver one part of opener's scan from now on. */
 void exec_scan_part(struct exec_op *op, struct exec_op *opener, uint32_t part);
 
+/* Likewise of the rows that an aggregation or a sort has made, which it makes here. */
+TSFS_MUST_CHECK int exec_aggregate_parts(struct exec_op *op, uint64_t least, uint32_t *nparts,
+                                         struct tsfs_error *err);
+void exec_aggregate_part(struct exec_op *op, struct exec_op *opener, uint32_t part);
+TSFS_MUST_CHECK int exec_sort_parts(struct exec_op *op, uint64_t least, uint32_t *nparts,
+                                    struct tsfs_error *err);
+void exec_sort_part(struct exec_op *op, struct exec_op *opener, uint32_t part);
+/* How many parts n rows of a plan fall into (0: they are not worth it), and where one begins and ends. */
+uint32_t exec_made_parts(const struct tsfs_plan *plan, uint64_t n, uint64_t least);
+void exec_made_part(const struct tsfs_plan *plan, size_t n, uint32_t part, size_t *from, size_t *end);
+
 /* A chain of operators that takes rows one by one may be run by several threads: each has a copy of the chain
- * and reads parts of the one scan below; the kept sides of joins are shared.  *nparts 0: op is no such chain,
- * or the scan has fewer than `least` values.  Before any row has been read. */
+ * and reads parts of what is at its end, a scan, or the rows that an aggregation or a sort has made; the kept
+ * sides of joins are shared.  *nparts 0: op is no such chain, or the end has fewer than `least` values; it
+ * may have done its work already.  Before any row has been read. */
 TSFS_MUST_CHECK int exec_chain_parts(struct exec_op *op, uint64_t least, uint32_t *nparts,
                                      struct tsfs_error *err);
 TSFS_MUST_CHECK int exec_chain_copy(struct exec_op *op, struct exec_op **out, struct tsfs_error *err);
 void exec_chain_part(struct exec_op *copy, struct exec_op *op, uint32_t part);
+
+static inline bool exec_is_copied(const struct exec_ctx *ctx, const struct tsfs_plan *plan)
+{
+    return ctx->copying && ctx->copied == plan;
+}
 
 /* Of a join that hands up rows of the passing side alone or with kept ones: the passing side; else NULL. */
 struct exec_op *exec_join_probe(struct exec_op *op);

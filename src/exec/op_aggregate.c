@@ -16,7 +16,8 @@ struct aggregate_op {
     struct tsfs_arena arena; /* of the batch at hand, in or out */
     struct tsfs_batch batch;
     bool filled;
-    uint32_t at;
+    struct aggregate_op *from; /* whose result is handed out: its own, or that of the one it is a copy of */
+    size_t at, end;            /* groups of it that are left to hand out */
 };
 
 /* What a table takes from one chain of operators. */
@@ -90,31 +91,45 @@ static int fill(struct aggregate_op *self, struct tsfs_error *err)
     return rc == 0 ? agg_result_finish(&self->result, err) : rc;
 }
 
+static const char *name_of(const struct aggregate_op *self)
+{
+    return self->op.plan->aggregate.naggs == 0 ? "DISTINCT" : "GROUP BY";
+}
+
+static int fill_once(struct aggregate_op *self, struct tsfs_error *err)
+{
+    int rc = self->filled ? 0 : fill(self, err);
+    if (rc != 0)
+        return rc == -ENOMEM && (err == NULL || err->code == 0)
+                   ? exec_no_memory(self->op.ctx, name_of(self), err)
+                   : rc;
+    if (!self->filled)
+        self->end = agg_result_groups(&self->result);
+    self->filled = true;
+    return 0;
+}
+
 static int aggregate_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
 {
     struct aggregate_op *self = (struct aggregate_op *)op;
-    const char *name = op->plan->aggregate.naggs == 0 ? "DISTINCT" : "GROUP BY";
-    int rc = 0;
-    if (!self->filled) {
-        if ((rc = fill(self, err)) != 0)
-            return rc == -ENOMEM && (err == NULL || err->code == 0) ? exec_no_memory(op->ctx, name, err) : rc;
-        self->filled = true;
-    }
-    uint32_t left = agg_result_groups(&self->result) - self->at;
+    int rc = fill_once(self, err);
+    if (rc != 0)
+        return rc;
+    size_t left = self->end - self->at;
     if (left == 0)
         return 0;
     if ((rc = exec_poll(op->ctx, err)) != 0)
         return rc;
-    uint32_t n = left < TSFS_BATCH_ROWS ? left : TSFS_BATCH_ROWS;
+    uint32_t n = left < TSFS_BATCH_ROWS ? (uint32_t)left : TSFS_BATCH_ROWS;
     tsfs_arena_reset(&self->arena);
     self->batch.ncols = op->plan->ncols;
     self->batch.nrows = self->batch.nsel = n;
     self->batch.cols = TSFS_NEW_ARRAY(&self->arena, struct tsfs_vec, op->plan->ncols);
-    rc = self->batch.cols == NULL
-             ? -ENOMEM
-             : agg_result_output(&self->result, &self->arena, self->at, n, self->batch.cols, err);
+    rc = self->batch.cols == NULL ? -ENOMEM
+                                  : agg_result_output(&self->from->result, &self->arena, (uint32_t)self->at,
+                                                      n, self->batch.cols, err);
     if (rc != 0)
-        return exec_fail(op->ctx, rc, name, err);
+        return exec_fail(op->ctx, rc, name_of(self), err);
     self->at += n;
     *out = &self->batch;
     return 1;
@@ -137,8 +152,11 @@ int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, stru
     if (self == NULL)
         return -ENOMEM;
     self->op = (struct exec_op){.ops = &aggregate_ops, .ctx = ctx, .plan = plan};
+    self->from = self;
     tsfs_arena_init(&self->arena, ctx->options.budget);
     *out = &self->op;
+    if (exec_is_copied(ctx, plan))
+        return 0;
     int rc = agg_scan_open(ctx, plan, &self->scan, err);
     if (rc != 0 || self->scan != NULL)
         return rc;
@@ -151,4 +169,22 @@ void exec_aggregate_want(struct exec_op *op, uint32_t column, bool descending, u
     struct aggregate_op *self = (struct aggregate_op *)op;
     if (op->ops == &aggregate_ops && self->scan != NULL)
         agg_scan_want(self->scan, column, descending, limit);
+}
+
+/* ---- parts: the groups, handed out by several operators ---- */
+
+int exec_aggregate_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err)
+{
+    struct aggregate_op *self = (struct aggregate_op *)op;
+    int rc = fill_once(self, err);
+    *nparts = rc == 0 ? exec_made_parts(op->plan, self->end, least) : 0;
+    return rc;
+}
+
+void exec_aggregate_part(struct exec_op *op, struct exec_op *opener, uint32_t part)
+{
+    struct aggregate_op *self = (struct aggregate_op *)op;
+    self->from = (struct aggregate_op *)opener;
+    self->filled = true;
+    exec_made_part(op->plan, self->from->end, part, &self->at, &self->end);
 }

@@ -28,7 +28,8 @@ struct sort_op {
     bool has_worst; /* nothing after worst can come in */
     struct order_entry worst;
     bool sorted;
-    size_t at;
+    struct sort_op *from; /* whose rows are handed on: its own, or those of the one it is a copy of */
+    size_t at, end;       /* of them, those left to hand on */
     struct tsfs_batch batch;
 };
 
@@ -304,19 +305,23 @@ static int consume(struct sort_op *self, struct tsfs_error *err)
     return exec_fail(self->op.ctx, rc, "ORDER BY", err);
 }
 
+static int sort_once(struct sort_op *self, struct tsfs_error *err)
+{
+    int rc = self->sorted || self->limit == 0 ? 0 : consume(self, err);
+    if (rc == 0 && !self->sorted)
+        self->end = self->n;
+    self->sorted = rc == 0;
+    return rc;
+}
+
 static int sort_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_error *err)
 {
     struct sort_op *self = (struct sort_op *)op;
-    if (self->limit == 0)
-        return 0;
-    int rc = 0;
-    if (!self->sorted) {
-        rc = consume(self, err);
-        if (rc != 0)
-            return rc;
-        self->sorted = true;
-    }
-    size_t left = self->n - self->at;
+    const struct sort_op *from = self->from;
+    int rc = sort_once(self, err);
+    if (rc != 0)
+        return rc;
+    size_t left = self->end - self->at;
     if (left == 0)
         return 0;
     if ((rc = exec_poll(op->ctx, err)) != 0)
@@ -326,7 +331,7 @@ static int sort_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_er
     self->batch.cols = tsfs_arena_alloc(&self->scratch, op->plan->ncols * sizeof(struct tsfs_vec));
     rc = self->batch.cols == NULL ? -ENOMEM : 0;
     for (uint32_t i = 0; i < op->plan->ncols && rc == 0; i++)
-        rc = collect(self, &self->scratch, i, type_of(self, i), self->entries + self->at, n,
+        rc = collect(from, &self->scratch, i, type_of(from, i), from->entries + self->at, n,
                      &self->batch.cols[i]);
     if (rc != 0)
         return exec_fail(op->ctx, rc, "ORDER BY", err);
@@ -379,7 +384,10 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     self->limit = plan->sort.ties ? UINT64_MAX : plan->sort.limit; /* rows that tie may be any number */
     self->nkeys = plan->sort.nkeys;
     self->batch.ncols = plan->ncols;
+    self->from = self;
     *out = &self->op;
+    if (exec_is_copied(ctx, plan))
+        return 0;
     self->keys = TSFS_NEW_ARRAY(&ctx->arena, struct order_key, self->nkeys);
     if (self->keys == NULL)
         return -ENOMEM;
@@ -395,4 +403,22 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     if (rc == 0 && self->nkeys > 0)
         hand_down(self);
     return rc;
+}
+
+/* ---- parts: the rows, handed on by several operators ---- */
+
+int exec_sort_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err)
+{
+    struct sort_op *self = (struct sort_op *)op;
+    int rc = sort_once(self, err);
+    *nparts = rc == 0 ? exec_made_parts(op->plan, self->end, least) : 0;
+    return rc;
+}
+
+void exec_sort_part(struct exec_op *op, struct exec_op *opener, uint32_t part)
+{
+    struct sort_op *self = (struct sort_op *)op;
+    self->from = (struct sort_op *)opener;
+    self->sorted = true;
+    exec_made_part(op->plan, self->from->end, part, &self->at, &self->end);
 }

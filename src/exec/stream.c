@@ -1,9 +1,11 @@
 /* Parts of a plan's rows, for several threads.
  *
- * Each stream is the plan's chain of operators once more, with buffers of its own; its scan reads units of
- * the one scan that the query has open, so all of them see one snapshot. */
+ * Each stream is the plan's chain of operators once more, with buffers of its own.  At its end is a scan,
+ * which reads units of the one scan that the query has open, so all of them see one snapshot; or rows that an
+ * aggregation or a sort has made once, of which each stream finishes some. */
 #include <sched.h>
 
+#include "base/time.h"
 #include "exec/exec_priv.h"
 
 struct tsfs_exec_stream {
@@ -26,16 +28,34 @@ static struct exec_op *below(struct exec_op *op)
     }
 }
 
+static bool is_end(const struct exec_op *op)
+{
+    return op->plan->kind == TSFS_PLAN_SCAN || op->plan->kind == TSFS_PLAN_AGGREGATE ||
+           op->plan->kind == TSFS_PLAN_SORT;
+}
+
+static int parts_of(struct exec_op *end, uint64_t least, uint32_t *nparts, struct tsfs_error *err)
+{
+    if (end->plan->kind == TSFS_PLAN_SCAN)
+        return exec_scan_parts(end, least, nparts, err);
+    int64_t start = tsfs_time_monotonic();
+    int rc = end->plan->kind == TSFS_PLAN_SORT ? exec_sort_parts(end, least, nparts, err)
+                                               : exec_aggregate_parts(end, least, nparts, err);
+    if (end->stats != NULL)
+        atomic_fetch_add_explicit(&end->stats->time, tsfs_time_monotonic() - start, memory_order_relaxed);
+    return rc;
+}
+
 int exec_chain_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struct tsfs_error *err)
 {
-    struct exec_op *leaf = op;
+    struct exec_op *end = op;
     *nparts = 0;
-    while (leaf != NULL && leaf->plan->kind != TSFS_PLAN_SCAN)
-        leaf = below(leaf);
-    if (leaf == NULL)
+    while (end != NULL && !is_end(end))
+        end = below(end);
+    if (end == NULL)
         return 0;
-    int rc = exec_scan_parts(leaf, least, nparts, err);
-    for (; rc == 0 && *nparts > 0 && op != leaf; op = below(op))
+    int rc = parts_of(end, least, nparts, err);
+    for (; rc == 0 && *nparts > 0 && op != end; op = below(op))
         if (op->plan->kind == TSFS_PLAN_JOIN)
             rc = exec_join_build(op, err);
     return rc;
@@ -43,10 +63,14 @@ int exec_chain_parts(struct exec_op *op, uint64_t least, uint32_t *nparts, struc
 
 int exec_chain_copy(struct exec_op *op, struct exec_op **out, struct tsfs_error *err)
 {
+    const struct exec_op *end = op;
+    while (!is_end(end))
+        end = below((struct exec_op *)end);
     op->ctx->copying = true;
+    op->ctx->copied = end->plan->kind != TSFS_PLAN_SCAN ? end->plan : NULL;
     int rc = exec_op_open(op->ctx, op->plan, out, err);
     op->ctx->copying = false;
-    for (struct exec_op *copy = *out; rc == 0 && op->plan->kind != TSFS_PLAN_SCAN; op = below(op)) {
+    for (struct exec_op *copy = *out; rc == 0 && op != end; op = below(op)) {
         if (op->plan->kind == TSFS_PLAN_JOIN)
             exec_join_share(copy, op);
         copy = below(copy);
@@ -56,12 +80,43 @@ int exec_chain_copy(struct exec_op *op, struct exec_op **out, struct tsfs_error 
 
 void exec_chain_part(struct exec_op *copy, struct exec_op *op, uint32_t part)
 {
-    for (; op->plan->kind != TSFS_PLAN_SCAN; op = below(op)) {
+    for (; !is_end(op); op = below(op)) {
         if (op->plan->kind == TSFS_PLAN_JOIN)
             exec_join_again(copy);
         copy = below(copy);
     }
-    exec_scan_part(copy, op, part);
+    if (op->plan->kind == TSFS_PLAN_SCAN)
+        exec_scan_part(copy, op, part);
+    else if (op->plan->kind == TSFS_PLAN_SORT)
+        exec_sort_part(copy, op, part);
+    else
+        exec_aggregate_part(copy, op, part);
+}
+
+/* Rows that are there already are cheap to come by, but to finish, to put in order and to write they cost a
+ * multiple of what a value of a scan costs to read. */
+#define MADE_WEIGHT 32u
+#define MADE_PART   2048u /* values */
+
+static uint32_t made_rows(const struct tsfs_plan *plan)
+{
+    uint32_t n = MADE_PART / (plan->ncols + 1) + 1;
+    return n < TSFS_BATCH_ROWS ? n : TSFS_BATCH_ROWS;
+}
+
+uint32_t exec_made_parts(const struct tsfs_plan *plan, uint64_t n, uint64_t least)
+{
+    uint32_t rows = made_rows(plan);
+    if (n * plan->ncols < least / MADE_WEIGHT || n <= rows || (n + rows - 1) / rows > UINT32_MAX)
+        return 0;
+    return (uint32_t)((n + rows - 1) / rows);
+}
+
+void exec_made_part(const struct tsfs_plan *plan, size_t n, uint32_t part, size_t *from, size_t *end)
+{
+    uint32_t rows = made_rows(plan);
+    *from = (size_t)part * rows;
+    *end = n - *from < rows ? n : *from + rows;
 }
 
 /* ---- streams ---- */

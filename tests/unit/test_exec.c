@@ -551,6 +551,53 @@ static void errors_of_rows_and_series_come_through(void **state)
 }
 
 /* A query that has ended stays ended, and says the same. */
+/* Rows that an aggregation or a sort has made are handed out in parts: the same rows in the same order. */
+static void made_rows_fall_into_parts(void **state)
+{
+    struct tsfs_source *source = mock_source_create(&cpu, &parallel);
+    for (int how = 0; how < 5; how++) {
+        struct tsfs_plan *scan = pb_scan(source);
+        E *groups[] = {pb_call("bin", pb_scan_col(scan, "time"), pb_interval(TSFS_NS_PER_HOUR), NULL),
+                       pb_scan_col(scan, "hostname")};
+        struct tsfs_plan_aggregate aggs[] = {
+            pb_agg("avg", pb_scan_col(scan, "usage_user"), NULL),
+            pb_agg("max_by", pb_scan_col(scan, "hostname"), pb_scan_col(scan, "usage_idle")),
+            pb_agg("approx_distinct", pb_scan_col(scan, "usage_nice"), NULL)};
+        struct tsfs_plan *plan = pb_aggregate(scan, groups, 2, aggs, 3);
+        if (how == 1) { /* a filter above */
+            plan = pb_filter(plan, pb_call(">", pb_col(2, TSFS_DOUBLE), pb_double(40), NULL));
+        } else if (how >= 2) {
+            struct tsfs_plan_key keys[] = {{pb_col(1, TSFS_VARCHAR), true, false},
+                                           {pb_col(2, TSFS_DOUBLE), false, false}};
+            plan = pb_sort(plan, keys, 2, how == 3 ? 700 : UINT64_MAX);
+        }
+        if (how == 4) {
+            E *exprs[] = {pb_col(1, TSFS_VARCHAR), pb_call("*", pb_col(2, TSFS_DOUBLE), pb_double(2), NULL)};
+            plan = pb_project(plan, exprs, 2);
+        }
+        struct tsfs_error err = {0};
+        struct tsfs_exec *exec;
+        uint32_t nparts;
+        assert_int_equal(tsfs_exec_open(plan, &(struct tsfs_exec_options){.pool = pool}, &exec, &err), 0);
+        assert_int_equal(tsfs_exec_parts(exec, 0, &nparts, &err), 0);
+        assert_true(nparts > 1);
+        tsfs_exec_close(exec);
+        assert_int_equal(tsfs_exec_open(plan, &(struct tsfs_exec_options){.pool = pool}, &exec, &err), 0);
+        assert_int_equal(tsfs_exec_parts(exec, 1u << 30, &nparts, &err), 0);
+        assert_int_equal(nparts, 0); /* not worth it */
+        struct tsfs_batch *batch;
+        assert_int_equal(tsfs_exec_next(exec, &batch, &err), 1);
+        tsfs_exec_close(exec);
+        struct result one = run_ok(plan, NULL), many = run_ok(plan, pool); /* by parts */
+        const char **a = result_text(&arena, &one), **b = result_text(&arena, &many);
+        assert_true(one.nrows > 500);
+        assert_int_equal(one.nrows, many.nrows);
+        for (size_t i = 0; i < one.nrows; i++)
+            assert_string_equal(a[i], b[i]);
+    }
+    source->ops->free(source);
+}
+
 static void next_after_the_end(void **state)
 {
     struct tsfs_exec *exec;
@@ -615,6 +662,7 @@ int main(void)
         cmocka_unit_test(cancelling),
         cmocka_unit_test(errors_of_a_source_come_through),
         cmocka_unit_test(errors_of_rows_and_series_come_through),
+        cmocka_unit_test(made_rows_fall_into_parts),
         cmocka_unit_test(next_after_the_end),
         cmocka_unit_test(scans_stream),
     };
