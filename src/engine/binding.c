@@ -346,7 +346,7 @@ static int resolve_fold(void *ctx, const struct tsfs_expr *expr, struct tsfs_are
                         struct tsfs_value *out, struct tsfs_error *err)
 {
     struct binding *b = ctx;
-    return tsfs_exec_fold(expr, b->resolver.now, arena, out, err);
+    return tsfs_exec_fold_polled(expr, b->resolver.now, arena, b->poll, b->poll_ctx, out, err);
 }
 
 static int may_delete(struct tsfs_node *table, const struct tsfs_creds *creds, struct tsfs_error *err)

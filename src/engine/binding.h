@@ -18,13 +18,17 @@ struct binding {
     struct opened *opened;
     struct tsfs_resolver resolver;
     char default_database[TSFS_NAME_MAX + 1];
+    /* Asked while a constant is computed that takes long, if set before binding_open: -EAGAIN leaves it for
+     * the query to compute, another error ends the binding. */
+    int (*poll)(void *poll_ctx, struct tsfs_error *err);
+    void *poll_ctx;
     struct tsfs_plan *plan;
     struct tsfs_plan *doomed;      /* a DELETE: what it takes away */
     struct tsfs_node *doomed_node; /* and from which table; borrowed from opened */
 };
 
-/* b is zeros before, stays where it is, and is to be closed also after an error.  memory: bytes that binding
- * and planning may take. */
+/* b is zeros before, but for poll, stays where it is, and is to be closed also after an error.  memory: bytes
+ * that binding and planning may take. */
 TSFS_MUST_CHECK int binding_open(struct binding *b, struct tsfs_node *node, const struct tsfs_creds *creds,
                                  struct tsfs_str text, uint64_t memory, struct tsfs_error *err);
 void binding_close(struct binding *b);

@@ -61,6 +61,15 @@ struct tsfs_query {
     struct tsfs_buf chunk; /* formatted, not yet stored */
 };
 
+/* Constants are computed when a statement is bound: while it is only checked, those that take no longer than
+ * this. */
+#define CHECK_NS (50 * TSFS_NS_PER_MS)
+
+static int poll_check(void *until, struct tsfs_error *err)
+{
+    return tsfs_time_monotonic() < *(const int64_t *)until ? 0 : -EAGAIN;
+}
+
 int tsfs_query_check(struct tsfs_node *node, const struct tsfs_creds *creds, const char *text, size_t len,
                      struct tsfs_error *err)
 {
@@ -72,7 +81,8 @@ int tsfs_query_check(struct tsfs_node *node, const struct tsfs_creds *creds, con
     if (state == TSFS_SQL_BROKEN) {
         rc = err->code ? err->code : -EINVAL;
     } else if (state == TSFS_SQL_TERMINATED) {
-        struct binding b = {0};
+        int64_t until = tsfs_time_monotonic() + CHECK_NS;
+        struct binding b = {.poll = poll_check, .poll_ctx = &until};
         rc = binding_open(&b, node, creds, (struct tsfs_str){text, len}, node_settings(node).query_memory,
                           err);
         binding_close(&b);
@@ -198,6 +208,10 @@ static int fail(struct tsfs_query *q, int rc)
 {
     if (rc == -ENOENT)
         rc = -EINVAL; /* an unknown name is a bad query, not a missing file */
+    if (rc == -E2BIG)
+        tsfs_error_set(&q->err, rc,
+                       "some rows together are longer than %u bytes: ask for less of them at once",
+                       TSFS_RESULT_BATCH_MAX);
     tsfs_error_set(&q->err, rc, "%s", strerror(-rc));
     q->err.code = rc;
     q->failed = rc;
@@ -253,6 +267,17 @@ static int run_delete(struct tsfs_query *q)
     return rc;
 }
 
+/* While the statement is bound, on its first reader's time. */
+static int poll_start(void *ctx, struct tsfs_error *err)
+{
+    struct tsfs_query *q = ctx;
+    if (q->cancel || (q->options.interrupted && q->options.interrupted(q->options.interrupted_ctx)))
+        return tsfs_error_set(err, -EINTR, "the query was cancelled");
+    if (q->options.deadline && tsfs_time_monotonic() >= q->options.deadline)
+        return tsfs_error_set(err, -ETIMEDOUT, "the query took longer than query_timeout allows");
+    return 0;
+}
+
 static int start(struct tsfs_query *q)
 {
     struct tsfs_engine *engine = q->node->engine;
@@ -265,6 +290,10 @@ static int start(struct tsfs_query *q)
     q->counted = true;
     q->timeout = settings.query_timeout;
     q->started = true;
+    q->options.deadline =
+        q->timeout ? tsfs_time_monotonic() + q->timeout : 0; /* joins are built below, too */
+    q->binding.poll = poll_start;
+    q->binding.poll_ctx = q;
     int rc = binding_open(&q->binding, q->node, &q->creds, (struct tsfs_str){q->text, q->text_len},
                           (uint64_t)settings.query_memory, &q->err);
     if (rc < 0)
@@ -291,7 +320,6 @@ static int start(struct tsfs_query *q)
     q->options.budget = &q->binding.budget;
     q->options.now = q->binding.resolver.now;
     q->options.cancel = &q->cancel;
-    q->options.deadline = q->timeout ? tsfs_time_monotonic() + q->timeout : 0; /* joins are built below */
     rc = tsfs_exec_open(plan, &q->options, &q->exec, &q->err);
     const struct query_lanes_options lanes = {.exec = q->exec,
                                               .pool = engine->pool,

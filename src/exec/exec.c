@@ -500,7 +500,14 @@ void tsfs_exec_close(struct tsfs_exec *exec)
 int tsfs_exec_fold(const struct tsfs_expr *expr, int64_t now, struct tsfs_arena *arena,
                    struct tsfs_value *out, struct tsfs_error *err)
 {
-    struct tsfs_eval eval = {.arena = arena, .now = now, .err = err};
+    return tsfs_exec_fold_polled(expr, now, arena, NULL, NULL, out, err);
+}
+
+int tsfs_exec_fold_polled(const struct tsfs_expr *expr, int64_t now, struct tsfs_arena *arena,
+                          int (*poll)(void *poll_ctx, struct tsfs_error *err), void *poll_ctx,
+                          struct tsfs_value *out, struct tsfs_error *err)
+{
+    struct tsfs_eval eval = {.arena = arena, .now = now, .err = err, .poll = poll, .poll_ctx = poll_ctx};
     struct tsfs_vec v;
     int rc = tsfs_eval_expr(&eval, expr, NULL, 1, &v);
     if (rc != 0)

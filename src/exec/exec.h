@@ -57,5 +57,9 @@ void tsfs_exec_close(struct tsfs_exec *exec); /* takes NULL */
 /* Evaluates an expression that names no column. */
 TSFS_MUST_CHECK int tsfs_exec_fold(const struct tsfs_expr *expr, int64_t now, struct tsfs_arena *arena,
                                    struct tsfs_value *out, struct tsfs_error *err);
+/* The same; what takes long is given up with the error that poll returns.  poll may be NULL. */
+TSFS_MUST_CHECK int tsfs_exec_fold_polled(const struct tsfs_expr *expr, int64_t now, struct tsfs_arena *arena,
+                                          int (*poll)(void *poll_ctx, struct tsfs_error *err), void *poll_ctx,
+                                          struct tsfs_value *out, struct tsfs_error *err);
 
 #endif

@@ -19,7 +19,7 @@ static int fold_params(void *ctx, const struct tsfs_expr *expr, struct tsfs_aren
 {
     const struct exec_ctx *c = ctx;
     struct tsfs_error err = {0};
-    return tsfs_exec_fold(expr, c->options.now, arena, out, &err);
+    return tsfs_exec_fold_polled(expr, c->options.now, arena, exec_poll_kernel, ctx, out, &err);
 }
 
 static int params_init(struct exec_ctx *ctx, struct tsfs_arena *arena, uint32_t n,

@@ -131,9 +131,11 @@ struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs
     struct tsfs_value value;
     struct tsfs_error err = {0};
     int rc = b->resolver->fold(b->resolver->ctx, e, b->arena, &value, &err);
+    if (rc == -EAGAIN)
+        return e;
     if (rc != 0) {
         /* A branch that is never taken must not fail the query; what is taken fails when it runs. */
-        if (s->lazy > 0 && rc != -ENOMEM)
+        if (s->lazy > 0 && rc != -ENOMEM && rc != -EINTR && rc != -ETIMEDOUT)
             return e;
         bind_fail_outside(b, rc, &err, e->line, e->column);
         return NULL;

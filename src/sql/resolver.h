@@ -39,7 +39,8 @@ struct tsfs_resolver {
                   uint32_t *n, struct tsfs_error *err);
     int (*measures)(void *ctx, const struct tsfs_table_ref *table, struct tsfs_arena *arena,
                     struct tsfs_measure_info **out, uint32_t *n, struct tsfs_error *err);
-    /* Evaluates an expression without columns (constant folding): the value, strings in arena. */
+    /* Evaluates an expression without columns (constant folding): the value, strings in arena.  -EAGAIN: not
+     * now, it takes too long. */
     int (*fold)(void *ctx, const struct tsfs_expr *expr, struct tsfs_arena *arena, struct tsfs_value *out,
                 struct tsfs_error *err);
 };
