@@ -190,6 +190,7 @@ static const char *own_spelling(struct tsfs_str name)
     static const struct {
         const char *other, *own;
     } spellings[] = {
+        {"at_timezone", "t + an interval: times are in UTC"},
         {"date_bin", "bin(t, 5m)"},
         {"first", "min_by(x, time)"},
         {"ifnull", "coalesce(x, y)"},
@@ -208,6 +209,27 @@ static const char *own_spelling(struct tsfs_str name)
     return NULL;
 }
 
+/* What tsfs has no type for, which functions named so are about. */
+static const char *absent_kind(struct tsfs_str name)
+{
+    static const struct {
+        const char *piece, *kind;
+    } pieces[] = {{"map", "maps"},
+                  {"histogram", "maps"},
+                  {"json", "JSON"},
+                  {"st_", "geometry"},
+                  {"geometry", "geometry"},
+                  {"hll", "sketches as values"},
+                  {"digest", "sketches as values"}};
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        size_t n = strlen(pieces[i].piece), last = name.len < n ? 0 : name.len - n;
+        for (size_t at = 0; name.len >= n && at <= (pieces[i].piece[n - 1] == '_' ? 0 : last); at++)
+            if (sql_same_word((struct tsfs_str){name.ptr + at, n}, tsfs_str_from(pieces[i].piece)))
+                return pieces[i].kind;
+    }
+    return NULL;
+}
+
 bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, struct tsfs_str name)
 {
     struct sql_nearest near = {.wanted = name};
@@ -215,6 +237,10 @@ bool bind_fail_no_function(struct binder *b, const struct sql_ast_expr *at, stru
     const char *own = own_spelling(name);
     if (own != NULL)
         return bind_fail(b, at->line, at->column, "no function \"%.*s\": use %s", BIND_NAME(name), own);
+    const char *kind = absent_kind(name);
+    if (kind != NULL)
+        return bind_fail(b, at->line, at->column, "no function \"%.*s\": tsfs has no %s", BIND_NAME(name),
+                         kind);
     for (uint32_t i = 0; i < b->functions->n; i++)
         if (b->functions->items[i].name[0] >= 'a')
             sql_nearest_try(&near, tsfs_str_from(b->functions->items[i].name));

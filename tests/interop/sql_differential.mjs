@@ -3,6 +3,10 @@
 //
 //     sql_differential.mjs SQL_SHELL QUERIES SEED
 //
+// 2,000 statements are the test; a night has 100,000 (about 20 minutes of one core, with a release build):
+//
+//     SQL_FAILURES=100 nice tests/interop/sql_differential.sh BUILD/tests/interop/sql_shell 100000 SEED
+//
 // Every 50 statements the tables are new, and some points are deleted between them; statement i of seed s can be run alone with
 // QUERIES 1 and SEED s + i (tables and deletions follow from the seed's fifty).  Environment:
 //     SQL_FAILURES    end after so many differences (5)
