@@ -20,7 +20,8 @@
 #include "engine/engine_priv.h"
 
 #define LINES_LEAST   64                     /* fewer lines say nothing */
-#define LIVE_SPAN     (30 * TSFS_NS_PER_DAY) /* those up to now must span so much, ... */
+#define LIVE_RECENT   (2 * TSFS_NS_PER_DAY)  /* lines up to now, that is */
+#define LIVE_SPAN     (30 * TSFS_NS_PER_DAY) /* ... must span so much, ... */
 #define LIVE_LONGEST  (30 * TSFS_NS_PER_DAY) /* ... and then get no longer partitions than this */
 #define RETENTION_MIN 10                     /* partitions that the cold retention must have room for */
 
@@ -37,7 +38,7 @@ static const struct {
 int64_t partition_length(const struct partition_sample *sample, int64_t now,
                          const struct tsfs_settings *settings)
 {
-    int64_t recent = tsfs_time_minus(tsfs_time_minus(now, settings->memory_retention), TSFS_NS_PER_DAY);
+    int64_t recent = tsfs_time_minus(now, LIVE_RECENT);
     bool live = sample->newest > recent;
     double density = (double)sample->rows * (double)TSFS_NS_PER_DAY / (sample->span > 1 ? sample->span : 1);
     if (sample->rows < LINES_LEAST || (live && sample->span < (double)LIVE_SPAN))
