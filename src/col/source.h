@@ -4,7 +4,8 @@
  * falls into independent units (one partition each, or a part of one); a cursor walks one unit and delivers
  * runs.  A run is rows of ONE series with strictly ascending time, already merged over both tiers:
  * no (series, time) comes twice in a whole scan, and every row lies in the asked time range.  A series
- * may come as several runs; within one unit they come one after another, ascending.
+ * may come as several runs; within one unit they come one after another, ascending.  The order of series is
+ * the source's, and may be another from one state of the table to the next, unless spec->canonical.
  *
  * Nothing is decoded until it is asked for: times() and column() fetch the rows named, summary() answers
  * whole blocks without touching a row.
@@ -58,6 +59,7 @@ struct tsfs_scan_spec {
     /* About this many rows a unit, if the source can cut partitions so fine at little cost; 0 = its own
      * choice. */
     uint32_t unit_rows;
+    bool canonical;   /* the series of a partition come in order of tsfs_series_cmp, over all of its units */
     bool count_known; /* what is there to be read is counted, too: tsfs_scan.known */
     /* Bits of tsfs_scan_ends.  Not 0: of each series in each unit only the first, or the last, row in the
      * range matters; others may be left out.  Not with ranges. */

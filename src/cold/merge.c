@@ -364,14 +364,8 @@ static int add_sources(struct merge *m, const struct tsfs_partition_view *view, 
             continue;
         m->sources[m->nsources].generation = view->generations ? view->generations[i] : 0;
         m->sources[m->nsources++].snap = view->snaps[i];
-        if (m->sorted) { /* the parts of one scan share the snapshots; whoever comes first sorts */
-            static pthread_mutex_t sorting = PTHREAD_MUTEX_INITIALIZER;
-            pthread_mutex_lock(&sorting);
-            int rc = tsfs_hot_snap_sort(view->snaps[i]);
-            pthread_mutex_unlock(&sorting);
-            if (rc)
-                return oom(err);
-        }
+        if (m->sorted && tsfs_hot_snap_sort(view->snaps[i]) != 0)
+            return oom(err);
     }
     return 0;
 }

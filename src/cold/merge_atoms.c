@@ -68,7 +68,8 @@ static int open_pages(struct merge *m, struct merge_source *s)
 {
     const struct tsfs_scan_spec *spec = m->spec;
     uint32_t *columns = tsfs_arena_alloc(&m->arena, (spec->n_columns + 1) * sizeof(*columns)), n = 0;
-    int rc = columns ? pages_create(s->segment, !m->sorted, &m->base.stats, &s->pages) : -ENOMEM;
+    int rc = columns ? pages_create(s->segment, !m->sorted || spec->canonical, &m->base.stats, &s->pages)
+                     : -ENOMEM;
     if (rc)
         return rc;
     columns[n++] = 0;

@@ -104,7 +104,8 @@ static int scan_open_unit(struct tsfs_scan *base, uint32_t unit, struct tsfs_cur
 {
     struct scan *scan = (struct scan *)base;
     struct scanned *s = &scan->partitions[scan->unit_partition[unit]];
-    return tsfs_cold_cursor(&s->view, &scan->slice, unit - s->first_unit, s->nparts, false, out, err);
+    return tsfs_cold_cursor(&s->view, &scan->slice, unit - s->first_unit, s->nparts, scan->spec->canonical,
+                            out, err);
 }
 
 /* ---- taking hold of partitions ---- */

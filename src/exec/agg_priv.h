@@ -28,6 +28,9 @@ struct agg_spec {
 /* spec for a plan; group and argument expressions are the plan's own. */
 TSFS_MUST_CHECK int agg_spec_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg_spec *spec);
 
+/* Whether the result of some aggregate depends on the order in which rows come. */
+bool agg_by_order(const struct tsfs_plan *plan);
+
 struct agg_table {
     const struct agg_spec *spec;
     struct tsfs_arena arena; /* groups and what states hold */

@@ -306,6 +306,7 @@ int agg_scan_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg
     if (scan == NULL)
         return -ENOMEM;
     scan->ctx = ctx;
+    scan->by_order = agg_by_order(plan);
     int rc = agg_spec_init(ctx, plan, &scan->spec);
     if (rc == 0 && (rc = lower_all(scan, plan->input)) == 0)
         return 0;
@@ -342,6 +343,8 @@ void agg_scan_want(struct agg_scan *scan, uint32_t key, bool newest, uint64_t li
         return;
     scan->want_limit = limit;
     scan->want_newest = newest;
+    if (scan->spec.ngroups == 1 && !scan->by_order) /* no two of them are equal in what is above */
+        scan->input.spec.canonical = false;
 }
 
 void agg_scan_close(struct agg_scan *scan)

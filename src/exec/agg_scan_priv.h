@@ -31,6 +31,7 @@ struct agg_scan {
     struct agg_spec spec;
     struct scan_input input;
     struct agg_feed *feeds; /* one for each item of spec */
+    bool by_order;          /* agg_by_order */
     bool by_row;            /* some group key is neither of the series nor a bin of time */
     uint32_t bin_key;       /* the group key that is a bin of time, or AGG_NO_COLUMN */
     struct agg_bins bins;

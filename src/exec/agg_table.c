@@ -37,6 +37,14 @@ int agg_spec_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct agg
     return 0;
 }
 
+bool agg_by_order(const struct tsfs_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->aggregate.naggs; i++)
+        if (((const struct tsfs_aggregate_impl *)plan->aggregate.aggs[i].fn->impl)->by_order)
+            return true;
+    return false;
+}
+
 static int init_distinct(struct agg_table *table, uint32_t item)
 {
     const struct tsfs_plan_aggregate *plan = table->spec->items[item].plan;

@@ -328,7 +328,19 @@ static int count_op(struct exec_ctx *ctx, struct exec_op *op)
 int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                  struct tsfs_error *err)
 {
+    bool any_order = ctx->any_order, limited = ctx->limited;
+    switch (plan->kind) {
+    case TSFS_PLAN_SORT:
+    case TSFS_PLAN_LIMIT:
+    case TSFS_PLAN_WINDOW:
+        ctx->any_order = false;
+        ctx->limited |= plan->kind != TSFS_PLAN_SORT || plan->sort.limit != UINT64_MAX;
+        break;
+    default: break;
+    }
     int rc = open_kind(ctx, plan, out, err);
+    ctx->any_order = any_order;
+    ctx->limited = limited;
     return rc == 0 ? count_op(ctx, *out) : rc;
 }
 

@@ -69,6 +69,7 @@ struct tsfs_scalar_impl {
  * comes from the arena, which lives as long as the states do. */
 struct tsfs_aggregate_impl {
     uint32_t state_size;
+    bool by_order; /* the order of rows may show in the result (but for the last bits of a DOUBLE) */
     /* All of rows [from, from + n) into one state: the loop over a contiguous run. args as batch columns. */
     int (*update_run)(struct tsfs_kernel_ctx *ctx, void *state, const struct tsfs_vec *args, uint32_t from,
                       uint32_t n);

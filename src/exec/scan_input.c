@@ -193,6 +193,7 @@ int scan_input_init(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct s
                                           .columns = asked,
                                           .n_columns = nasked,
                                           .newest_first = scan->newest_first,
+                                          .canonical = !ctx->any_order,
                                           .count_known = exec_analyzed(ctx)};
     return rc;
 }

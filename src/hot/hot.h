@@ -99,7 +99,7 @@ TSFS_MUST_CHECK int tsfs_hot_snapshot_at(struct tsfs_hot *hot, const struct tsfs
                                          struct tsfs_hot_snap **out);
 
 /* The series of a snapshot; `sorted` = in tsfs_series_cmp order (migration and merges with other sources want
- * that), otherwise in any order.  Decided once, before the first use. */
+ * that), otherwise in any order.  Decided before the first use; several threads may ask for it. */
 TSFS_MUST_CHECK int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap);
 uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap);
 /* Rows of these series, whatever their times; those written twice count twice. */

@@ -34,6 +34,7 @@ int tsfs_series_index_create(struct tsfs_series_index **out)
     if (!index)
         return -ENOMEM;
     pthread_mutex_init(&index->postings_lock, NULL);
+    pthread_mutex_init(&index->ranks_lock, NULL);
     atomic_store(&index->refs, 1);
     index->texts.next = 2; /* so that all references are even: postings.c counts on it */
     index->spellings.readers = index->values.readers = index->ids.readers = &index->readers;
@@ -100,7 +101,8 @@ void tsfs_series_index_free(struct tsfs_series_index *index)
     if (!index || atomic_fetch_sub_explicit(&index->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (index->budget)
-        tsfs_budget_release(index->budget, index->charged + index->postings_bytes);
+        tsfs_budget_release(index->budget, index->charged + index->postings_bytes +
+                                               (size_t)index->nranks * sizeof(*index->ranks));
     postings_free(index->postings);
     slab_store_free(&index->texts);
     slab_store_free(&index->tuples);
@@ -114,6 +116,8 @@ void tsfs_series_index_free(struct tsfs_series_index *index)
         slab_pages_free(atomic_load(&index->entries[k]), sizeof(struct series_entry)
                                                              << (SERIES_FIRST_BITS + k));
     pthread_mutex_destroy(&index->postings_lock);
+    pthread_mutex_destroy(&index->ranks_lock);
+    free(index->ranks);
     free(index->scratch);
     free(index);
 }

@@ -57,7 +57,10 @@ struct tsfs_series_index {
     size_t scratch_cap;
     pthread_mutex_t postings_lock; /* leaf: guards the next two; taken by queries, never by writers */
     struct postings *postings;
-    size_t postings_bytes; /* as charged */
+    size_t postings_bytes;      /* as charged */
+    pthread_mutex_t ranks_lock; /* leaf: guards the next two; taken by queries and migrations */
+    uint32_t *ranks;            /* by id: place in canonical order among the first nranks; NULL = none yet */
+    uint32_t nranks;
 };
 
 static inline const struct series_entry *series_entry_at(const struct tsfs_series_index *index, uint32_t id)
@@ -97,6 +100,10 @@ TSFS_MUST_CHECK int series_index_select(struct tsfs_series_index *index, const s
                                         const struct tsfs_dim_in *in, uint32_t n, uint32_t **ids,
                                         uint32_t *nids);
 void postings_free(struct postings *postings);
+
+/* order[0..n) becomes [0, n), sorted by tsfs_series_cmp of ids, which are n different ones. */
+TSFS_MUST_CHECK int series_index_sort(struct tsfs_series_index *index, const uint32_t *ids, uint32_t n,
+                                      uint32_t *order);
 
 /* Keeps the budget up with what the adder holds. */
 void series_charge(struct tsfs_series_index *index);

@@ -328,32 +328,32 @@ static const struct snap_series *series_at(const struct tsfs_hot_snap *snap, uin
     return &snap->series[snap->order ? snap->order[i] : i];
 }
 
-static int cmp_order(const void *a, const void *b, void *ctx)
-{
-    const struct tsfs_hot_snap *snap = ctx;
-    const struct hot_lane *x = hot_lane_at(snap->hot, snap->series[*(const uint32_t *)a].lane);
-    const struct hot_lane *y = hot_lane_at(snap->hot, snap->series[*(const uint32_t *)b].lane);
-    return series_index_cmp(snap->hot->series, x->series, y->series);
-}
-
 int tsfs_hot_snap_sort(struct tsfs_hot_snap *snap)
 {
-    if (snap->order)
-        return 0;
-    snap->order = malloc(((size_t)snap->n + 1) * sizeof(*snap->order));
-    snap->rank = malloc(((size_t)snap->n + 1) * sizeof(*snap->rank));
-    if (!snap->order || !snap->rank) {
-        free(snap->order);
-        free(snap->rank);
-        snap->order = snap->rank = NULL;
-        return -ENOMEM;
-    }
+    uint32_t *order = NULL, *rank = NULL;
+    pthread_mutex_lock(&snap->texts_lock);
+    int rc = snap->order ? 0 : -ENOMEM;
+    if (rc == 0)
+        goto out;
+    order = malloc(((size_t)snap->n + 1) * sizeof(*order));
+    rank = malloc(((size_t)snap->n + 1) * sizeof(*rank)); /* the ids, at first */
+    if (!order || !rank)
+        goto out;
     for (uint32_t i = 0; i < snap->n; i++)
-        snap->order[i] = i;
-    qsort_r(snap->order, snap->n, sizeof(*snap->order), cmp_order, snap);
+        rank[i] = hot_lane_at(snap->hot, snap->series[i].lane)->series;
+    rc = series_index_sort(snap->hot->series, rank, snap->n, order);
+    if (rc)
+        goto out;
     for (uint32_t i = 0; i < snap->n; i++)
-        snap->rank[snap->order[i]] = i;
-    return 0;
+        rank[order[i]] = i;
+    snap->order = order;
+    snap->rank = rank;
+    order = rank = NULL;
+out:
+    pthread_mutex_unlock(&snap->texts_lock);
+    free(order);
+    free(rank);
+    return rc;
 }
 
 uint32_t tsfs_hot_snap_count(const struct tsfs_hot_snap *snap)
@@ -408,6 +408,33 @@ bool tsfs_hot_snap_in_order(const struct tsfs_hot_snap *snap)
     return snap->nmore == 0; /* first lanes ascend */
 }
 
+/* In canonical order neighbours lie all over memory: what will be read of [from, end) is asked for together,
+ * step by step, and the cache misses overlap. */
+static void ask_ahead(const struct tsfs_hot_snap *snap, uint32_t from, uint32_t end)
+{
+    const struct tsfs_series_index *index = snap->hot->series;
+    const struct hot_lane *lanes[TEXTS_BLOCK];
+    for (uint32_t i = from; i < end; i++)
+        __builtin_prefetch(series_at(snap, i));
+    for (uint32_t i = from; i < end; i++) {
+        lanes[i - from] = hot_lane_at(snap->hot, series_at(snap, i)->lane);
+        __builtin_prefetch(lanes[i - from]);
+    }
+    for (uint32_t i = 0; i < end - from; i++) {
+        const char *chunk = (const char *)atomic_load_explicit(&lanes[i]->head, memory_order_acquire);
+        __builtin_prefetch(series_entry_at(index, lanes[i]->series));
+        __builtin_prefetch(chunk);
+        __builtin_prefetch(chunk + 64);
+    }
+    for (uint32_t i = 0; i < end - from; i++)
+        __builtin_prefetch(series_tuple_at(index, lanes[i]->series));
+    for (uint32_t i = 0; i < end - from; i++) {
+        const struct series_tuple *tuple = series_tuple_at(index, lanes[i]->series);
+        for (unsigned d = 0; d < series_tuple_layout(index, tuple)->ndims; d++)
+            __builtin_prefetch(slab_store_at(&index->texts, tuple->values[d]));
+    }
+}
+
 static void fill_texts(const struct tsfs_hot_snap *snap, uint32_t block)
 {
     struct tsfs_hot_snap *open = (struct tsfs_hot_snap *)snap;
@@ -415,6 +442,8 @@ static void fill_texts(const struct tsfs_hot_snap *snap, uint32_t block)
     pthread_mutex_lock(&open->texts_lock);
     if (!atomic_load_explicit(&snap->texts_done[block], memory_order_relaxed)) {
         uint32_t end = (block + 1) * TEXTS_BLOCK < snap->n ? (block + 1) * TEXTS_BLOCK : snap->n;
+        if (snap->order)
+            ask_ahead(snap, block * TEXTS_BLOCK, end);
         for (uint32_t i = block * TEXTS_BLOCK; i < end; i++) {
             struct tsfs_str *texts = snap->texts + (size_t)i * (ndims + 1u);
             tsfs_series_index_get(snap->hot->series, hot_lane_at(snap->hot, series_at(snap, i)->lane)->series,

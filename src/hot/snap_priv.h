@@ -27,7 +27,7 @@ struct tsfs_hot_snap {
     /* what tsfs_hot_snap_series hands out, filled in blocks when first asked for */
     struct tsfs_str *texts;      /* per position: measure name, dimensions */
     _Atomic uint8_t *texts_done; /* per block */
-    pthread_mutex_t texts_lock;  /* leaf */
+    pthread_mutex_t texts_lock;  /* and of sorting; nothing but the index's ranks_lock inside it */
 };
 
 static inline bool snap_wants(const struct tsfs_hot_snap *snap, uint16_t slot)

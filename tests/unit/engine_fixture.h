@@ -21,9 +21,10 @@
 
 struct fixture {
     char data[64];
-    uint64_t memory; /* of the next start; 0: the default */
-    bool read_only;  /* the next start is */
-    int64_t day;     /* two days ago, at midnight */
+    uint64_t memory;  /* of the next start; 0: the default */
+    bool read_only;   /* the next start is */
+    unsigned threads; /* of the next start; 0: 2 */
+    int64_t day;      /* two days ago, at midnight */
     struct tsfs_engine *engine;
     struct tsfs_node *root, *db;
 };
@@ -33,8 +34,10 @@ static const struct tsfs_creds me = {0};
 /* Opens the engine and "plant", which is made when it is not there. */
 static inline int try_start(struct fixture *f, struct tsfs_error *err)
 {
-    struct tsfs_engine_options options = {
-        .data = f->data, .threads = 2, .memory = f->memory, .read_only = f->read_only};
+    struct tsfs_engine_options options = {.data = f->data,
+                                          .threads = f->threads ? f->threads : 2,
+                                          .memory = f->memory,
+                                          .read_only = f->read_only};
     int rc = tsfs_engine_open(&options, &f->engine, err);
     if (rc < 0)
         return rc;

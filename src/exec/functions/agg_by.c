@@ -395,6 +395,7 @@ static int any_finish(AGG_FINISH_ARGS)
 
 #define IMPL(NAME, STATE, SUMMARY, FINISH)                                                                   \
     static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(STATE),                      \
+                                                           .by_order = true,                                 \
                                                            .update_run = NAME##_run,                         \
                                                            .update_rows = NAME##_rows,                       \
                                                            .update_summary = SUMMARY,                        \
@@ -413,12 +414,14 @@ IMPL(any, struct any_state, NULL, any_finish);
 
 /* y is the time column: summaries may answer. */
 static const struct tsfs_aggregate_impl tmin_by_impl = {.state_size = sizeof(struct by_state),
+                                                        .by_order = true,
                                                         .update_run = imin_by_run,
                                                         .update_rows = imin_by_rows,
                                                         .update_summary = min_by_summary,
                                                         .merge = imin_by_merge,
                                                         .finish = by_finish};
 static const struct tsfs_aggregate_impl tmax_by_impl = {.state_size = sizeof(struct by_state),
+                                                        .by_order = true,
                                                         .update_run = imax_by_run,
                                                         .update_rows = imax_by_rows,
                                                         .update_summary = max_by_summary,

@@ -343,11 +343,13 @@ static int series_finish(AGG_FINISH_ARGS)
 }
 
 static const struct tsfs_aggregate_impl array_impl = {.state_size = sizeof(struct collected),
+                                                      .by_order = true,
                                                       .update_run = array_run,
                                                       .update_rows = array_rows,
                                                       .merge = collect_merge,
                                                       .finish = array_finish};
 static const struct tsfs_aggregate_impl series_impl = {.state_size = sizeof(struct collected),
+                                                       .by_order = true,
                                                        .update_run = series_run,
                                                        .update_rows = series_rows,
                                                        .merge = collect_merge,

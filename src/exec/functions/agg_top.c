@@ -53,7 +53,6 @@ static int own(struct tsfs_kernel_ctx *ctx, struct best *b, bool by)
 
 static int add(struct tsfs_kernel_ctx *ctx, struct top_state *s, struct best b, bool by, int sign)
 {
-    b.number = s->seen++;
     if (s->n == s->wanted) {
         if (better(&b, &s->heap[0], sign) <= 0)
             return 0;
@@ -101,7 +100,7 @@ static int take_row(struct tsfs_kernel_ctx *ctx, struct top_state *s, const stru
         return tsfs_error_set_at(ctx->err, -EINVAL, ctx->line, ctx->column,
                                  "the number of rows wanted must be the same in all rows");
     s->wanted = wanted;
-    struct best b = {.y = tsfs_vec_get(y, row)};
+    struct best b = {.y = tsfs_vec_get(y, row), .number = s->seen++};
     if (by)
         b.x = tsfs_vec_get(&args[0], row);
     return add(ctx, s, b, by, sign);
@@ -118,8 +117,12 @@ static int merge_states(AGG_MERGE_ARGS, bool by, int sign)
         return tsfs_error_set_at(ctx->err, -EINVAL, ctx->line, ctx->column,
                                  "the number of rows wanted must be the same in all rows");
     s->wanted = f->wanted;
-    for (uint32_t i = 0; i < f->n && rc == 0; i++)
-        rc = add(ctx, s, f->heap[i], by, sign);
+    for (uint32_t i = 0; i < f->n && rc == 0; i++) { /* its rows come after the state's own */
+        struct best b = f->heap[i];
+        b.number += s->seen;
+        rc = add(ctx, s, b, by, sign);
+    }
+    s->seen += f->seen;
     return rc;
 }
 
@@ -134,6 +137,7 @@ static int merge_states(AGG_MERGE_ARGS, bool by, int sign)
         return finish(ctx, state, data, valid, row, SIGN);                                                   \
     }                                                                                                        \
     static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(struct top_state),           \
+                                                           .by_order = BY,                                   \
                                                            .update_run = NAME##_run,                         \
                                                            .update_rows = NAME##_rows,                       \
                                                            .merge = NAME##_merge,                            \
