@@ -10,8 +10,18 @@
  *
  * What zstd makes of it matters more than the packed size: it sees bytes.  Widths that do not divide eight
  * smear each delta over the byte's borders, and rounding 3 bits up to 4, or 5 up to 8, often gives the
- * smaller page in the end.  So the shape is the caller's to try (chunk_write.c). */
+ * smaller page in the end.  So the shape is the caller's to try (chunk_write.c).
+ *
+ * Decoding is a sum over packed numbers, and done one by one each value waits for the one before.  Most
+ * deltas of time series are small, though: eight of up to five bits are spread to the bytes of a word by one
+ * instruction (PDEP), and the word times 0x0101...01 has in byte i the sum of bytes 0 to i, as 8 * 31 fits a
+ * byte.  Likewise four of up to fourteen bits in 16-bit parts.  What is left is to widen the sums and to add
+ * where the group began and i times the smallest delta.  So only groups wait for one another.  All others,
+ * and processors without AVX2 or with a PDEP that is slow, go one by one. */
 #include <errno.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "parquet/codec.h"
 
@@ -82,6 +92,82 @@ int pq_delta_encode(const int64_t *v, size_t n, const struct pq_delta_shape *sha
     return r;
 }
 
+static bool portable_only;
+
+void pq_delta_portable_only(bool on)
+{
+    portable_only = on;
+}
+
+#if defined(__x86_64__)
+
+#define GROUPED_MAX 14 /* bits */
+
+__attribute__((target("avx2,bmi2"))) static uint64_t sum_groups(const uint8_t *p, unsigned w, uint64_t value,
+                                                                uint64_t min, uint64_t *d, size_t n)
+{
+    const __m256i steps =
+        _mm256_set_epi64x((long long)(4 * min), (long long)(3 * min), (long long)(2 * min), (long long)min);
+    const __m256i four = _mm256_set1_epi64x((long long)(4 * min));
+    if (w <= 5) {
+        const uint64_t mask = ((UINT64_C(1) << w) - 1) * UINT64_C(0x0101010101010101);
+        for (size_t i = 0; i < n; i += 8, p += w) {
+            uint64_t sums = _pdep_u64(pq_load64(p), mask) * UINT64_C(0x0101010101010101);
+            __m128i bytes = _mm_cvtsi64_si128((long long)sums);
+            __m256i start = _mm256_add_epi64(_mm256_set1_epi64x((long long)value), steps);
+            __m256i low = _mm256_add_epi64(_mm256_cvtepu8_epi64(bytes), start);
+            __m256i high = _mm256_add_epi64(_mm256_cvtepu8_epi64(_mm_srli_si128(bytes, 4)),
+                                            _mm256_add_epi64(start, four));
+            _mm256_storeu_si256((__m256i *)(void *)(d + i), low);
+            _mm256_storeu_si256((__m256i *)(void *)(d + i + 4), high);
+            value += (sums >> 56) + 8 * min;
+        }
+        return value;
+    }
+    const uint64_t mask = ((UINT64_C(1) << w) - 1) * UINT64_C(0x0001000100010001);
+    size_t bit = 0;
+    for (size_t i = 0; i < n; i += 4, bit += 4 * w) {
+        uint64_t sums = _pdep_u64(pq_load64(p + bit / 8) >> bit % 8, mask) * UINT64_C(0x0001000100010001);
+        __m256i start = _mm256_add_epi64(_mm256_set1_epi64x((long long)value), steps);
+        __m256i four_sums = _mm256_cvtepu16_epi64(_mm_cvtsi64_si128((long long)sums));
+        _mm256_storeu_si256((__m256i *)(void *)(d + i), _mm256_add_epi64(four_sums, start));
+        value += (sums >> 48) + 4 * min;
+    }
+    return value;
+}
+
+static bool grouped(unsigned w)
+{
+    return w <= GROUPED_MAX && !portable_only && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+}
+
+#else
+
+static uint64_t sum_groups(const uint8_t *p, unsigned w, uint64_t value, uint64_t min, uint64_t *d, size_t n)
+{
+    return value;
+}
+
+static bool grouped(unsigned w)
+{
+    return false;
+}
+
+#endif
+
+/* k values of w > 0 bits, each a delta less min, behind value; returns the last one. */
+static uint64_t sum_packed(const uint8_t *p, unsigned w, uint64_t value, uint64_t min, uint64_t *d, size_t k)
+{
+    size_t i = grouped(w) ? k & ~(size_t)7 : 0; /* eight of them are w whole bytes */
+    if (i)
+        value = sum_groups(p, w, value, min, d, i);
+    pq_unpack64(p + i / 8 * w, w, d + i, k - i);
+    for (; i < k; i++)
+        d[i] = value += d[i] + min;
+    return value;
+}
+
 int pq_delta_decode(const uint8_t *p, size_t len, int64_t *dst, size_t n, bool narrow, size_t *used)
 {
     const uint8_t *begin = p, *end = p + len;
@@ -120,11 +206,10 @@ int pq_delta_decode(const uint8_t *p, size_t len, int64_t *dst, size_t n, bool n
             uint64_t *d = (uint64_t *)dst + at;
             if (w == 0) {
                 for (size_t i = 0; i < k; i++)
-                    d[i] = value += min;
+                    d[i] = value + (i + 1) * min;
+                value += k * min;
             } else {
-                pq_unpack64(p, w, d, k);
-                for (size_t i = 0; i < k; i++)
-                    d[i] = value += d[i] + min;
+                value = sum_packed(p, w, value, min, d, k);
             }
             p += full < left ? full : left; /* the last one may lack its padding */
             at += k;

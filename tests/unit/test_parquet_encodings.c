@@ -74,6 +74,18 @@ static void test_crc(void **unused)
     assert_int_equal(pq_crc32(pq_crc32(0, "12345", 5), "6789", 4), 0xCBF43926u);
     assert_int_equal(pq_crc32(0, "The quick brown fox jumps over the lazy dog", 43), 0x414FA339u);
     assert_int_equal(pq_crc32(0, "", 0), 0);
+
+    /* Both versions, of every length and wherever it begins, also as the second part. */
+    uint8_t bytes[3000];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)rnd();
+    for (size_t n = 0; n + 16 < sizeof(bytes); n += n < 600 ? 1 : 7) {
+        size_t at = rnd() % 16;
+        uint32_t before = rnd() % 3 ? (uint32_t)rnd() : 0, fast = pq_crc32(before, bytes + at, n);
+        pq_crc32_portable_only(true);
+        assert_int_equal(pq_crc32(before, bytes + at, n), fast);
+        pq_crc32_portable_only(false);
+    }
 }
 
 static size_t encode_rle(const uint32_t *v, size_t n, unsigned width, struct tsfs_buf *out)
@@ -256,6 +268,78 @@ static void test_delta_round_trip(void **unused)
     free(back);
 }
 
+static void check_delta(const struct tsfs_buf *out, const int64_t *v, size_t n, size_t *used)
+{
+    int64_t back[300];
+    uint8_t *p = slack_copy(out->data, out->len);
+    for (int portable = 0; portable < 2; portable++) {
+        pq_delta_portable_only(portable);
+        assert_int_equal(pq_delta_decode(p, out->len, back, n, false, used), 0);
+        assert_int_equal(*used, out->len);
+        assert_memory_equal(v, back, n * 8);
+    }
+    pq_delta_portable_only(false);
+    free(p);
+}
+
+/* Both decoders say the same of any bytes: of each width and number of values, and of headers that lie. */
+static void test_delta_versions(void **unused)
+{
+    enum { MAX = 1000 };
+    int64_t *one = malloc(MAX * 8), *two = malloc(MAX * 8);
+    for (int round = 0; round < 20000; round++) {
+        uint8_t bytes[400], *p;
+        size_t n = 1 + rnd() % (round % 2 ? 300 : MAX), at = 0, used_one = 0, used_two = 0;
+        uint64_t mini = 8 * (1 + rnd() % 16), nmini = 1 + rnd() % 4;
+        unsigned width = (unsigned)(rnd() % 66);
+        at = (size_t)(pq_put_varint(bytes, mini * nmini) - bytes);
+        at = (size_t)(pq_put_varint(bytes + at, nmini) - bytes);
+        at = (size_t)(pq_put_varint(bytes + at, n) - bytes);
+        at = (size_t)(pq_put_varint(bytes + at, rnd()) - bytes);
+        for (size_t i = at; i < sizeof(bytes); i++)
+            bytes[i] = (uint8_t)rnd();
+        for (size_t block = 0; at + 12 < sizeof(bytes); block++) { /* blocks as they would follow */
+            at = (size_t)(pq_put_varint(bytes + at, rnd() >> rnd() % 64) - bytes);
+            for (uint64_t m = 0; m < nmini && at < sizeof(bytes); m++)
+                bytes[at++] = (uint8_t)(rnd() % 8 ? width % 15 : width);
+            at += nmini * mini / 8 * (width % 15);
+        }
+        size_t len = round % 3 ? sizeof(bytes) : rnd() % sizeof(bytes);
+        p = slack_copy((const char *)bytes, len);
+        memset(one, 1, MAX * 8);
+        memset(two, 1, MAX * 8);
+        bool narrow = rnd() % 4 == 0;
+        int r = pq_delta_decode(p, len, one, n, narrow, &used_one);
+        pq_delta_portable_only(true);
+        assert_int_equal(pq_delta_decode(p, len, two, n, narrow, &used_two), r);
+        pq_delta_portable_only(false);
+        if (r == 0) {
+            assert_int_equal(used_one, used_two);
+            assert_memory_equal(one, two, n * 8);
+        }
+        assert_memory_equal(one + n, two + n, (MAX - n) * 8);
+        free(p);
+    }
+    /* Widths one by one, with values that fill them. */
+    for (unsigned w = 0; w <= 64; w++) {
+        for (size_t n = 2; n < 300; n += 1 + rnd() % 20) {
+            struct tsfs_buf out = {0};
+            int64_t v[300];
+            size_t used;
+            v[0] = (int64_t)rnd();
+            for (size_t i = 1; i < n; i++) {
+                uint64_t delta = w == 0 ? 0 : rnd() % 3 ? ~UINT64_C(0) >> (64 - w) : rnd() >> (64 - w);
+                v[i] = (int64_t)((uint64_t)v[i - 1] + delta - 77);
+            }
+            assert_int_equal(pq_delta_encode(v, n, &shapes[rnd() % 4], &out), 0);
+            check_delta(&out, v, n, &used);
+            tsfs_buf_free(&out);
+        }
+    }
+    free(one);
+    free(two);
+}
+
 static void test_delta_hostile(void **unused)
 {
     static const uint8_t cases[][PQ_SLACK + 12] = {
@@ -423,13 +507,21 @@ static void test_double_bounds(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pack),          cmocka_unit_test(test_crc),
-        cmocka_unit_test(test_rle_known),     cmocka_unit_test(test_rle_round_trip),
-        cmocka_unit_test(test_rle_bits),      cmocka_unit_test(test_rle_hostile),
-        cmocka_unit_test(test_delta_known),   cmocka_unit_test(test_delta_round_trip),
-        cmocka_unit_test(test_delta_hostile), cmocka_unit_test(test_split),
-        cmocka_unit_test(test_bytes_known),   cmocka_unit_test(test_bytes_round_trip),
-        cmocka_unit_test(test_bloom),         cmocka_unit_test(test_double_bounds),
+        cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_crc),
+        cmocka_unit_test(test_rle_known),
+        cmocka_unit_test(test_rle_round_trip),
+        cmocka_unit_test(test_rle_bits),
+        cmocka_unit_test(test_rle_hostile),
+        cmocka_unit_test(test_delta_known),
+        cmocka_unit_test(test_delta_round_trip),
+        cmocka_unit_test(test_delta_versions),
+        cmocka_unit_test(test_delta_hostile),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_bytes_known),
+        cmocka_unit_test(test_bytes_round_trip),
+        cmocka_unit_test(test_bloom),
+        cmocka_unit_test(test_double_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
