@@ -15,6 +15,8 @@
  * same: what they take, up to a quarter of the limit, is not there for pages.  Over that quarter a segment
  * drops its own as soon as nobody reads it.
  *
+ * The numbers of pages lie in slabs (slab.c).  What slabs have that no page takes counts, too.
+ *
  * A page that is given up while a cursor holds it lives on until the cursor lets go; it no longer counts
  * against the limit then, but a cursor holds only the pages of one series. */
 #include <stdlib.h>
@@ -46,7 +48,8 @@ static _Atomic size_t limit = SIZE_MAX; /* SIZE_MAX = not said yet */
 static _Atomic uint64_t hits, misses;
 static _Atomic size_t index_bytes; /* decoded, of all segments */
 
-#define INDEX_SHARE 4 /* of the limit that indexes may take, the inverse */
+#define IDLE_FREE   ((size_t)8 << 20) /* of slabs, not counted: what slabs have open is no waste yet */
+#define INDEX_SHARE 4                 /* of the limit that indexes may take, the inverse */
 
 static size_t limit_now(void)
 {
@@ -62,8 +65,11 @@ static size_t limit_now(void)
 /* What pages may take in one shard. */
 static size_t shard_most(void)
 {
-    size_t all = limit_now(), index = atomic_load_explicit(&index_bytes, memory_order_relaxed);
-    return (all - (index < all / INDEX_SHARE ? index : all / INDEX_SHARE)) / SHARDS;
+    size_t all = limit_now(), index = atomic_load_explicit(&index_bytes, memory_order_relaxed), held, idle;
+    all -= index < all / INDEX_SHARE ? index : all / INDEX_SHARE;
+    slab_facts(&held, &idle);
+    idle = idle > IDLE_FREE ? idle - IDLE_FREE : 0;
+    return (all - (idle < all / 2 ? idle : all / 2)) / SHARDS;
 }
 
 void cold_cache_index_add(size_t bytes)
@@ -98,6 +104,7 @@ void cold_page_release(struct cold_page *page)
 {
     if (!page || atomic_fetch_sub_explicit(&page->refs, 1, memory_order_acq_rel) != 1)
         return;
+    slab_free(&page->block);
     tsfs_arena_free(&page->arena);
     free(page);
 }
@@ -207,7 +214,7 @@ struct cold_page *cold_cache_add(uint64_t segment, uint32_t column, uint64_t num
     page->column = column;
     page->number = number;
     page->hash = hash;
-    page->bytes = sizeof(*page) + page->arena.used;
+    page->bytes = sizeof(*page) + page->block.size + page->arena.used;
     if (page->bytes > most / 2) /* it would push out everything else */
         return page;
     pthread_mutex_lock(&s->lock);

@@ -3,11 +3,17 @@
 #define TSFS_COLD_CACHE_H
 
 #include "cold/cold_priv.h"
+#include "cold/narrow.h"
+#include "cold/slab.h"
 
 struct cold_page {
-    uint64_t row, end; /* of the file */
-    struct tsfs_vec vec;
-    struct tsfs_arena arena; /* all that vec points to, but for strings in the dictionary of the chunk */
+    uint64_t row, end;   /* of the file */
+    struct tsfs_vec vec; /* data NULL: the values are in narrow */
+    struct narrow narrow;
+    /* All that vec and narrow point to, but for strings in the dictionary of the chunk: numbers in block,
+     * strings in arena. */
+    struct slab_block block;
+    struct tsfs_arena arena;
     /* cache.c's own */
     _Atomic uint32_t refs;
     bool used; /* found since it came to where it is in the list */

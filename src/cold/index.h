@@ -217,6 +217,8 @@ struct cold_index {
     struct cold_slice_ref *slices;
     _Atomic(void *) *cache; /* decoded, by slice */
     _Atomic size_t cached;  /* bytes of those */
+    _Atomic uint64_t told;  /* of the file, up to where the kernel was told to read */
+    uint64_t end;           /* of the slices in the file */
     size_t fixed;           /* bytes of all the rest */
     char *names;
     uint8_t *image; /* of a packed index: the whole of it; slices' offsets count from its beginning */

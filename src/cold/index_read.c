@@ -24,10 +24,15 @@
  * a part of fewer than 32 rows has no block (its summary would weigh as much as its data), any other has
  * the fewest blocks of nearly equal size that hold at most 1,024 rows each.  They are numbered in file order.
  *
+ * Slices that lie one after the other are often asked for one after the other (the summaries of a column,
+ * those of the next): a slice that follows what the kernel was told of makes it read some more of them at
+ * once.
+ *
  * Decoded slices are published in an array of atomic pointers: readers on any thread find them without a
  * lock, two that decode the same slice at once agree on the first.  They stay until cold_index_drop, which
  * the segment calls when nobody reads it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -277,6 +282,7 @@ int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index 
         goto out;
     }
     rc = load_slices(ix, p, end, offset + dir_len, offset + length, err);
+    ix->end = offset + length;
     ix->fixed = sizeof(*ix) + (ix->ngroups + 1u) * sizeof(uint64_t) +
                 ix->ncolumns * (sizeof(*ix->columns) + 8u) +
                 ix->nslices * (sizeof(*ix->slices) + sizeof(void *)) + (packed ? length : 0);
@@ -318,16 +324,35 @@ void cold_index_free(struct cold_index *ix)
 
 /* ---- slices ---- */
 
+#define AHEAD_BYTES (32u << 10)
+#define AHEAD_GAP   (8u << 10)
+
+static void tell_ahead(struct cold_index *ix, const struct cold_slice_ref *s)
+{
+    uint64_t told = atomic_load_explicit(&ix->told, memory_order_relaxed), end = s->offset + s->stored;
+    if (end <= told && s->offset + AHEAD_BYTES >= told)
+        return;
+    bool follows = s->offset <= told + AHEAD_GAP && end >= told;
+    uint64_t stop = follows && ix->end - s->offset > AHEAD_BYTES ? s->offset + AHEAD_BYTES
+                    : follows                                    ? ix->end
+                                                                 : end;
+    atomic_store_explicit(&ix->told, stop, memory_order_relaxed);
+    if (follows)
+        (void)posix_fadvise(ix->fd, (off_t)s->offset, (off_t)(stop - s->offset), POSIX_FADV_WILLNEED);
+}
+
 /* The raw bytes of a slice; *owned is to be freed. */
 static int read_slice(struct cold_index *ix, uint32_t i, uint8_t **owned, struct tsfs_error *err)
 {
     const struct cold_slice_ref *s = &ix->slices[i];
     uint8_t *stored = malloc(s->stored + 1u), *raw = NULL;
     int rc = stored ? 0 : -ENOMEM;
-    if (rc == 0 && ix->image)
+    if (rc == 0 && ix->image) {
         memcpy(stored, ix->image + s->offset, s->stored);
-    else if (rc == 0)
+    } else if (rc == 0) {
+        tell_ahead(ix, s);
         rc = tsfs_io_read_all(ix->fd, stored, s->stored, (off_t)s->offset);
+    }
     if (rc) {
         tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
     } else if (!ix->image && s->stored && tsfs_hash(stored, s->stored) != s->xxh3) {

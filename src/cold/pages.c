@@ -3,12 +3,14 @@
  * A cursor goes through a segment in order of rows, and a page often serves several series or several calls,
  * so each column keeps its pages until the cursor's focus has passed them.  Where they come from is the
  * cache's business (cache.c), unless the reader wants the bytes as they are in the file, or reads everything
- * once and would only push out what others need.  What lies in one page is handed out where it is; what spans
- * pages is put together in the arena of the run.
+ * once and would only push out what others need.  What lies in one page is handed out where it is, or widened
+ * (narrow.c); what spans pages is put together.  The memory for both is the cursor's, and each focus begins
+ * it anew.
  *
  * A page that must come from the disk is seldom alone: the other columns' pages of the same rows follow, and
  * then those of the next series.  Read one by one they cost a disk access each; so at the first page that is
- * not in the cache the kernel is told of what lies ahead, stretch by stretch. */
+ * not in the cache the kernel is told of what lies ahead, stretch by stretch, and of the next stretch when
+ * half of one is behind us, so that the disk works while we decode. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,20 +25,82 @@ struct column {
     struct cold_page *last; /* found last */
 };
 
+/* What decoding a page needs besides the page. */
+struct scratch {
+    struct tsfs_pq_scratch *pq;
+    struct tsfs_arena wide; /* numbers before they are narrowed */
+    struct scratch *next;
+};
+
 struct cold_pages {
     struct tsfs_segment *segment;
     struct tsfs_scan_stats *stats;
-    struct tsfs_pq_scratch *scratch; /* made when a page is to be decoded */
+    struct scratch *scratch; /* taken when a page is to be decoded */
     bool shared;
     struct column *columns;
     uint32_t *held; /* the columns that have pages */
     uint32_t nheld;
+    char *room; /* for vectors: cap bytes, used of them taken; what did not fit is in run, wanted bytes */
+    size_t cap, used, wanted;
     struct tsfs_arena run;
-    /* the plan, and the row up to which the kernel knows of it */
+    /* the plan, the row up to which the kernel knows of it, and the one at which it is told of more */
     const uint32_t *plan_columns, *plan_list, *plan_pos, *plan_n;
     uint32_t nplan_columns;
-    uint64_t told;
+    uint64_t told, again;
+    uint32_t ahead; /* rows of one series that it is told of */
 };
+
+/* ---- scratches: they outlive cursors, as making one costs as much as decoding some pages ---- */
+
+#define SCRATCHES    8u
+#define SCRATCH_MOST (4u << 20) /* bytes; a larger one is not kept */
+
+static pthread_mutex_t scratch_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct scratch *scratches;
+static unsigned nscratches;
+
+static void scratch_free(struct scratch *s)
+{
+    tsfs_pq_scratch_free(s->pq);
+    tsfs_arena_free(&s->wide);
+    free(s);
+}
+
+static struct scratch *scratch_take(void)
+{
+    pthread_mutex_lock(&scratch_lock);
+    struct scratch *s = scratches;
+    if (s) {
+        scratches = s->next;
+        nscratches--;
+    }
+    pthread_mutex_unlock(&scratch_lock);
+    if (s || !(s = calloc(1, sizeof(*s))))
+        return s;
+    tsfs_arena_init(&s->wide, NULL);
+    if (tsfs_pq_scratch_create(&s->pq) != 0) {
+        scratch_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void scratch_give(struct scratch *s)
+{
+    bool keep = s && tsfs_pq_scratch_bytes(s->pq) + s->wide.used <= SCRATCH_MOST;
+    if (!s)
+        return;
+    pthread_mutex_lock(&scratch_lock);
+    keep = keep && nscratches < SCRATCHES;
+    if (keep) {
+        s->next = scratches;
+        scratches = s;
+        nscratches++;
+    }
+    pthread_mutex_unlock(&scratch_lock);
+    if (!keep)
+        scratch_free(s);
+}
 
 int pages_create(struct tsfs_segment *s, bool shared, struct tsfs_scan_stats *stats, struct cold_pages **out)
 {
@@ -61,15 +125,40 @@ void pages_free(struct cold_pages *p)
     pages_focus(p, 0, 0);
     for (uint32_t i = 0; i < p->segment->index->ncolumns; i++)
         free(p->columns[i].pages);
-    tsfs_pq_scratch_free(p->scratch);
+    scratch_give(p->scratch);
     tsfs_arena_free(&p->run);
+    free(p->room);
     free(p);
+}
+
+#define ROOM_MOST (2u << 20)
+
+/* Memory until the next focus. */
+static void *take_room(struct cold_pages *p, size_t n)
+{
+    n = (n + 63) & ~(size_t)63;
+    if (n <= p->cap - p->used) {
+        void *at = p->room + p->used;
+        p->used += n;
+        return at;
+    }
+    p->wanted += n;
+    return tsfs_arena_alloc(&p->run, n);
 }
 
 void pages_focus(struct cold_pages *p, uint64_t row, uint64_t end)
 {
     uint32_t nheld = 0;
     tsfs_arena_reset(&p->run);
+    if (p->wanted && p->cap < ROOM_MOST) { /* so that next time it fits */
+        size_t cap = p->used + p->wanted;
+        free(p->room);
+        p->cap = cap < ROOM_MOST ? cap : ROOM_MOST;
+        p->room = malloc(p->cap);
+        if (!p->room)
+            p->cap = 0;
+    }
+    p->used = p->wanted = 0;
     for (uint32_t i = 0; i < p->nheld; i++) {
         struct column *c = &p->columns[p->held[i]];
         uint32_t kept = 0;
@@ -125,7 +214,7 @@ void pages_plan(struct cold_pages *p, const uint32_t *columns, uint32_t ncolumns
 }
 
 #define AHEAD_ROWS   (256u << 10) /* of all series that the kernel is told of at once */
-#define AHEAD_SERIES (16u << 10)  /* rows of one series: it may be asked for but for a short time */
+#define AHEAD_SERIES (16u << 10)  /* rows of one series at first: it may be asked for but for a short time */
 #define AHEAD_LIST   1024u        /* series that are looked at */
 #define AHEAD_GAP    (32u << 10)  /* bytes that are rather read than skipped */
 
@@ -152,64 +241,108 @@ static void tell(struct cold_pages *p, uint32_t column, uint32_t group, uint64_t
     *to = last->offset + last->size;
 }
 
+/* Tells the kernel of one column's rows from row on; returns the row up to which it did. */
+static uint64_t tell_column(struct cold_pages *p, uint32_t column, uint64_t row)
+{
+    struct cold_index *ix = p->segment->index;
+    uint64_t from = 0, to = 0, at = row;
+    uint32_t i = *p->plan_pos ? *p->plan_pos - 1 : 0;
+    uint32_t stop_at = *p->plan_n - i < AHEAD_LIST ? *p->plan_n : i + AHEAD_LIST;
+    bool cut = false;
+    for (uint32_t rows = 0; i < stop_at && rows < AHEAD_ROWS && !cut; i++) {
+        const struct cold_series_slice *s;
+        if (cold_index_series(ix, p->plan_list[i] / COLD_SLICE, &s, NULL) != 0)
+            break;
+        uint64_t first = s->row[p->plan_list[i] % COLD_SLICE], end = s->row[p->plan_list[i] % COLD_SLICE + 1];
+        if (end <= at)
+            continue;
+        at = first > at ? first : at;
+        if (end - at > p->ahead) {
+            end = at + p->ahead;
+            cut = true;
+        }
+        rows += (uint32_t)(end - at);
+        while (at < end) {
+            uint32_t group = group_of(ix, at);
+            uint64_t stop = ix->group_row[group + 1] < end ? ix->group_row[group + 1] : end;
+            tell(p, column, group, at, stop, &from, &to);
+            at = stop;
+        }
+    }
+    if (to > from)
+        (void)posix_fadvise(p->segment->fd, (off_t)from, (off_t)(to - from), POSIX_FADV_WILLNEED);
+    return at;
+}
+
 /* The page with row is not in the cache: tells the kernel of it and of what follows. */
 static void tell_ahead(struct cold_pages *p, uint64_t row)
 {
-    struct cold_index *ix = p->segment->index;
-    if (!p->plan_list || row < p->told)
+    if (!p->plan_list || row < p->again)
         return;
+    /* Who goes on in a series wants more of it; so does who reads past the cache, which is to read
+     * everything. */
+    bool on = row <= p->told && p->again;
+    p->ahead = p->shared && !on                        ? AHEAD_SERIES
+               : p->ahead && p->ahead < AHEAD_ROWS / 2 ? 2 * p->ahead
+                                                       : AHEAD_ROWS;
+    uint64_t from = row > p->told ? row : p->told, told = from;
     for (uint32_t c = 0; c < p->nplan_columns; c++) {
-        uint64_t from = 0, to = 0, told = 0, at = row;
-        uint32_t i = *p->plan_pos ? *p->plan_pos - 1 : 0;
-        uint32_t stop_at = *p->plan_n - i < AHEAD_LIST ? *p->plan_n : i + AHEAD_LIST;
-        for (uint32_t rows = 0; i < stop_at && rows < AHEAD_ROWS; i++) {
-            const struct cold_series_slice *s;
-            if (cold_index_series(ix, p->plan_list[i] / COLD_SLICE, &s, NULL) != 0)
-                break;
-            uint64_t first = s->row[p->plan_list[i] % COLD_SLICE],
-                     end = s->row[p->plan_list[i] % COLD_SLICE + 1];
-            bool cut = false;
-            if (end <= at)
-                continue;
-            at = first > at ? first : at;
-            if (end - at > AHEAD_SERIES) {
-                end = at + AHEAD_SERIES;
-                cut = true;
-            }
-            rows += (uint32_t)(end - at);
-            while (at < end) {
-                uint32_t group = group_of(ix, at);
-                uint64_t stop = ix->group_row[group + 1] < end ? ix->group_row[group + 1] : end;
-                tell(p, p->plan_columns[c], group, at, stop, &from, &to);
-                at = stop;
-            }
-            told = at;
-            if (cut)
-                break;
-        }
-        if (to > from)
-            (void)posix_fadvise(p->segment->fd, (off_t)from, (off_t)(to - from), POSIX_FADV_WILLNEED);
-        p->told = told > p->told ? told : p->told;
+        uint64_t at = tell_column(p, p->plan_columns[c], from);
+        told = at > told ? at : told;
     }
+    p->told = told;
+    p->again = from + (told - from) / 2 > row ? from + (told - from) / 2 : row + 1;
+}
+
+/* Puts the n values that were decoded to the scratch into page: whole numbers as narrow as they are. */
+static int keep(struct cold_page *page, uint32_t n)
+{
+    struct tsfs_vec *vec = &page->vec;
+    size_t valid = vec->valid ? tsfs_bit_words(n) * sizeof(uint64_t) : 0;
+    bool narrow =
+        tsfs_type_is_int64(vec->type) && narrow_plan(vec->i, n, vec->type == TSFS_TIMESTAMP, &page->narrow);
+    size_t bytes = n * (size_t)(narrow ? page->narrow.width : tsfs_type_width(vec->type));
+    if (slab_alloc(valid + bytes, &page->block) != 0)
+        return -ENOMEM;
+    char *data = page->block.data;
+    if (valid)
+        vec->valid = memcpy(data, vec->valid, valid);
+    data += valid;
+    if (narrow) {
+        narrow_pack(&page->narrow, vec->i, n, data);
+        page->narrow.data = data;
+        vec->data = NULL;
+    } else {
+        vec->data = memcpy(data, vec->data, bytes);
+    }
+    return 0;
 }
 
 static int decode(struct cold_pages *p, uint32_t column, struct tsfs_pq_chunk *chunk, uint32_t number,
                   struct cold_page **out, struct tsfs_error *err)
 {
     const struct tsfs_pq_column *c = &tsfs_pq_reader_info(p->segment->reader)->columns[column];
-    uint32_t npages;
+    bool strings = c->type == TSFS_VARCHAR;
+    uint32_t npages, n = tsfs_pq_chunk_pages(chunk, &npages)[number].nrows;
     struct cold_page *page = cold_page_create();
-    if (!page || (!p->scratch && tsfs_pq_scratch_create(&p->scratch) != 0)) {
+    if (!page || (!p->scratch && !(p->scratch = scratch_take()))) {
         cold_page_release(page);
         return tsfs_error_set(err, -ENOMEM, "out of memory");
     }
-    int rc = tsfs_pq_chunk_read(chunk, number, p->scratch, &page->arena, &page->vec, err);
+    tsfs_arena_reset(&p->scratch->wide);
+    int rc = tsfs_pq_chunk_read(chunk, number, p->scratch->pq, strings ? &page->arena : &p->scratch->wide,
+                                &page->vec, err);
+    if (rc == 0 && c->logical == TSFS_PQ_DECIMAL && page->vec.type == TSFS_BIGINT)
+        to_doubles(&page->vec, n, c->scale);
+    if (rc == 0 && !strings) {
+        rc = keep(page, page->vec.constant ? 1 : n);
+        if (rc)
+            tsfs_error_set(err, rc, "out of memory");
+    }
     if (rc) {
         cold_page_release(page);
         return rc;
     }
-    if (c->logical == TSFS_PQ_DECIMAL && page->vec.type == TSFS_BIGINT)
-        to_doubles(&page->vec, tsfs_pq_chunk_pages(chunk, &npages)[number].nrows, c->scale);
     *out = page;
     return 0;
 }
@@ -285,6 +418,25 @@ struct tsfs_vec cold_vec_null(enum tsfs_type type)
     return (struct tsfs_vec){.type = type, .constant = true, .data = zeros, .valid = zeros};
 }
 
+/* Validity of rows [row, row + n) from bit 0 on. */
+static int slice_valid(const uint64_t *valid, uint32_t row, uint32_t n, struct tsfs_arena *arena,
+                       const uint64_t **out)
+{
+    *out = valid;
+    if (!valid || row == 0)
+        return 0;
+    if (row % 64 == 0) {
+        *out = valid + row / 64;
+        return 0;
+    }
+    uint64_t *bits = tsfs_arena_alloc(arena, tsfs_bit_words(n) * sizeof(*bits));
+    if (!bits)
+        return -ENOMEM;
+    tsfs_bits_copy(bits, valid, row, n);
+    *out = bits;
+    return 0;
+}
+
 int cold_vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct tsfs_arena *arena,
                    struct tsfs_vec *out)
 {
@@ -292,18 +444,7 @@ int cold_vec_slice(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct 
     if (vec->constant || row == 0)
         return 0;
     out->data = (const char *)vec->data + (size_t)row * tsfs_type_width(vec->type);
-    if (!vec->valid)
-        return 0;
-    if (row % 64 == 0) {
-        out->valid = vec->valid + row / 64;
-        return 0;
-    }
-    uint64_t *bits = tsfs_arena_alloc(arena, tsfs_bit_words(n) * sizeof(*bits));
-    if (!bits)
-        return -ENOMEM;
-    tsfs_bits_copy(bits, vec->valid, row, n);
-    out->valid = bits;
-    return 0;
+    return slice_valid(vec->valid, row, n, arena, &out->valid);
 }
 
 /* Ors n bits of src into dst from bit `at`. */
@@ -343,6 +484,25 @@ void vec_put(const struct tsfs_vec *src, uint32_t n, enum tsfs_type type, void *
         tsfs_bits_set_range(valid, at, n);
 }
 
+/* n rows of page from `row` of it on. */
+static int slice(struct cold_pages *p, const struct cold_page *page, uint32_t row, uint32_t n,
+                 struct tsfs_vec *out)
+{
+    if (page->vec.data)
+        return cold_vec_slice(&page->vec, row, n, &p->run, out);
+    *out = page->vec;
+    if (page->vec.constant) {
+        row = 0;
+        n = 1;
+    }
+    int64_t *wide = take_room(p, n * sizeof(*wide));
+    if (!wide)
+        return -ENOMEM;
+    narrow_read(&page->narrow, row, n, wide);
+    out->i = wide;
+    return slice_valid(page->vec.valid, row, n, &p->run, &out->valid);
+}
+
 int pages_read(struct cold_pages *p, uint32_t column, uint64_t row, uint32_t n, struct tsfs_vec *out,
                struct tsfs_error *err)
 {
@@ -352,19 +512,22 @@ int pages_read(struct cold_pages *p, uint32_t column, uint64_t row, uint32_t n, 
     if (rc)
         return rc;
     if (row + n <= page->end) {
-        rc = cold_vec_slice(&page->vec, (uint32_t)(row - page->row), n, &p->run, out);
+        rc = slice(p, page, (uint32_t)(row - page->row), n, out);
         return rc ? tsfs_error_set(err, rc, "out of memory") : 0;
     }
     enum tsfs_type type = p->segment->index->columns[column].type;
-    void *data = tsfs_arena_calloc(&p->run, n, tsfs_type_width(type));
-    uint64_t *valid = TSFS_NEW_ARRAY(&p->run, uint64_t, tsfs_bit_words(n) + 1);
+    size_t bytes = (size_t)n * tsfs_type_width(type), words = tsfs_bit_words(n) + 1;
+    char *data = take_room(p, bytes);
+    uint64_t *valid = take_room(p, words * sizeof(*valid));
     if (!data || !valid)
         return tsfs_error_set(err, -ENOMEM, "out of memory");
+    memset(data, 0, bytes);
+    memset(valid, 0, words * sizeof(*valid));
     bool nulls = false;
     for (uint32_t done = 0;;) {
         uint64_t left = page->end - (row + done);
         uint32_t k = left < n - done ? (uint32_t)left : n - done;
-        rc = cold_vec_slice(&page->vec, (uint32_t)(row + done - page->row), k, &p->run, &part);
+        rc = slice(p, page, (uint32_t)(row + done - page->row), k, &part);
         if (rc)
             return tsfs_error_set(err, rc, "out of memory");
         nulls |= part.valid != NULL || part.type == TSFS_UNKNOWN;
@@ -389,7 +552,7 @@ int pages_times(struct cold_pages *p, uint64_t row, uint32_t n, const int64_t **
     if (vec.valid)
         return tsfs_error_set(err, -EINVAL, "the segment has rows without a time");
     if (vec.constant) {
-        int64_t *t = tsfs_arena_alloc(&p->run, n * sizeof(*t));
+        int64_t *t = take_room(p, n * sizeof(*t));
         if (!t)
             return tsfs_error_set(err, -ENOMEM, "out of memory");
         for (uint32_t i = 0; i < n; i++)

@@ -15,7 +15,12 @@
 #include "base/io.h"
 #include "cold/cache.h"
 
-#define TAIL_BYTES (256u << 10) /* where the page indexes of most segments are */
+/* Read in one go: the end of the file when it is opened, which of most segments has footer and page indexes;
+ * if the page indexes are longer, at most so many bytes of the end; and the beginning of the private index.
+ */
+#define TAIL_BYTES  (64u << 10)
+#define PAGES_BYTES (256u << 10)
+#define INDEX_BYTES (16u << 10)
 
 static int oom(struct tsfs_error *err)
 {
@@ -26,6 +31,12 @@ static int input_pread(void *ctx, void *buf, size_t n, uint64_t offset)
 {
     const struct tsfs_segment *s = ctx;
     return tsfs_io_read_all(s->fd, buf, n, (off_t)offset);
+}
+
+/* What the file has from offset on will be asked for soon. */
+static void fetch(const struct tsfs_segment *s, uint64_t offset, uint64_t length)
+{
+    (void)posix_fadvise(s->fd, (off_t)offset, (off_t)length, POSIX_FADV_WILLNEED);
 }
 
 /* Drops all that was loaded. */
@@ -122,6 +133,8 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
         .bytes = (uint64_t)st.st_size,
         .mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
     };
+    uint64_t tail = facts.bytes < TAIL_BYTES ? facts.bytes : TAIL_BYTES;
+    fetch(s, facts.bytes - tail, tail);
     rc = tsfs_pq_reader_open((struct tsfs_pq_input){input_pread, s, facts.bytes}, &s->reader, err);
     if (rc)
         return rc;
@@ -136,6 +149,11 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
     bool native = parse_index_key(tsfs_pq_reader_kv(s->reader, TSFS_STR(COLD_KEY_INDEX)), facts.bytes,
                                   &offset, &length);
     if (native) {
+        /* From here on all that is worth reading ahead is told by name (pages.c, index_read.c); what the
+         * kernel reads on its own, after a page of some column, is the next pages of that column, wanted or
+         * not. */
+        (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_RANDOM);
+        fetch(s, offset, length < INDEX_BYTES ? length : INDEX_BYTES);
         rc = tsfs_io_read_all(s->fd, magic, sizeof(magic), (off_t)offset);
         if (rc)
             return tsfs_error_set(err, rc, "cannot read the segment: %s", strerror(-rc));
@@ -272,8 +290,11 @@ int segment_chunk(struct tsfs_segment *s, uint32_t group, uint32_t column, struc
     struct tsfs_pq_chunk *c = atomic_load_explicit(&s->chunks[i], memory_order_acquire);
     if (!c) {
         if (s->index && !atomic_exchange(&s->fetched, true)) {
-            uint64_t tail = s->facts.bytes < TAIL_BYTES ? s->facts.bytes : TAIL_BYTES;
-            (void)posix_fadvise(s->fd, (off_t)(s->facts.bytes - tail), (off_t)tail, POSIX_FADV_WILLNEED);
+            uint64_t from = tsfs_pq_reader_indexes(s->reader), bytes = s->facts.bytes;
+            if (from + PAGES_BYTES < bytes)
+                from = bytes - PAGES_BYTES;
+            if (from + TAIL_BYTES < bytes)
+                fetch(s, from, bytes - TAIL_BYTES - from);
         }
         int rc = tsfs_pq_chunk_open(s->reader, group, column, &c, err);
         if (rc)

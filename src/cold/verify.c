@@ -1,5 +1,6 @@
 /* Reading everything in a segment and believing nothing: what is asked of a file before it is attached. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,6 +237,7 @@ int tsfs_segment_verify(struct tsfs_segment *segment, int64_t time_min, int64_t 
         rc = segment_acquire(segment, v.schema, &arena, &v.segment, &v.map, err);
     if (rc == 0) {
         v.ix = v.segment->index;
+        (void)posix_fadvise(v.segment->fd, 0, 0, POSIX_FADV_NORMAL); /* it is read from end to end */
         rc = pages_create(v.segment, false, &v.stats, &v.pages);
         if (rc)
             tsfs_error_set(err, rc, "out of memory");
@@ -243,6 +245,8 @@ int tsfs_segment_verify(struct tsfs_segment *segment, int64_t time_min, int64_t 
     if (rc == 0)
         rc = check_series(&v);
     pages_free(v.pages);
+    if (v.segment)
+        (void)posix_fadvise(v.segment->fd, 0, 0, POSIX_FADV_RANDOM);
     segment_release(v.segment);
     tsfs_schema_unref(v.schema);
     tsfs_arena_free(&arena);

@@ -47,6 +47,11 @@ void tsfs_pq_scratch_free(struct tsfs_pq_scratch *s)
     free(s);
 }
 
+size_t tsfs_pq_scratch_bytes(const struct tsfs_pq_scratch *s)
+{
+    return sizeof(*s) + ZSTD_sizeof_DCtx(s->zstd) + s->raw.cap + s->plain.cap + s->dense.cap + s->codes.cap;
+}
+
 static void parse_data(struct thrift_reader *t, struct pq_page_header *h, int64_t v[8], bool second)
 {
     struct thrift_fields f = {0};

@@ -1,4 +1,5 @@
-/* Opening a Parquet file: the magic at both ends, the footer before the last one.
+/* Opening a Parquet file: the magic at its end, the footer before it.  The magic at its beginning says
+ * nothing more, and would be an access to the disk far from all others.
  *
  * What can be read is more than writer.c makes, as files come back from other programs: data pages of both
  * versions, the old PLAIN_DICTIONARY, booleans in PLAIN, FLOAT and INT32 (widened), BYTE_STREAM_SPLIT of any
@@ -43,19 +44,17 @@ static int index_names(struct tsfs_pq_reader *r, struct tsfs_error *err)
 static int read_footer(struct tsfs_pq_reader *r, struct tsfs_error *err)
 {
     const struct tsfs_pq_input *in = &r->input;
-    uint8_t head[4], tail[8];
+    uint8_t tail[8];
     if (in->size < 12)
         return tsfs_error_set(err, -EINVAL, "not a Parquet file: only %llu bytes",
                               (unsigned long long)in->size);
-    int code = in->pread(in->ctx, head, sizeof(head), 0);
-    if (!code)
-        code = in->pread(in->ctx, tail, sizeof(tail), in->size - sizeof(tail));
+    int code = in->pread(in->ctx, tail, sizeof(tail), in->size - sizeof(tail));
     if (code)
         return code;
     if (memcmp(tail + 4, "PARE", 4) == 0)
         return tsfs_error_set(err, -ENOTSUP, "encrypted Parquet files are not supported");
-    if (memcmp(head, "PAR1", 4) != 0 || memcmp(tail + 4, "PAR1", 4) != 0)
-        return tsfs_error_set(err, -EINVAL, "not a Parquet file: it does not begin and end with PAR1");
+    if (memcmp(tail + 4, "PAR1", 4) != 0)
+        return tsfs_error_set(err, -EINVAL, "not a Parquet file: it does not end with PAR1");
     uint32_t len = pq_load32(tail);
     if (len > in->size - 12 || len > TSFS_FOOTER_MAX)
         return tsfs_error_set(err, -EINVAL, "not a valid Parquet file: a footer of %u bytes", len);
@@ -104,6 +103,19 @@ const struct tsfs_pq_info *tsfs_pq_reader_info(const struct tsfs_pq_reader *r)
 size_t tsfs_pq_reader_bytes(const struct tsfs_pq_reader *r)
 {
     return sizeof(*r) + r->arena.used + tsfs_hash_index_bytes(&r->names);
+}
+
+uint64_t tsfs_pq_reader_indexes(const struct tsfs_pq_reader *r)
+{
+    uint64_t first = r->input.size;
+    for (uint32_t g = 0; g < r->info.ngroups; g++) {
+        for (uint32_t i = 0; i < r->info.ncolumns; i++) {
+            const struct pq_place *p = &r->places[g][i];
+            if (r->info.groups[g].chunks[i].has_offset_index && p->offset_index_offset < first)
+                first = p->offset_index_offset;
+        }
+    }
+    return first;
 }
 
 uint32_t tsfs_pq_reader_find(const struct tsfs_pq_reader *r, struct tsfs_str name)

@@ -61,6 +61,8 @@ TSFS_MUST_CHECK int tsfs_pq_reader_open(struct tsfs_pq_input input, struct tsfs_
 void tsfs_pq_reader_close(struct tsfs_pq_reader *r); /* after all its chunks; takes NULL */
 const struct tsfs_pq_info *tsfs_pq_reader_info(const struct tsfs_pq_reader *r);
 size_t tsfs_pq_reader_bytes(const struct tsfs_pq_reader *r); /* memory held, without chunks */
+/* Where in the file the places of pages begin to be told (OffsetIndex); its size if nowhere. */
+uint64_t tsfs_pq_reader_indexes(const struct tsfs_pq_reader *r);
 
 /* The ordinal of a column by its exact name, or UINT32_MAX. */
 uint32_t tsfs_pq_reader_find(const struct tsfs_pq_reader *r, struct tsfs_str name);
@@ -105,6 +107,7 @@ TSFS_MUST_CHECK int tsfs_pq_chunk_bloom(struct tsfs_pq_chunk *c, struct tsfs_val
 struct tsfs_pq_scratch;
 TSFS_MUST_CHECK int tsfs_pq_scratch_create(struct tsfs_pq_scratch **out);
 void tsfs_pq_scratch_free(struct tsfs_pq_scratch *s); /* takes NULL */
+size_t tsfs_pq_scratch_bytes(const struct tsfs_pq_scratch *s);
 
 /* The rows of one page as a vector of page.nrows rows, in memory of the arena (strings may also point into
  * the chunk's dictionary: keep the chunk).  The vector is constant where the page shows at once that all rows
