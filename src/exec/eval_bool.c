@@ -8,6 +8,8 @@
 #include "exec/kernels/compare.h"
 #include "exec/kernels/gather.h"
 
+#define AS_DOUBLES_LEAST 64u /* rows; fewer are turned into doubles as fast */
+
 bool eval_is_comparison(const struct tsfs_expr *expr)
 {
     return expr->kind == TSFS_EXPR_CALL && expr->nargs == 2 && expr->args[0]->type == expr->args[1]->type &&
@@ -140,10 +142,45 @@ static int junction(struct tsfs_eval *eval, const struct tsfs_expr *expr, const 
     return 0;
 }
 
+/* A column of integers, cast to DOUBLE as it meets a literal one: the column, which needs no such copy. */
+static const struct tsfs_vec *integers_of(const struct tsfs_expr *cast, const struct tsfs_expr *literal,
+                                          const struct tsfs_vec *cols)
+{
+    if (cast->kind != TSFS_EXPR_CAST || cast->type != TSFS_DOUBLE ||
+        cast->args[0]->kind != TSFS_EXPR_COLUMN || literal->kind != TSFS_EXPR_LITERAL || literal->value.null)
+        return NULL;
+    const struct tsfs_vec *v = &cols[cast->args[0]->index];
+    return (v->type == TSFS_BIGINT || v->type == TSFS_INTEGER) && !v->constant ? v : NULL;
+}
+
+/* false: the comparison is none of such a column. */
+static bool integers_as_doubles(const struct tsfs_expr *expr, const struct tsfs_vec *cols, uint32_t n,
+                                uint64_t *t, uint64_t *f)
+{
+    uint64_t valid[EXEC_BATCH_WORDS];
+    enum tsfs_op op = expr->fn->op;
+    const struct tsfs_expr *literal = expr->args[1];
+    const struct tsfs_vec *v = integers_of(expr->args[0], literal, cols);
+    if (v == NULL) {
+        op = tsfs_op_mirrored(op);
+        literal = expr->args[0];
+        v = integers_of(expr->args[1], literal, cols);
+    }
+    if (v == NULL)
+        return false;
+    bits_of_valid(valid, v, n);
+    compare_bits_as_double(op, v->i, literal->value.d, n, valid, t);
+    for (size_t w = 0; w < tsfs_bit_words(n); w++)
+        f[w] = valid[w] & ~t[w];
+    return true;
+}
+
 static int comparison(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct tsfs_vec *cols,
                       uint32_t n, uint64_t *t, uint64_t *f)
 {
     struct tsfs_vec a, b;
+    if (n >= AS_DOUBLES_LEAST && integers_as_doubles(expr, cols, n, t, f))
+        return 0;
     int rc = tsfs_eval_expr(eval, expr->args[0], cols, n, &a);
     if (rc == 0)
         rc = tsfs_eval_expr(eval, expr->args[1], cols, n, &b);

@@ -1,5 +1,6 @@
 /* The evaluator's edges: what is NULL, what may fail, what must not. */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include "base/limits.h"
 #include "exec/eval.h"
 #include "exec/exec.h"
+#include "exec/kernels/compare.h"
 #include "plan_build.h"
 
 static struct tsfs_arena arena;
@@ -283,9 +285,104 @@ static void folding(void **state)
     assert_int_not_equal(err.code, 0);
 }
 
+/* Integers against a double literal, at the edges of both: as if each were cast first. */
+static void integers_compare_as_doubles(void **state)
+{
+    static const int64_t edges[] = {INT64_MIN,
+                                    INT64_MIN + 1,
+                                    INT64_MIN + 1025,
+                                    -(1LL << 53) - 3,
+                                    -(1LL << 53) - 1,
+                                    -(1LL << 53),
+                                    -91,
+                                    -90,
+                                    -1,
+                                    0,
+                                    1,
+                                    89,
+                                    90,
+                                    91,
+                                    (1LL << 53) - 1,
+                                    1LL << 53,
+                                    (1LL << 53) + 1,
+                                    (1LL << 53) + 2,
+                                    (1LL << 53) + 3,
+                                    (1LL << 60) + 1,
+                                    INT64_MAX - 1024,
+                                    INT64_MAX - 512,
+                                    INT64_MAX - 1,
+                                    INT64_MAX};
+    static const double literals[] = {0,        -0.0,   90,     90.5,    -90.5,
+                                      0.1,      -0.1,   1e-300, 0x1p53,  0x1p53 + 2,
+                                      -0x1p53,  0x1p60, 0x1p63, -0x1p63, 0x1.fffffffffffffp62,
+                                      1e19,     -1e19,  1e300,  NAN,     INFINITY,
+                                      -INFINITY};
+    static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
+    enum { EDGES = sizeof(edges) / sizeof(*edges) };
+    int64_t x[N];
+    uint64_t valid[N / 64 + 1] = {0};
+    for (uint32_t i = 0; i < N; i++) {
+        x[i] = edges[i % EDGES];
+        if (i % 11 != 3)
+            tsfs_bit_set(valid, i);
+    }
+    struct tsfs_vec col = {.type = TSFS_BIGINT, .i = x, .valid = valid}, out;
+    for (size_t l = 0; l < sizeof(literals) / sizeof(*literals); l++) {
+        for (int how = 0; how < 24; how++) {
+            compare_portable_only(how >= 12);
+            double c = literals[l];
+            E *cast = pb_cast(pb_col(0, TSFS_BIGINT), TSFS_DOUBLE, false), *literal = pb_double(c);
+            E *e = how % 12 < 6 ? pb_call(ops[how % 6], cast, literal, NULL)
+                                : pb_call(ops[how % 6], literal, cast, NULL);
+            struct tsfs_eval eval = {.arena = &arena};
+            assert_int_equal(tsfs_eval_expr(&eval, e, &col, N, &out), 0);
+            for (uint32_t i = 0; i < N; i++) {
+                double a = how % 12 < 6 ? (double)x[i] : c, b = how % 12 < 6 ? c : (double)x[i];
+                const bool expected[] = {a == b, a != b, a<b, a <= b, a> b, a >= b};
+                assert_int_equal(tsfs_vec_null(&out, i), i % 11 == 3);
+                if (i % 11 != 3 && out.b[i] != expected[how % 6])
+                    fail_msg("%lld %s %.17g, case %d", (long long)x[i], ops[how % 6], c, how);
+            }
+        }
+    }
+}
+
+/* Integers with integers, by the processor's own kernels and by those for any. */
+static void integers_compare(void **state)
+{
+    static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
+    int64_t x[N], y[N];
+    uint64_t seed = 1;
+    for (uint32_t i = 0; i < N; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        x[i] = i % 5 == 0 ? INT64_MIN : i % 5 == 1 ? INT64_MAX : (int64_t)(seed >> 62) - 2;
+        y[i] = i % 3 == 0 ? x[i] : i % 3 == 1 ? (int64_t)(seed >> 61 & 3) - 2 : INT64_MIN + 1;
+    }
+    struct tsfs_vec cols[] = {{.type = TSFS_BIGINT, .i = x}, {.type = TSFS_BIGINT, .i = y}}, out;
+    for (int how = 0; how < 12; how++) {
+        for (uint32_t n = 1; n <= N; n += n < 20 ? 1 : 45) {
+            for (int constant = 0; constant < 2; constant++) {
+                compare_portable_only(how >= 6);
+                cols[1].constant = constant;
+                E *e = pb_call(ops[how % 6], pb_col(0, TSFS_BIGINT), pb_col(1, TSFS_BIGINT), NULL);
+                struct tsfs_eval eval = {.arena = &arena};
+                assert_int_equal(tsfs_eval_expr(&eval, e, cols, n, &out), 0);
+                for (uint32_t i = 0; i < n; i++) {
+                    int64_t a = x[i], b = y[constant ? 0 : i];
+                    const bool expected[] = {a == b, a != b, a<b, a <= b, a> b, a >= b};
+                    assert_int_equal(out.b[i], expected[how % 6]);
+                }
+            }
+        }
+    }
+    compare_portable_only(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(integers_compare_as_doubles),
+        cmocka_unit_test(integers_compare),
         cmocka_unit_test(division_by_zero_is_an_error_with_a_place),
         cmocka_unit_test(try_makes_failing_rows_null_and_no_other),
         cmocka_unit_test(conditions_keep_rows_from_errors),

@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "exec/kernels/bits.h"
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 bool compare_known(enum tsfs_op op, enum tsfs_type type)
@@ -33,12 +34,57 @@ bool compare_known(enum tsfs_op op, enum tsfs_type type)
         }                                                                                                    \
     }
 
-LOOP(i64_eq, int64_t, ==)
-LOOP(i64_lt, int64_t, <)
-LOOP(i64_gt, int64_t, >)
+LOOP(i64_eq_portable, int64_t, ==)
+LOOP(i64_lt_portable, int64_t, <)
+LOOP(i64_gt_portable, int64_t, >)
 LOOP(u8_eq, uint8_t, ==)
 LOOP(u8_lt, uint8_t, <)
 LOOP(u8_gt, uint8_t, >)
+
+static bool portable_only;
+
+void compare_portable_only(bool on)
+{
+    portable_only = on;
+}
+
+/* Words of 64 bits are not compared by the smallest x86-64: chosen at run time. */
+#ifdef __SSE2__
+#define LOOP_I64(name, op, intrinsic)                                                                        \
+    __attribute__((target("avx2"))) static void name##_avx2(const int64_t *a, const int64_t *b,              \
+                                                            uint32_t bstep, uint32_t n, uint64_t *bits)      \
+    {                                                                                                        \
+        __m256i c = _mm256_set1_epi64x(*b);                                                                  \
+        for (uint32_t i = 0; i < n; i += 64) {                                                               \
+            uint32_t left = n - i < 64 ? n - i : 64, j = 0;                                                  \
+            const int64_t *x = a + i, *y = b + (size_t)i * bstep;                                            \
+            uint64_t word = 0;                                                                               \
+            for (; j + 4 <= left; j += 4) {                                                                  \
+                __m256i p = _mm256_loadu_si256((const __m256i *)(const void *)(x + j)), q = c;               \
+                if (bstep != 0)                                                                              \
+                    q = _mm256_loadu_si256((const __m256i *)(const void *)(y + j));                          \
+                word |= (uint64_t)(unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(intrinsic)) << j;         \
+            }                                                                                                \
+            for (; j < left; j++)                                                                            \
+                word |= (uint64_t)(x[j] op y[j * bstep]) << j;                                               \
+            bits[i / 64] = word;                                                                             \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void name(const int64_t *a, const int64_t *b, uint32_t bstep, uint32_t n, uint64_t *bits)         \
+    {                                                                                                        \
+        if (n >= 16 && !portable_only && __builtin_cpu_supports("avx2"))                                     \
+            name##_avx2(a, b, bstep, n, bits);                                                               \
+        else                                                                                                 \
+            name##_portable(a, b, bstep, n, bits);                                                           \
+    }
+LOOP_I64(i64_eq, ==, _mm256_cmpeq_epi64(p, q))
+LOOP_I64(i64_lt, <, _mm256_cmpgt_epi64(q, p))
+LOOP_I64(i64_gt, >, _mm256_cmpgt_epi64(p, q))
+#else
+#define i64_eq i64_eq_portable
+#define i64_lt i64_lt_portable
+#define i64_gt i64_gt_portable
+#endif
 
 #ifdef __SSE2__
 #define LOOP_DOUBLE(name, op, intrinsic)                                                                     \
@@ -185,6 +231,66 @@ void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_v
             bits_zero(bits, n);
         return;
     }
+    for (size_t w = 0; w < tsfs_bit_words(n); w++)
+        bits[w] &= valid[w];
+}
+
+/* The first integer whose nearest double is above c (or_equal: not below it); false: there is none.  As
+ * rounding keeps order, the integers before it are exactly those for which that does not hold. */
+static bool first_above(double c, bool or_equal, int64_t *first)
+{
+    int64_t lo = INT64_MIN, hi = INT64_MAX;
+    if (!(or_equal ? (double)hi >= c : (double)hi > c))
+        return false;
+    while (lo < hi) {
+        int64_t mid = lo + (int64_t)(((uint64_t)hi - (uint64_t)lo) / 2);
+        if (or_equal ? (double)mid >= c : (double)mid > c)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    *first = lo;
+    return true;
+}
+
+/* Bits of x < first, or of none. */
+static void below(const int64_t *x, bool some, int64_t first, uint32_t n, uint64_t *bits)
+{
+    if (some)
+        i64_lt(x, &first, 0, n, bits);
+    else
+        bits_fill(bits, n);
+}
+
+void compare_bits_as_double(enum tsfs_op op, const int64_t *x, double c, uint32_t n, const uint64_t *valid,
+                            uint64_t *bits)
+{
+    uint64_t before[TSFS_BATCH_ROWS / 64];
+    int64_t at = 0, after = 0;
+    bool equal = op == TSFS_OP_EQ || op == TSFS_OP_NE;
+    bool not_below = false, above = false;
+    if (c != c) { /* NaN: only <> holds */
+        if (op == TSFS_OP_NE)
+            memcpy(bits, valid, tsfs_bit_words(n) * 8);
+        else
+            bits_zero(bits, n);
+        return;
+    }
+    if (equal || op == TSFS_OP_LT || op == TSFS_OP_GE)
+        not_below = first_above(c, true, &at);
+    if (equal || op == TSFS_OP_LE || op == TSFS_OP_GT)
+        above = first_above(c, false, &after);
+    if (op == TSFS_OP_LT || op == TSFS_OP_GE)
+        below(x, not_below, at, n, bits);
+    else
+        below(x, above, after, n, bits);
+    if (equal) {
+        below(x, not_below, at, n, before);
+        for (size_t w = 0; w < tsfs_bit_words(n); w++)
+            bits[w] &= ~before[w];
+    }
+    if (op == TSFS_OP_GE || op == TSFS_OP_GT || op == TSFS_OP_NE)
+        flip(bits, n);
     for (size_t w = 0; w < tsfs_bit_words(n); w++)
         bits[w] &= valid[w];
 }

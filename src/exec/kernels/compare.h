@@ -16,4 +16,12 @@ bool compare_known(enum tsfs_op op, enum tsfs_type type);
 void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_vec *b, uint32_t n,
                   const uint64_t *valid, uint64_t *bits);
 
+/* The same for integers that are compared with c as doubles, each rounded to the nearest one.  n at most
+ * TSFS_BATCH_ROWS. */
+void compare_bits_as_double(enum tsfs_op op, const int64_t *x, double c, uint32_t n, const uint64_t *valid,
+                            uint64_t *bits);
+
+/* For tests: the kernels that any processor runs. */
+void compare_portable_only(bool on);
+
 #endif
