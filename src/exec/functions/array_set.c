@@ -61,10 +61,12 @@ static int64_t distinct_row(PICK_ARGS)
     int rc = nested_set_init(ctx, &set, &flat->elems, to - from);
     if (rc != 0)
         return rc;
-    for (uint32_t k = from; k < to; k++)
+    for (uint32_t k = from; k < to && rc == 0; k++) {
         if (nested_set_add(&set, k))
             index[n++] = k;
-    return n;
+        rc = nested_set_poll(ctx, k);
+    }
+    return rc != 0 ? rc : (int64_t)n;
 }
 
 /* The elements of the first array, once each, that are or are not in the second. */
@@ -78,14 +80,17 @@ static int64_t kept_row(PICK_ARGS, bool if_there)
         rc = nested_set_init(ctx, &seen, &flat->elems, to - from);
     if (rc != 0)
         return rc;
-    for (uint32_t k = 0; k < other->n; k++)
+    for (uint32_t k = 0; k < other->n && rc == 0; k++) {
         nested_set_add(&set, k);
-    for (uint32_t k = from; k < to; k++) {
+        rc = nested_set_poll(ctx, k);
+    }
+    for (uint32_t k = from; k < to && rc == 0; k++) {
         struct tsfs_value v = tsfs_vec_get(&flat->elems, k);
         if (nested_set_has(&set, &v) == if_there && nested_set_add(&seen, k))
             index[n++] = k;
+        rc = nested_set_poll(ctx, k);
     }
-    return n;
+    return rc != 0 ? rc : (int64_t)n;
 }
 
 static int64_t intersect_row(PICK_ARGS)
@@ -163,12 +168,15 @@ static int array_union(KERNEL_ARGS)
         elems = tsfs_vec_of_room(type, &both, len);
         if ((rc = nested_set_init(ctx, &set, &elems, (uint32_t)len)) != 0)
             return rc;
-        for (uint32_t k = 0; k < len; k++)
+        for (uint32_t k = 0; k < len && rc == 0; k++) {
             if (nested_set_add(&set, k))
                 index[picked++] = k;
+            rc = nested_set_poll(ctx, k);
+        }
         struct tsfs_vec taken;
         const struct tsfs_array *made;
-        rc = nested_take(ctx, &elems, index, picked, &taken);
+        if (rc == 0)
+            rc = nested_take(ctx, &elems, index, picked, &taken);
         if (rc == 0 && (rc = nested_array(ctx, &taken, picked, &made)) == 0)
             nested_put(&room, i, made);
     }
@@ -250,11 +258,13 @@ static int overlap(KERNEL_ARGS)
         for (uint32_t k = 0; k < a->n && rc == 0; k++) {
             unknown |= tsfs_vec_null(&a->elems, k) && b->n > 0;
             nested_set_add(&set, k);
+            rc = nested_set_poll(ctx, k);
         }
         for (uint32_t k = 0; k < b->n && rc == 0 && !found; k++) {
             struct tsfs_value v = tsfs_vec_get(&b->elems, k);
             unknown |= v.null && a->n > 0;
             found = !v.null && nested_set_has(&set, &v);
+            rc = nested_set_poll(ctx, k);
         }
         ((uint8_t *)room.data)[i] = found;
         if (found || !unknown)

@@ -66,6 +66,11 @@ TSFS_MUST_CHECK int nested_set_init(struct tsfs_kernel_ctx *ctx, struct nested_s
 /* True if element i of v is new, and adds it. */
 bool nested_set_add(struct nested_set *set, uint32_t i);
 bool nested_set_has(const struct nested_set *set, const struct tsfs_value *value);
+/* For loops that add or look up element after element, k being the element's number: polls now and then. */
+static inline int nested_set_poll(struct tsfs_kernel_ctx *ctx, uint32_t k)
+{
+    return (k & 0xffff) != 0xffff ? 0 : tsfs_kernel_work(ctx, UINT64_C(16) << 16);
+}
 
 /* An error that the result would be an array of more than TSFS_ARRAY_MAX elements. */
 int nested_too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn);

@@ -141,6 +141,7 @@ char *function_bytes(struct tsfs_kernel_ctx *ctx, size_t size)
     char *p = tsfs_arena_alloc(ctx->arena, size);
     if (p == NULL)
         function_no_memory(ctx);
+    ctx->steps += size / 4; /* writing it; the next row's tsfs_kernel_work polls */
     return p;
 }
 

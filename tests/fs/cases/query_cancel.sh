@@ -29,6 +29,22 @@ os.kill(pid, 9)
 os.waitpid(pid, 0)
 os.close(f)
 PY
+# One row, or one constant, that would take minutes is ended as well.
+while read -r slow; do
+    echo "$slow" > p/query
+    start=$(date +%s%N)
+    timeout -s INT 0.3 cat p/query > /dev/null; echo "status $?"
+    took=$(((($(date +%s%N) - start)) / 1000000))
+    [ $took -lt 2300 ] || echo "took $took ms: $slow"
+done <<'SQL'
+SELECT count(*) FROM m WHERE contains(sequence(1, 16000000), CAST(-v AS bigint))
+SELECT count(*) FROM m WHERE rpad('a', 16000000, 'a') LIKE '%' || rpad('_', 8000000, 'a') || CAST(v AS varchar) || '%'
+SELECT strrpos(rpad('a', 16000000, 'a'), rpad('a', 8000000, 'a') || 'b')
+SELECT length(translate(rpad('z', 16000000, 'z'), rpad('a', 60000, 'b'), 'c'))
+SELECT sum(crc32(to_utf8(rpad(CAST(v AS varchar), 16000000, 'x')))) FROM m
+SQL
+# The text of a value that shares its parts stops at the limit for texts.
+try "echo \"SELECT CAST(repeat(rpad('x', 16000000, 'y'), 1000000) AS varchar)\" > p/query; cat p/query"
 sleep 0.3
 grep -E '^(running_queries|queries_running|running queries|queries) *= *[1-9]' .tsfs/status && echo "still running"
 ask p/query "SELECT count(*) AS n FROM m WHERE v < 10 AND time >= from_unixtime(1700000000)"
