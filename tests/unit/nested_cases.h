@@ -425,10 +425,18 @@ static const struct sql_case series_cases[] = {
     {"SELECT correlate_pearson(s, s), correlate_spearman(s, transform(s, x -> -x.value)) FROM " SERIES,
      "1.0|-1.0"},
     {"SELECT correlate_spearman(s, transform(s, x -> x.value * x.value)) FROM " SERIES, "1.0"},
+    {"SELECT round(correlate_pearson(transform(s, x -> (x.value + 1) * 1e-100), transform(s, x -> (x.value * "
+     "x.value + 1) * 1e-100)), 3), correlate_spearman(s, transform(s, x -> IF(x.value > 5, x.value, nan()))) "
+     "FROM " SERIES,
+     "0.961|NaN"},
     {"SELECT correlate_pearson(s, filter(s, x -> x.value > 5)) FROM " SERIES,
      "!only the first one has a point at 2024-01-01 00:00:20"},
     {"SELECT correlate_pearson(filter(s, x -> x.value < 15), filter(s, x -> x.value > 5)) FROM " SERIES,
      "!only the second one has a point at 2024-01-01 00:00:10"},
+    {"SELECT CAST(repeat(rpad('x', 16000000, 'y'), 1000000) AS varchar)",
+     "!the text would be longer than 16777216 bytes"},
+    {"SELECT array_join(repeat(repeat(rpad('x', 16000000, 'y'), 1000), 1000), ',')",
+     "!array_join: the result would be longer than 16777216 bytes"},
     {"SELECT filter(s, x -> x.value >= 10 AND x.time > TIMESTAMP '2024-01-01 00:00:05') FROM " SERIES,
      "[" P("10", "20.0") "]"},
     {"SELECT filter(s, x -> x IS NOT NULL AND x.nope = 1) FROM " SERIES, "!no single field \"nope\""},
