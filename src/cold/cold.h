@@ -105,8 +105,9 @@ struct tsfs_cold_cache_facts {
 void tsfs_cold_cache_facts(struct tsfs_cold_cache_facts *out);
 
 struct tsfs_segment_progress {
-    _Atomic uint64_t rows_done, rows_total;
-    _Atomic bool cancel; /* set by anyone: the write ends with -ECANCELED */
+    _Atomic uint64_t rows_done;  /* grows with each row group, of every segment that is being written */
+    _Atomic uint64_t rows_total; /* for the caller to set (tsfs_cold_estimate) */
+    _Atomic bool cancel;         /* set by anyone: the write ends with -ECANCELED */
 };
 
 /* Writes the merge of view as one segment: tmp name, fsync; the caller renames it into place

@@ -134,6 +134,7 @@ struct cold_write {
     uint8_t *decimals;           /* as in tsfs_partition_view; NULL = none */
     struct tsfs_pq_habit *habits;
     unsigned nhabits;
+    uint64_t rows; /* of the cursor, at most */
     struct tsfs_pool *pool;
     struct tsfs_segment_progress *progress;
 };

@@ -101,8 +101,6 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
     }
     if (rc == 0)
         rc = choose(view, dims, measures, err);
-    if (rc == 0 && progress)
-        atomic_store(&progress->rows_total, tsfs_cold_estimate(view, NULL));
     spec.columns = schema->measures;
     spec.n_columns = schema->nmeasures;
     if (rc == 0 && view->decimals) {
@@ -112,6 +110,7 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
         else
             rc = oom(err);
     }
+    uint64_t rows = tsfs_cold_estimate(view, NULL);
     /* A column may turn out not to be decimal after all; each time there is one less. */
     unsigned tries = schema->nmeasures + 1u;
     for (bool again = rc == 0; again;) {
@@ -123,6 +122,7 @@ int cold_write_view(int fd, const struct tsfs_partition_view *view, struct tsfs_
                                .decimals = decimals,
                                .habits = view->habits,
                                .nhabits = view->nhabits,
+                               .rows = rows,
                                .pool = pool,
                                .progress = progress};
         rc = tsfs_cold_cursor(view, &spec, 0, 1, true, &cursor, &own);

@@ -1,8 +1,9 @@
 /* Collecting the rows of a row group, and its geometry.
  *
- * Columns are flat arrays for as many rows as the group may have, but a column is only allocated when its
- * first value comes, and what no value touches stays untouched zero pages: a table whose measurements
- * have different fields costs the memory of its values, not of rows times columns.
+ * Columns are flat arrays for as many rows as the group may have and the file can get, but a column is only
+ * allocated when its first value comes, and what no value touches stays untouched zero pages: a table whose
+ * measurements have different fields costs the memory of its values, not of rows times columns.  (Huge pages
+ * were tried and cost more to get than they save in faults.)
  *
  * Pages end where blocks end, in all columns alike: near COLD_PAGE_ROWS rows, rather at the end of a series.
  * So a query for one series decodes that series' pages and little else. */
@@ -15,7 +16,8 @@
 #define VIRTUAL_MAX (UINT64_C(4) << 30) /* address space of one group's arrays */
 #define ROWS_MIN    (64u << 10)
 
-int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_t first, uint32_t ncolumns)
+int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_t first, uint32_t ncolumns,
+                  uint64_t rows)
 {
     memset(g, 0, sizeof(*g));
     tsfs_arena_init(&g->strings, NULL);
@@ -32,6 +34,8 @@ int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_
     g->capacity = capacity > TSFS_ROW_GROUP_ROWS ? TSFS_ROW_GROUP_ROWS
                   : capacity < ROWS_MIN          ? ROWS_MIN
                                                  : (uint32_t)capacity;
+    if (rows < g->capacity)
+        g->capacity = rows > 0 ? (uint32_t)rows : 1;
     g->time = malloc((size_t)g->capacity * sizeof(*g->time));
     return g->time ? 0 : -ENOMEM;
 }

@@ -40,8 +40,9 @@ struct rowgroup {
     uint32_t *page_end, npages;
 };
 
+/* rows: how many the file gets at most. */
 TSFS_MUST_CHECK int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_t first,
-                                  uint32_t ncolumns);
+                                  uint32_t ncolumns, uint64_t rows);
 void rowgroup_free(struct rowgroup *g);
 /* Rows that fit before the group is full; 0 = write it out first. */
 uint32_t rowgroup_room(const struct rowgroup *g);

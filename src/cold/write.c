@@ -1,8 +1,8 @@
 /* Writing a segment: rows in canonical order go into row groups, a row group into column chunks, and what
  * there is to know of series and blocks into the private index on the way.
  *
- * The columns of a full group are summarised and encoded one by one, on the pool's threads if there is a
- * pool, and appended in order.  The file is written strictly forwards and hashed as it goes. */
+ * The columns of a full group are summarised and encoded each for itself, on the pool's threads if there is
+ * a pool, and appended in order.  The file is written strictly forwards and hashed as it goes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,10 +117,12 @@ static int scale_column(const struct tsfs_vec *vec, uint32_t nrows, unsigned dig
     return exact ? 0 : -EDOM;
 }
 
-/* Pool task: summaries and chunk of one column. */
-static int encode_column(void *ctx, size_t i, unsigned worker)
+/* Pool task: summaries and chunk of one column.  Measures first, which are the work: the keys, a few runs
+ * each, fill the time in which the last of them is being done. */
+static int encode_column(void *ctx, size_t task, unsigned worker)
 {
     struct writer *x = ctx;
+    size_t i = (task + x->first_measure) % x->ncolumns;
     struct rowgroup *g = &x->group;
     struct tsfs_error *err = &x->errors[i];
     struct tsfs_pq_chunk_values values = {0};
@@ -227,7 +229,7 @@ static int flush_group(struct writer *x, struct tsfs_error *err)
         rc = tsfs_pq_writer_end_group(x->pq, err);
     x->rows += g->nrows;
     if (x->w->progress)
-        atomic_store(&x->w->progress->rows_done, x->rows);
+        atomic_fetch_add(&x->w->progress->rows_done, g->nrows);
     rowgroup_reset(g);
 out:
     free(x->run_end);
@@ -428,7 +430,7 @@ int write_segment(const struct cold_write *w, struct tsfs_cursor *cursor, struct
     tsfs_arena_init(&x.arena, NULL);
     int rc = choose_columns(&x);
     if (rc == 0)
-        rc = rowgroup_init(&x.group, x.columns, x.first_measure, x.ncolumns);
+        rc = rowgroup_init(&x.group, x.columns, x.first_measure, x.ncolumns, w->rows);
     for (uint32_t i = x.first_measure; rc == 0 && w->decimals && i < x.ncolumns; i++)
         if (x.columns[i].type == TSFS_DOUBLE)
             x.group.measures[i - x.first_measure].decimals = w->decimals[x.columns[i].slot];
@@ -473,6 +475,8 @@ int write_segment(const struct cold_write *w, struct tsfs_cursor *cursor, struct
                                          .t_max = x.t_max,
                                          .xxh3 = XXH3_64bits_digest(x.sink.hash)};
 out:
+    if (rc && w->progress) /* what was written is no use */
+        atomic_fetch_sub(&w->progress->rows_done, x.rows);
     tsfs_pq_writer_free(x.pq);
     cold_index_builder_free(x.index);
     rowgroup_free(&x.group);

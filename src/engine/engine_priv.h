@@ -259,6 +259,7 @@ void partition_close_view(struct tsfs_partition_view *view);
 
 struct migration {
     struct partition *partition;
+    bool small; /* may move in step with others that are */
     bool begun; /* there was something to move */
     int result; /* 0 or -errno, with error */
     struct tsfs_error error;
@@ -268,10 +269,11 @@ struct migration {
     char path[96], tmp[112];
     unsigned nsealed;
     uint32_t number;
+    uint64_t rows; /* at most */
     bool written;
 };
-/* Merges the hot rows of each of n > 0 partitions, given in m (zeros else), into its segment; several in
- * step, for small ones.  Under job_lock. */
+/* Merges the hot rows of each of n > 0 partitions, given in m with small (zeros else), into its segment:
+ * small ones in step, others side by side, never both at once.  Under job_lock. */
 void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n);
 
 /* migrate.c */

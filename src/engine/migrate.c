@@ -27,7 +27,9 @@
 #define EARLY_ROWS      (1u << 20)             /* so many rows, some of them old enough, may go before */
 #define GROUP           64                     /* small partitions move together, so many ... */
 #define GROUP_ROWS      (256u << 10)           /* ... with so many rows, */
-#define SMALL_ROWS      (32u << 10)            /* none of more than these */
+#define SMALL_ROWS      (32u << 10)            /* none of more than these; */
+#define LARGE           4                      /* and so many larger ones ... */
+#define LARGE_ROWS      (4u << 20)             /* ... with so many rows, for rm and truncate wait for them */
 #define BREATH_NS       (50 * TSFS_NS_PER_MS)  /* between two tries that free nothing */
 
 /* ---- one migration, or some ---- */
@@ -155,8 +157,15 @@ static bool is_small(const struct partition *p, uint64_t *rows)
     return p->ndeletes == 0 && hot.rows + cold.rows <= SMALL_ROWS;
 }
 
-/* The next partition from `from` on (NULL: the first) with something to do, and if that is to move and the
- * partition is small, those like it that follow: their number, at most GROUP.  Under lock. */
+/* Whether another that is due fits into a group of n, with it of so many rows. */
+static bool joins(const struct migration *m, unsigned n, bool small, uint64_t rows)
+{
+    return n == 0 ||
+           (m->small == small && n < (small ? GROUP : LARGE) && rows <= (small ? GROUP_ROWS : LARGE_ROWS));
+}
+
+/* The next partition from `from` on (NULL: the first) with something to do, and if that is to move, those of
+ * its kind that follow, small ones or others: their number, at most GROUP.  Under lock. */
 static unsigned gather(struct table *t, const struct tsfs_settings *settings, bool all, const int64_t *from,
                        struct migration *m, enum why *why)
 {
@@ -171,19 +180,20 @@ static unsigned gather(struct table *t, const struct tsfs_settings *settings, bo
             one = DUE;
         if (one == NOT_NOW)
             continue;
-        bool small = one == DUE && is_small(p, &rows);
-        if (n > 0 && (!small || rows > GROUP_ROWS))
+        bool small = is_small(p, &rows);
+        if (n > 0 && (one != *why || !joins(m, n, small, rows)))
             break;
         *why = one;
-        m[n++] = (struct migration){.partition = p};
-        if (!small)
+        m[n++] = (struct migration){.partition = p, .small = small};
+        if (one == EXPIRED)
             break;
     }
     return n;
 }
 
-/* Does what one table's partitions need.  all: everything hot moves, whatever its age. */
-static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
+/* Does what one table's partitions need.  all: everything hot moves, whatever its age.  *worked: there was
+ * something to do. */
+static int work_on(struct tsfs_node *node, bool all, bool *worked, struct tsfs_error *err)
 {
     struct table *t = node->table;
     struct tsfs_engine *engine = node->engine;
@@ -228,9 +238,16 @@ static int work_on(struct tsfs_node *node, bool all, struct tsfs_error *err)
             break;
     }
     free(group);
-    if (!first)
-        (void)malloc_trim(0); /* the allocator would keep most of what encoding took */
+    *worked = !first;
     return result;
+}
+
+/* The allocator would keep most of what encoding took; giving it back takes a while, and nobody has to wait.
+ */
+static void give_back(bool worked)
+{
+    if (worked)
+        (void)malloc_trim(0);
 }
 
 /* Gives back descriptors of logs and segments that nobody uses. */
@@ -327,8 +344,8 @@ static int free_memory(struct tsfs_engine *engine)
             bool small = is_small(p, &rows);
             if (m > 0 && (!small || rows > GROUP_ROWS))
                 break;
-            group[m++] = (struct migration){.partition = p};
-            if (!small)
+            group[m++] = (struct migration){.partition = p, .small = small};
+            if (!small) /* memory is short: one at a time */
                 break;
         }
         pthread_mutex_unlock(&t->lock);
@@ -430,17 +447,18 @@ static void serve_requests(struct tsfs_node *node)
     struct tsfs_error err = {0};
     pthread_mutex_lock(&engine->jobs_lock);
     uint64_t asked = t->migrate_asked;
-    bool wanted = asked > t->migrate_done;
+    bool wanted = asked > t->migrate_done, worked = false;
     pthread_mutex_unlock(&engine->jobs_lock);
     if (!wanted)
         return;
-    int rc = work_on(node, true, &err);
+    int rc = work_on(node, true, &worked, &err);
     pthread_mutex_lock(&engine->jobs_lock);
     t->migrate_done = asked;
     t->migrate_result = rc;
     memcpy(t->migrate_message, err.message, sizeof(t->migrate_message));
     pthread_cond_broadcast(&engine->jobs_done);
     pthread_mutex_unlock(&engine->jobs_lock);
+    give_back(worked);
 }
 
 static void *jobs_main(void *arg)
@@ -460,8 +478,10 @@ static void *jobs_main(void *arg)
                 if (!engine->stopping)
                     serve_requests(tables[i]);
                 if (round && !engine->stopping) {
-                    int rc = work_on(tables[i], false, NULL); /* reported where it happens */
+                    bool worked = false;
+                    int rc = work_on(tables[i], false, &worked, NULL); /* reported where it happens */
                     (void)rc;
+                    give_back(worked);
                     rest(tables[i]);
                 }
                 tsfs_node_unref(tables[i]);

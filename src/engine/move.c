@@ -10,12 +10,17 @@
  * thousand partitions of a hundred rows would do nothing but wait for the disk.  So small partitions move in
  * groups, in step: all segments are written, by all threads; one syncfs makes them durable; all are renamed;
  * one syncfs makes that durable; then what they cover goes.  The order of things within each partition is the
- * same, so is what a crash can leave, and one that fails does not hold up the others. */
+ * same, so is what a crash can leave, and one that fails does not hold up the others.
+ *
+ * Larger ones move side by side, each by itself, as many at a time as memory allows: while one collects its
+ * rows, waits for the disk or gives its memory back, another has work for all threads. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/io.h"
+#include "base/limits.h"
+#include "base/pool.h"
 #include "base/time.h"
 #include "engine/engine_priv.h"
 #include "parquet/writer.h"
@@ -257,13 +262,61 @@ static int move_one(struct tsfs_node *node, struct migration *m)
     return rc < 0 ? rc : conclude(node, m);
 }
 
-/* ---- a group ---- */
+/* ---- several ---- */
 
 struct group {
     struct tsfs_node *node;
     struct migration *m;
     unsigned n;
+    _Atomic unsigned next; /* side by side: not taken yet */
 };
+
+/* Pool task: takes one after the other until none is left. */
+static int move_some(void *ctx, size_t lane, unsigned worker)
+{
+    struct group *g = ctx;
+    (void)lane, (void)worker;
+    for (unsigned i; (i = atomic_fetch_add(&g->next, 1)) < g->n;) {
+        struct migration *m = &g->m[i];
+        if (!m->begun || m->result < 0)
+            continue;
+        if (g->node->engine->stopping)
+            m->result = tsfs_error_set(&m->error, -ECANCELED, "the engine stops");
+        else
+            m->result = move_one(g->node, m);
+    }
+    return 0;
+}
+
+/* How much the writer keeps decoded at a time. */
+static uint64_t decoded_bytes(const struct tsfs_partition_view *view, uint64_t rows)
+{
+    const struct tsfs_schema *schema = view->schema;
+    uint64_t width = sizeof(int64_t);
+    for (unsigned i = 0; i < schema->nmeasures; i++)
+        width += tsfs_type_width(schema->cols[schema->measures[i]].type);
+    rows = rows < TSFS_ROW_GROUP_ROWS ? rows : TSFS_ROW_GROUP_ROWS;
+    return rows * width < TSFS_ROW_GROUP_BYTES ? rows * width : TSFS_ROW_GROUP_BYTES;
+}
+
+/* Those that are at work at the same time have no more memory between them than one may have alone. */
+static void move_side_by_side(struct group *g)
+{
+    uint64_t most = 1;
+    for (unsigned i = 0; i < g->n; i++) {
+        const struct migration *m = &g->m[i];
+        uint64_t bytes = m->begun && m->result == 0 ? decoded_bytes(&m->view, m->rows) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    uint64_t lanes = TSFS_ROW_GROUP_BYTES / most;
+    struct tsfs_pool *pool = g->node->engine->pool;
+    if (lanes > tsfs_pool_threads(pool) + 1u)
+        lanes = tsfs_pool_threads(pool) + 1u;
+    int rc = tsfs_pool_run(pool, move_some, g, lanes < g->n ? (size_t)lanes : g->n);
+    (void)rc; /* each has its own */
+}
+
+/* ---- in step ---- */
 
 /* Pool task: one segment, by one thread. */
 static int write_one(void *ctx, size_t i, unsigned worker)
@@ -277,11 +330,9 @@ static int write_one(void *ctx, size_t i, unsigned worker)
     if (atomic_load(&progress->cancel))
         m->result = tsfs_error_set(&m->error, -ECANCELED, "the writing of the segment was cancelled");
     else
-        m->result =
-            tsfs_segment_write_unsynced(g->node->dirfd, m->tmp, &m->view, NULL, NULL, &m->facts, &m->error);
+        m->result = tsfs_segment_write_unsynced(g->node->dirfd, m->tmp, &m->view, NULL, progress, &m->facts,
+                                                &m->error);
     m->written = m->result == 0 && m->facts.rows > 0;
-    if (m->written)
-        atomic_fetch_add(&progress->rows_done, m->facts.rows);
     return 0;
 }
 
@@ -296,7 +347,7 @@ static void sync_group(struct group *g, const char *what)
     }
 }
 
-static void move_group(struct group *g)
+static void move_in_step(struct group *g)
 {
     const struct tsfs_io *io = tsfs_io();
     int dirfd = g->node->dirfd;
@@ -328,7 +379,7 @@ static void move_group(struct group *g)
 void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n)
 {
     struct table *t = node->table;
-    struct group g = {node, m, n};
+    struct group g = {.node = node, .m = m, .n = n};
     uint64_t rows = 0;
     unsigned begun = 0;
     make_habits(t);
@@ -338,9 +389,12 @@ void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n)
     }
     if (!begun)
         return;
-    for (unsigned i = 0; i < n && n > 1; i++)
-        if (m[i].begun && m[i].result == 0)
-            rows += tsfs_cold_estimate(&m[i].view, NULL);
+    for (unsigned i = 0; i < n; i++) {
+        if (!m[i].begun || m[i].result < 0)
+            continue;
+        m[i].rows = tsfs_cold_estimate(&m[i].view, NULL);
+        rows += m[i].rows;
+    }
     pthread_mutex_lock(&t->lock);
     t->job.running = true;
     t->job.partition = m->partition->start;
@@ -352,10 +406,10 @@ void partitions_move(struct tsfs_node *node, struct migration *m, unsigned n)
     for (unsigned i = 0; rc < 0 && i < n; i++)
         if (m[i].begun && m[i].result == 0)
             m[i].result = rc;
-    if (rc == 0 && n > 1)
-        move_group(&g);
-    else if (rc == 0 && m->result == 0)
-        m->result = move_one(node, m);
+    if (rc == 0 && n > 1 && m->small)
+        move_in_step(&g);
+    else if (rc == 0)
+        move_side_by_side(&g);
     pthread_mutex_lock(&t->lock);
     t->job.running = false;
     for (unsigned i = 0; i < n; i++)

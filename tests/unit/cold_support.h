@@ -396,7 +396,7 @@ static inline struct tsfs_segment *write_open(struct table *t, struct scratch_di
         view.segments[i] = segments[i];
     for (unsigned i = 0; i < nhots; i++)
         assert_int_equal(tsfs_hot_snapshot(hots[i], t->schema, NULL, &snaps[i]), 0);
-    struct tsfs_segment_progress progress = {0};
+    struct tsfs_segment_progress progress = {.rows_total = tsfs_cold_estimate(&view, NULL)};
     int rc = tsfs_segment_write(dir->fd, "tmp", &view, pool, &progress, &facts, &err);
     if (rc)
         print_error("%s\n", err.message);
