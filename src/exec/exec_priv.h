@@ -28,9 +28,9 @@ struct exec_ctx {
     bool copying;                   /* operators are opened once more: they do as the first ones */
     const struct tsfs_plan *copied; /* then: the end of the chain, if it only hands out what the first made */
     bool analyze;                   /* count and time operators */
-    bool any_order;                 /* of what is being opened: in which order rows come makes no difference */
-    bool limited;                   /* what is above it may take the rows that come first */
-    struct exec_op_stats *timed;    /* those counted so far */
+    bool any_order;              /* of what is being opened: in which order rows come makes no difference */
+    bool limited;                /* what is above it may take the rows that come first */
+    struct exec_op_stats *timed; /* those counted so far */
 };
 
 /* What ANALYZE says of one operator, all its runs and copies together. */

@@ -68,8 +68,8 @@ bool sql_fail_expected(struct sql_parser *p, const char *expected)
             len--;
         dots = "...";
     }
-    return sql_fail_at(p, tok->line, tok->column, "expected %s, found %s%.*s%s%s", expected, quote, (int)len,
-                       text, dots, quote);
+    return sql_fail_at(p, tok->line, tok->column, "expected %s, found %s%.*s%s%s%s", expected, quote,
+                       (int)len, text, dots, quote, sql_hint(p));
 }
 
 bool sql_fail_unsupported(struct sql_parser *p, const struct sql_token *where, const char *what)
@@ -329,7 +329,9 @@ static bool parse_with(struct sql_parser *p, struct sql_ast_query *q)
 {
     struct sql_list list = {0};
     if (sql_is(p, SQL_KW_RECURSIVE))
-        return sql_fail_unsupported(p, &p->tok, "WITH RECURSIVE");
+        return sql_fail_unsupported(
+            p, &p->tok,
+            "WITH RECURSIVE: write each step as a query of WITH, or UNNEST(sequence(a, b)) for numbers");
     for (bool more = true; more;) {
         struct sql_ast_cte *cte = sql_list_add(p, &list, sizeof(*cte));
         if (cte == NULL)

@@ -121,7 +121,8 @@ bool sql_parse_overflow(struct sql_parser *p)
     if (!sql_advance(p))
         return false;
     if (!sql_is_word(&p->tok, "error"))
-        return sql_fail_unsupported(p, &p->tok, "ON OVERFLOW other than ERROR");
+        return sql_fail_unsupported(p, &p->tok,
+                                    "ON OVERFLOW other than ERROR: shorten the texts with substr(x, 1, n)");
     return sql_advance(p);
 }
 
@@ -144,7 +145,8 @@ struct sql_ast_expr *sql_make_listagg(struct sql_parser *p, struct sql_ast_expr 
         return NULL;
     }
     if (e->call->over != NULL) {
-        sql_fail_unsupported(p, at, "listagg as a window function");
+        sql_fail_unsupported(p, at,
+                             "listagg as a window function: write array_join(array_agg(x) OVER (...), ', ')");
         return NULL;
     }
     struct sql_ast_expr *separator = NULL, *present = sql_new_node(p, SQL_AST_IS_NULL, at);

@@ -87,7 +87,7 @@ static bool parse_name_and_columns(struct sql_parser *p, struct sql_ast_from *fr
         !sql_parse_columns(p, &from->columns, &from->ncolumns))
         return false;
     if (sql_is(p, SQL_KW_TABLESAMPLE))
-        return sql_fail_unsupported(p, &p->tok, "TABLESAMPLE");
+        return sql_fail_unsupported(p, &p->tok, "TABLESAMPLE: write WHERE random() < 0.1");
     return true;
 }
 
@@ -295,7 +295,8 @@ static struct sql_ast_from *join_unnest(struct sql_parser *p, struct sql_ast_fro
 {
     struct sql_token at = p->tok;
     if (kind != TSFS_JOIN_INNER && kind != TSFS_JOIN_LEFT) {
-        sql_fail_unsupported(p, &at, "RIGHT and FULL JOIN with UNNEST");
+        sql_fail_unsupported(p, &at,
+                             "RIGHT and FULL JOIN with UNNEST: write LEFT JOIN UNNEST or CROSS JOIN UNNEST");
         return NULL;
     }
     struct sql_ast_from *from = parse_unnest(p, left);
@@ -334,7 +335,8 @@ static struct sql_ast_from *parse_primary(struct sql_parser *p)
         if (unnest)
             return parse_unnest(p, NULL);
         if (sql_is(p, SQL_KW_TABLE)) {
-            sql_fail_unsupported(p, &start, "TABLE functions");
+            sql_fail_unsupported(p, &start,
+                                 "TABLE functions: rows are made by UNNEST(sequence(a, b)) or VALUES");
             return NULL;
         }
         if (!sql_is_name(&p->tok)) {
@@ -403,7 +405,9 @@ static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_fro
         if (natural)
             at = p->tok;
         switch (at.kind == SQL_TOK_WORD ? at.keyword : SQL_KW_NONE) {
-        case SQL_KW_TABLESAMPLE: sql_fail_unsupported(p, &at, "TABLESAMPLE"); return NULL;
+        case SQL_KW_TABLESAMPLE:
+            sql_fail_unsupported(p, &at, "TABLESAMPLE: write WHERE random() < 0.1");
+            return NULL;
         case SQL_KW_CROSS: cross = true; break;
         case SQL_KW_LEFT:
             kind = TSFS_JOIN_LEFT;

@@ -452,7 +452,9 @@ static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
             return NULL;
         }
         return parse_subquery(p, SQL_AST_EXISTS, &word, NULL);
-    case SQL_KW_UNNEST: sql_fail_unsupported(p, &word, "UNNEST"); return NULL;
+    case SQL_KW_UNNEST:
+        sql_fail_unsupported(p, &word, "UNNEST in an expression: write FROM t CROSS JOIN UNNEST(x) AS u (y)");
+        return NULL;
     case SQL_KW_GROUPING:
         if (!sql_peek(p))
             return NULL;
@@ -460,7 +462,9 @@ static struct sql_ast_expr *parse_keyword(struct sql_parser *p)
             return parse_call(p);
         break;
     case SQL_KW_NORMALIZE: sql_fail_unsupported(p, &word, "NORMALIZE"); return NULL;
-    case SQL_KW_CURRENT_USER: sql_fail_unsupported(p, &word, "CURRENT_USER"); return NULL;
+    case SQL_KW_CURRENT_USER:
+        sql_fail_unsupported(p, &word, "CURRENT_USER: write the name as a text");
+        return NULL;
     default: break;
     }
     sql_fail_expected(p, "an expression");

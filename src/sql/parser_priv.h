@@ -30,6 +30,8 @@ bool sql_peek(struct sql_parser *p); /* fills p->ahead */
 bool sql_fail_memory(struct sql_parser *p);
 /* "expected X, found Y" at the current token. */
 bool sql_fail_expected(struct sql_parser *p, const char *expected);
+/* What to write instead of what stands at the current token, in the parser's arena, or "". */
+const char *sql_hint(struct sql_parser *p);
 /* "tsfs does not support X" at a position. */
 bool sql_fail_unsupported(struct sql_parser *p, const struct sql_token *where, const char *what);
 bool sql_fail_at(struct sql_parser *p, uint32_t line, uint32_t column, const char *fmt, ...)
