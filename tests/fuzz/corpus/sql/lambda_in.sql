@@ -1,0 +1,1 @@
+SELECT reduce(ARRAY[n], 0, (s, y) -> s + y, s -> s) IN (SELECT n FROM machine_metrics b WHERE b.machine = a.machine) FROM machine_metrics a

@@ -1,0 +1,1 @@
+SELECT m.machine, l.* FROM machine_metrics m LEFT JOIN LATERAL (SELECT x.temp, x.time FROM machine_metrics x WHERE x.machine = m.machine ORDER BY 2 DESC LIMIT 3) AS l(a, b) ON true, LATERAL (SELECT count(*) AS n FROM (VALUES 1, 2) v(y) WHERE y < l.a)

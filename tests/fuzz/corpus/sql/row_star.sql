@@ -1,0 +1,1 @@
+SELECT (max_by(ROW(temp, n), time)).*, r.* FROM (SELECT temp, n, time, CAST(ROW(1, 'x') AS row(p bigint, q varchar)) AS r FROM machine_metrics) GROUP BY r

@@ -1,0 +1,1 @@
+SELECT machine, temp FROM machine_metrics ORDER BY temp DESC OFFSET 1 FETCH FIRST 3 ROWS WITH TIES
