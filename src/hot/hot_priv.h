@@ -146,9 +146,10 @@ struct tsfs_hot {
     struct hot_shape **shapes;
     uint32_t nshapes, shapes_cap, shape_cells;
     struct slab_index shape_index;
-    struct hot_batch *batch;   /* NULL while nothing is staged */
-    struct hot_replay *replay; /* until the first live row */
-    bool live;                 /* has had one */
+    struct hot_shape *last_shape; /* of the last row: the first of a new series mostly has it too */
+    struct hot_batch *batch;      /* NULL while nothing is staged */
+    struct hot_replay *replay;    /* until the first live row */
+    bool live;                    /* has had one */
 
     /* grown by the writer, read by anyone */
     struct slab_map by_series; /* series -> its first lane */

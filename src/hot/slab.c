@@ -34,12 +34,11 @@ void slab_pages_free(void *pages, size_t size)
 
 void slab_pages_ahead(void *pages, size_t size, size_t to)
 {
-    size_t from = to < SLAB_AHEAD ? 0 : (to / SLAB_AHEAD + 1) * SLAB_AHEAD;
     size_t end = (to / SLAB_AHEAD + 2) * SLAB_AHEAD;
     if (end > size)
         end = size;
-    if (from < end)
-        reserve_touch((char *)pages + from, end - from);
+    if (to < end)
+        reserve_touch((char *)pages + to, end - to); /* what was touched before costs next to nothing */
 }
 
 uint32_t slab_store_alloc(struct slab_store *store, size_t size)
@@ -257,6 +256,8 @@ void *slab_bump_alloc(struct slab_bump *bump, size_t size, size_t align)
         at = (bump->used + align - 1) & ~(align - 1);
     }
     bump->used = at + size;
+    if (bump->head->size > RESERVE_BLOCK) /* made for a large array: others follow it */
+        slab_pages_fill(bump->head, bump->head->size, at, bump->used);
     return (char *)bump->head + at;
 }
 

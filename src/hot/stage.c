@@ -206,7 +206,8 @@ int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint3
     if (rc)
         return rc;
     const struct hot_chunk *tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
-    struct hot_shape *shape = tail ? atomic_load_explicit(&tail->cols, memory_order_relaxed)->shape : NULL;
+    struct hot_shape *shape =
+        tail ? atomic_load_explicit(&tail->cols, memory_order_relaxed)->shape : hot->last_shape;
     if (!shape || !hot_shape_matches(shape, cells, ncells)) {
         rc = hot_shape_find(hot, &cells, &ncells, &shape);
         if (rc)
@@ -217,6 +218,7 @@ int tsfs_hot_stage(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint3
         rc = hot_stage_row(hot, lane, shape, time, cells, ncells);
     if (rc)
         return rc;
+    hot->last_shape = shape;
     hot->batch->len = end;
     hot->batch->last_time = time;
     return 0;
