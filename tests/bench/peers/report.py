@@ -124,13 +124,26 @@ def sync_table(d):
     return Table("sync", "O_DSYNC writers, one line a write", ["writers", "writes/s", "p50 us", "p99 us"], rows)
 
 
+def given_table(given):
+    """Files of line protocol that were given: ours beside the smallest Parquet that DuckDB makes of the same rows."""
+    rows = []
+    for name, one in given.items():
+        ours, peers = one["tsfs"], one["peers"]
+        best = min(peers, key=peers.get) if peers else None
+        rows.append([name, number(ours["rows"]), number(ours["values"]), "%.3f" % ours["bytes_per_value"]] + (
+            ["%.3f" % peers[best], best.partition(", ")[2], "%.2f" % (ours["bytes_per_value"] / peers[best])]
+            if best else ["-"] * 3))
+    return Table("given", "Bytes a value of given files, a table each", [
+        "data", "rows", "values", "tsfs", "DuckDB's smallest", "which", "ratio"], rows)
+
+
 def disk_tables(d):
-    sets = {}
+    sets, given = {}, {}
     for name, one in d.items():
         if "tsfs" in one:
             sets[name] = one
         else:
-            sets.update({"%s: %s" % (name, t): v for t, v in one.items()})
+            given.update({"%s: %s" % (name, t): v for t, v in one.items()})
     rows, costs = [], []
     names = []
     for one in sets.values():
@@ -144,7 +157,7 @@ def disk_tables(d):
             cells.append("%.3f" % v if v else "-")
         head, _, rest = n.partition(", ")
         rows.append([NAMES.get(head, head) + (", " + rest if rest else "")] + cells)
-    for name, one in sets.items():
+    for name, one in list(sets.items()) + list(given.items()):
         for k, t in one.items():
             if k == "peers":
                 continue
@@ -154,7 +167,7 @@ def disk_tables(d):
     return [Table("disk", "Bytes a value on the disk, everything counted", [""] + list(sets), rows),
             Table("life", "Memory, start after a kill, migration",
                   ["data", "rows", "hot bytes a value", "ingest rows/s", "start rows/s", "migration s",
-                   "migration CPU s/Mrow"], costs)]
+                   "migration CPU s/Mrow"], costs)] + ([given_table(given)] if given else [])
 
 
 PEER_ORDER = ("victoriametrics", "influxdb", "duckdb", "duckdb-sorted", "duckdb-segments", "chdb")
