@@ -1,6 +1,7 @@
 """Queries: timed in turns, answers compared; hot and cold, warm and from an empty page cache, on one and on all cores."""
 
 import os
+import random
 import shutil
 import time
 
@@ -284,9 +285,12 @@ def iot(bench):
         work.drop(t.data, lp, work("half.lp"), work("rest.lp"), *csv.values())
 
 
+SCATTERED = 64 << 10  # bytes: about a page of a segment
+
+
 def coldstart(bench):
     """A daemon that has just started, its files dropped from the page cache: the first answer to each question.  What it
-    read from the disk is read again, plainly, for comparison."""
+    read from the disk is read again for comparison: plainly, and in pieces of a page's size at places of no order."""
     work, o = bench.work, bench.options
     lp = line_protocol(bench, o.values)
     asked = by_name(queries.tsbs(o.seed + 3, o.hosts, o.hours, min(5, o.instances)))
@@ -319,22 +323,32 @@ def coldstart(bench):
             out[name] = {"tsfs_ms": ours, "bytes_read": bytes_read}
             if theirs:
                 out[name]["duckdb_segments_ms"] = theirs
-        speeds = []
-        for _ in range(3):
-            drop_from_cache(folder)
-            size, begin = 0, time.monotonic()
-            for path in files_below(folder):
-                with open(path, "rb", buffering=0) as f:
-                    while True:
-                        got = len(f.read(1 << 20))
-                        if not got:
-                            break
-                        size += got
-            speeds.append(size / (time.monotonic() - begin))
-        return {"queries": out, "disk_bytes_per_s": sorted(speeds)[1]}
+        return {"queries": out, "disk_bytes_per_s": reading_speed(folder, 1 << 20, None),
+                "scattered_bytes_per_s": reading_speed(folder, SCATTERED, random.Random(o.seed))}
     finally:
         t.stop()
         work.drop(t.data, work("segments_cpu"))
+
+
+def reading_speed(folder, step, shuffle):
+    """Bytes a second of a folder's files that are not in the page cache, so many at a time; the median of three.  With shuffle
+    in an order of its making, without one from the beginning to the end."""
+    speeds = []
+    for _ in range(3):
+        drop_from_cache(folder)
+        files = [os.open(path, os.O_RDONLY) for path in files_below(folder)]
+        places = [(fd, at) for fd in files for at in range(0, os.fstat(fd).st_size, step)]
+        if shuffle:
+            shuffle.shuffle(places)
+            for fd in files:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+        size, begin = 0, time.monotonic()
+        for fd, at in places:
+            size += len(os.pread(fd, step, at))
+        speeds.append(size / (time.monotonic() - begin))
+        for fd in files:
+            os.close(fd)
+    return sorted(speeds)[1]
 
 
 def read_bytes(pid):
