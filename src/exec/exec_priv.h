@@ -29,7 +29,7 @@ struct exec_ctx {
     const struct tsfs_plan *copied; /* then: the end of the chain, if it only hands out what the first made */
     bool analyze;                   /* count and time operators */
     bool any_order;              /* of what is being opened: in which order rows come makes no difference */
-    bool limited;                /* what is above it may take the rows that come first */
+    bool limited;                /* the order of groups shows in what is above them */
     struct exec_op_stats *timed; /* those counted so far */
 };
 

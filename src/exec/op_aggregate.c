@@ -159,7 +159,7 @@ int exec_open_aggregate(struct exec_ctx *ctx, const struct tsfs_plan *plan, stru
         return 0;
     /* the caller puts these back */
     ctx->any_order = !ctx->limited && !agg_by_order(plan);
-    ctx->limited = false;
+    ctx->limited = agg_by_order(plan); /* of the groups of an aggregation below */
     int rc = agg_scan_open(ctx, plan, &self->scan, err);
     if (rc != 0 || self->scan != NULL)
         return rc;

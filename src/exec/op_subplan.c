@@ -431,8 +431,10 @@ static int make_shared(struct exec_ctx *ctx, const struct tsfs_plan_shared *shar
     int rc = rows_init(&made->rows, &made->arena, plan->ncols);
     for (uint32_t i = 0; i < plan->ncols && rc == 0; i++)
         made->rows.types[i] = plan->cols[i].type;
+    ctx->limited = true; /* somebody who reads them may be, now or later */
     if (rc == 0)
         rc = exec_plan_open(ctx, plan, &op, err);
+    ctx->limited = false;
     while (rc == 0 && (rc = exec_poll(ctx, err)) == 0 && (rc = exec_next(op, &in, err)) > 0)
         rc = rows_append(&made->rows, in->cols, NULL, in->nrows);
     exec_op_close(op);

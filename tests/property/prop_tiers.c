@@ -100,6 +100,13 @@ static const char *const queries[] = {
     "WITH x AS (SELECT host, v FROM %s WHERE v < 2 LIMIT 50) SELECT a.h, b.n FROM (SELECT max_by(host, v) AS "
     "h FROM x) a, "
     "(SELECT count(*) AS n FROM x) b",
+    "SELECT slice(array_agg(host), 1, 60), max_by(host, n), arbitrary(host) FROM (SELECT host, count(*) AS n "
+    "FROM "
+    "%s GROUP BY host)",
+    "SELECT array_agg(v) FROM (SELECT DISTINCT v, region FROM %s)",
+    "WITH g AS (SELECT host, count(*) AS n FROM %s GROUP BY host) SELECT a.h, b.n FROM (SELECT host AS h "
+    "FROM g "
+    "LIMIT 1) a, (SELECT count(*) AS n FROM g) b",
     "SELECT region, (SELECT max_by(s, v) FROM %s) FROM (VALUES 'a') AS t (region)",
     "SELECT count(*), sum(v), min(host), max(d), count(DISTINCT s), approx_distinct(host) FROM %s",
 };
