@@ -69,7 +69,7 @@ static int join(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsign
     bool any = false;
     char *p;
     if (array)
-        parts = tsfs_vec_null(&args[1], row) ? 0 : tsfs_vec_array(&args[1], row)->n;
+        parts = tsfs_vec_array(&args[1], row)->n;
     int rc = tsfs_kernel_work(ctx, parts);
     if (rc != 0)
         return rc;
@@ -90,13 +90,15 @@ static int join(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsign
     return rc < 0 ? rc : 0;
 }
 
-/* NULL parts are left out; only a NULL separator makes the whole NULL. */
+/* NULL parts are left out; a NULL separator, or a NULL where an array of parts should be, makes the whole
+ * NULL. */
 static int concat_ws(KERNEL_ARGS)
 {
     struct tsfs_vec_room room;
+    bool array = tsfs_type_kind(args[1].type) == TSFS_KIND_ARRAY;
     int rc = nested_begin(ctx, out, n, &room);
     for (uint32_t i = 0; i < n && rc == 0; i++) {
-        if (tsfs_vec_null(&args[0], i))
+        if (tsfs_vec_null(&args[0], i) || (array && tsfs_vec_null(&args[1], i)))
             continue;
         rc = join(ctx, args, nargs, i, &((struct tsfs_str *)room.data)[i]);
         if (rc == 0)
