@@ -167,16 +167,21 @@ struct groups {
     struct bind_index index;
 };
 
-static uint32_t find_group(const struct groups *g, const struct tsfs_expr *e)
+/* The group that is written like e; if there is none, as_written: none, else the first that is equal. */
+static uint32_t find_group(const struct groups *g, const struct tsfs_expr *e, bool as_written)
 {
-    uint32_t at = 0, i;
+    uint32_t at = 0, i, equal = UINT32_MAX;
     if (g->n == 0)
         return UINT32_MAX;
     uint64_t hash = tsfs_expr_hash(e);
-    while ((i = bind_index_next(&g->index, hash, &at)) != UINT32_MAX)
-        if (tsfs_expr_equal(g->exprs[i], e))
+    while ((i = bind_index_next(&g->index, hash, &at)) != UINT32_MAX) {
+        if (!tsfs_expr_equal(g->exprs[i], e))
+            continue;
+        if (tsfs_expr_equal_written(g->exprs[i], e))
             return i;
-    return UINT32_MAX;
+        equal = equal == UINT32_MAX ? i : equal;
+    }
+    return as_written ? UINT32_MAX : equal;
 }
 
 static bool bind_groups(struct binder *b, struct bind_select *s, const struct sql_ast_select *ast,
@@ -209,7 +214,8 @@ static bool bind_groups(struct binder *b, struct bind_select *s, const struct sq
                                  s->wins[number & ~BIND_STANDIN_BITS].fn->name);
             return bind_fail(b, expr->line, expr->column, "GROUP BY cannot contain GROUPING");
         }
-        if ((g->numbers[i] = find_group(g, e)) != UINT32_MAX)
+        /* GROUPING SETS ((a + 1), (a + (2 - 1))) are two sets of two columns */
+        if ((g->numbers[i] = find_group(g, e, ast->nsets > 0)) != UINT32_MAX)
             continue;
         g->numbers[i] = g->n;
         bind_index_add(&g->index, tsfs_expr_hash(e), g->n);
@@ -222,7 +228,7 @@ static bool bind_groups(struct binder *b, struct bind_select *s, const struct sq
 static struct tsfs_expr *regroup(struct binder *b, const struct bind_select *s, const struct groups *g,
                                  struct tsfs_expr *e)
 {
-    uint32_t i = e->kind == TSFS_EXPR_LITERAL ? UINT32_MAX : find_group(g, e);
+    uint32_t i = e->kind == TSFS_EXPR_LITERAL ? UINT32_MAX : find_group(g, e, false);
     struct tsfs_expr *out = e;
     if (i != UINT32_MAX) {
         out = tsfs_expr_column(b->arena, i, e->type, e);
@@ -317,7 +323,7 @@ static bool settle(const struct settle *c, struct tsfs_expr **e)
         return true;
     if (c->sets &&
         (*e)->kind == TSFS_EXPR_LITERAL) { /* a group that came to a literal is NULL outside its sets */
-        uint32_t i = find_group(c->g, *e);
+        uint32_t i = find_group(c->g, *e, false);
         if (i != UINT32_MAX)
             *e = tsfs_expr_column(c->b->arena, i, (*e)->type, *e);
         return *e != NULL || bind_fail_memory(c->b);
@@ -409,7 +415,7 @@ static bool bind_groupings(struct binder *b, const struct bind_select *s, const 
         if (to->groups == NULL)
             return bind_fail_memory(b);
         for (uint32_t k = 0; k < from->nargs; k++)
-            if ((to->groups[k] = find_group(g, from->args[k])) == UINT32_MAX)
+            if ((to->groups[k] = find_group(g, from->args[k], false)) == UINT32_MAX)
                 return bind_fail(b, from->args[k]->line, from->args[k]->column,
                                  "GROUPING takes expressions of GROUP BY: this is none");
     }

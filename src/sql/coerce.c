@@ -144,6 +144,8 @@ struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs
     struct tsfs_expr *literal = tsfs_expr_literal(b->arena, value, e);
     if (literal == NULL)
         bind_fail_memory(b);
+    else
+        literal->written = e;
     return literal;
 }
 
@@ -162,6 +164,8 @@ struct tsfs_expr *bind_coerce(struct binder *b, struct bind_select *s, struct ts
         cast = tsfs_expr_literal(b->arena, v, e);
         if (cast == NULL)
             bind_fail_memory(b);
+        else
+            cast->written = e->written;
         return cast;
     }
     struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 1);

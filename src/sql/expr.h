@@ -57,6 +57,7 @@ struct tsfs_expr {
     const struct tsfs_subquery *subquery;
     uint32_t nargs;
     struct tsfs_expr **args;
+    const struct tsfs_expr *written; /* of a literal that was computed: what it was computed from */
 };
 
 #endif

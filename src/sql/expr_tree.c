@@ -138,6 +138,18 @@ bool tsfs_expr_equal(const struct tsfs_expr *a, const struct tsfs_expr *b)
     return true;
 }
 
+bool tsfs_expr_equal_written(const struct tsfs_expr *a, const struct tsfs_expr *b)
+{
+    a = a->written != NULL ? a->written : a;
+    b = b->written != NULL ? b->written : b;
+    if (!tsfs_expr_equal(a, b))
+        return false;
+    for (uint32_t i = 0; i < a->nargs; i++)
+        if (!tsfs_expr_equal_written(a->args[i], b->args[i]))
+            return false;
+    return true;
+}
+
 uint64_t tsfs_expr_hash(const struct tsfs_expr *e)
 {
     uint64_t h = (uint64_t)e->kind * 31 + e->type + e->nargs * 977u;

@@ -21,6 +21,8 @@ struct tsfs_expr *tsfs_expr_with_args(struct tsfs_arena *arena, const struct tsf
 struct tsfs_expr *tsfs_expr_and(struct tsfs_arena *arena, struct tsfs_expr *const *terms, uint32_t n);
 
 bool tsfs_expr_equal(const struct tsfs_expr *a, const struct tsfs_expr *b); /* positions aside */
+/* Whether they were equal before constants were computed, too: 1 + 1 is not 2 here. */
+bool tsfs_expr_equal_written(const struct tsfs_expr *a, const struct tsfs_expr *b);
 uint64_t tsfs_expr_hash(const struct tsfs_expr *e);
 
 /* Whether evaluating it on some row could be an error (any call not known to be total counts). */
