@@ -381,10 +381,12 @@ static struct tsfs_plan *build_limit(struct plan_builder *b, struct tsfs_plan *i
                                      const struct tsfs_bound *rel, bool sorted)
 {
     bool ties = rel->select.ties && rel->select.limit > 0;
-    uint64_t limit = ties ? UINT64_MAX : rel->select.limit;
+    uint64_t limit = ties ? UINT64_MAX : rel->select.limit, end;
     if (input != NULL && ties && sorted &&
-        !__builtin_add_overflow(rel->select.limit, rel->select.offset, &input->sort.limit))
+        !__builtin_add_overflow(rel->select.limit, rel->select.offset, &end)) {
+        input->sort.limit = end;
         input->sort.ties = true;
+    }
     if (input == NULL || (limit == UINT64_MAX && rel->select.offset == 0))
         return input;
     struct tsfs_plan *plan = plan_over(b->arena, TSFS_PLAN_LIMIT, input);

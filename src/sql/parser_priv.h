@@ -49,10 +49,10 @@ void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size);
 
 /* parser.c */
 struct sql_ast_query *sql_parse_query(struct sql_parser *p);
-/* The rest of a query whose first operand is the parenthesised `first`. */
 /* SELECT * FROM (inner) */
 struct sql_ast_query *sql_query_over(struct sql_parser *p, struct sql_ast_query *inner,
                                      const struct sql_token *at);
+/* The rest of a query whose first operand is the parenthesised `first`. */
 struct sql_ast_query *sql_parse_query_rest(struct sql_parser *p, struct sql_ast_query *first,
                                            const struct sql_token *open);
 bool sql_continues_query(const struct sql_parser *p); /* UNION, ORDER, LIMIT or ) comes next */
