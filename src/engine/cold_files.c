@@ -168,7 +168,6 @@ enum { ROWS_AT_ONCE = 1024 };
 struct attach {
     struct tsfs_node *node;
     struct tsfs_schema *schema; /* the table's, with the file's columns; borrowed */
-    struct tsfs_settings settings;
     struct generation *staged[64];
     unsigned nstaged;
     struct tsfs_cell *cells;
@@ -207,7 +206,7 @@ static int stage(struct attach *a, const struct tsfs_series *series, int64_t tim
 {
     struct partition *p;
     struct generation *g;
-    int rc = table_partition(a->node, time, a->settings.partition, &p, err);
+    int rc = table_partition(a->node, time, &p, err);
     if (rc == 0)
         rc = partition_writable(a->node, p, &g, err);
     if (rc == 0 && !g->staged && a->nstaged == sizeof(a->staged) / sizeof(a->staged[0]))
@@ -283,7 +282,6 @@ static int attach_all(struct attach *a, struct tsfs_cursor *c, struct tsfs_error
             if (rc < 0)
                 break;
             pthread_mutex_lock(&t->write_lock);
-            a->settings = node_settings(a->node); /* partition may have changed while the table was empty */
             rc = a->node->dead ? -ENOENT : attach_rows(a, c, &run, row, n, vecs, err);
             int committed = commit(a, err);
             pthread_mutex_unlock(&t->write_lock);
@@ -332,27 +330,26 @@ static int match_columns(struct tsfs_node *node, struct tsfs_segment *segment, s
 
 /* The file's rows are the table's first points. */
 static int fix_partition(struct tsfs_node *node, const struct tsfs_segment *segment, int64_t now,
-                         struct tsfs_error *err)
+                         const struct tsfs_settings *settings, struct tsfs_error *err)
 {
-    struct tsfs_settings settings = node_settings(node);
     struct tsfs_segment_facts facts;
     tsfs_segment_facts(segment, &facts);
     struct partition_sample sample = {facts.rows, (double)facts.t_max - (double)facts.t_min, facts.t_max};
-    int64_t length = partition_length(&sample, now, &settings);
+    int64_t length = partition_length(&sample, now, settings);
     return node_fix_partition(node, &length, err);
 }
 
 static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
 {
     struct table *t = node->table;
-    struct attach a = {.node = node, .settings = node_settings(node)};
+    struct attach a = {.node = node};
+    struct tsfs_settings settings = node_settings(node);
     struct tsfs_segment *segment = NULL;
     struct tsfs_cursor *cursor = NULL;
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int64_t now = tsfs_time_now(), newest = tsfs_time_plus(now, a.settings.future_limit);
-    int64_t oldest =
-        tsfs_time_minus(tsfs_time_minus(now, a.settings.memory_retention), a.settings.cold_retention);
+    int64_t now = tsfs_time_now(), oldest, newest;
+    settings_window(&settings, now, &oldest, &newest);
     int rc = tsfs_segment_open(AT_FDCWD, path, &segment, err);
     if (rc == 0)
         rc = tsfs_segment_verify(segment, oldest, newest, err);
@@ -361,7 +358,7 @@ static int attach(struct tsfs_node *node, int fd, struct tsfs_error *err)
     if (rc < 0)
         goto out;
     if (node_partition_open(node)) {
-        rc = fix_partition(node, segment, now, err);
+        rc = fix_partition(node, segment, now, &settings, err);
         if (rc < 0)
             goto out;
     }

@@ -161,6 +161,8 @@ struct tsfs_settings node_settings(struct tsfs_node *node);
 /* Applies the lines of text, all or none. */
 TSFS_MUST_CHECK int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool partition_fixed,
                                          struct tsfs_error *err);
+/* Times that points may have: *oldest <= t < *newest. */
+void settings_window(const struct tsfs_settings *settings, int64_t now, int64_t *oldest, int64_t *newest);
 /* The first points of a table: how many, the time that they would span if all lay as densely as the densest
  * quarter, and the last one's time. */
 struct partition_sample {
@@ -179,10 +181,9 @@ TSFS_MUST_CHECK int node_fix_partition(struct tsfs_node *node, int64_t *length, 
 /* table.c */
 TSFS_MUST_CHECK int table_create(struct tsfs_node *node, struct tsfs_error *err); /* new or from its folder */
 void table_free(struct table *table);
-/* The partition of time, made (with its folder) if need be.  length: the settings'; one that is still
- * TSFS_PARTITION_AUTO becomes a day.  Under write_lock. */
-TSFS_MUST_CHECK int table_partition(struct tsfs_node *node, int64_t time, int64_t length,
-                                    struct partition **out, struct tsfs_error *err);
+/* The partition of time, made (with its folder) if need be.  Under write_lock. */
+TSFS_MUST_CHECK int table_partition(struct tsfs_node *node, int64_t time, struct partition **out,
+                                    struct tsfs_error *err);
 /* The generation that takes writes.  Under write_lock. */
 TSFS_MUST_CHECK int partition_writable(struct tsfs_node *node, struct partition *p, struct generation **out,
                                        struct tsfs_error *err);

@@ -89,6 +89,12 @@ bool node_partition_open(struct tsfs_node *node)
     return open;
 }
 
+void settings_window(const struct tsfs_settings *settings, int64_t now, int64_t *oldest, int64_t *newest)
+{
+    *oldest = tsfs_time_minus(tsfs_time_minus(now, settings->memory_retention), settings->cold_retention);
+    *newest = tsfs_time_plus(now, settings->future_limit);
+}
+
 int node_fix_partition(struct tsfs_node *node, int64_t *length, struct tsfs_error *err)
 {
     int rc = 0;

@@ -279,8 +279,7 @@ int partition_new(int64_t start, int64_t length, struct partition **out)
     return 0;
 }
 
-int table_partition(struct tsfs_node *node, int64_t time, int64_t length, struct partition **out,
-                    struct tsfs_error *err)
+int table_partition(struct tsfs_node *node, int64_t time, struct partition **out, struct tsfs_error *err)
 {
     struct table *t = node->table;
     char folder[TSFS_PARTITION_NAME_MAX];
@@ -290,11 +289,8 @@ int table_partition(struct tsfs_node *node, int64_t time, int64_t length, struct
         return 0;
     }
     struct partition *p;
-    int rc = 0;
-    if (length == TSFS_PARTITION_AUTO) { /* set back since the writer looked, or nobody looked */
-        length = TSFS_NS_PER_DAY;
-        rc = node_fix_partition(node, &length, err);
-    }
+    int64_t length = TSFS_NS_PER_DAY; /* if it is still auto: set back since the writer looked */
+    int rc = node_fix_partition(node, &length, err);
     if (rc == 0)
         rc = partition_new(tsfs_time_floor(time, length), length, &p);
     if (rc < 0)

@@ -94,6 +94,14 @@ TSFS_MUST_CHECK int writer_sync_touched(struct tsfs_writer *w);
 struct tsfs_str writer_measurement(struct tsfs_str key);
 /* Where ptr stands in the point's line: counted from 1 in bytes; 1 if it is not of the line (unescaped). */
 uint32_t writer_column(const struct tsfs_writer *w, const struct tsfs_lp_point *point, const char *ptr);
+/* The time of a point in nanoseconds; false: out of their range. */
+static inline bool writer_time(const struct tsfs_lp_point *point, int64_t precision, int64_t now,
+                               int64_t *out)
+{
+    *out = now;
+    return !point->has_time || !__builtin_mul_overflow(point->time, precision, out);
+}
+
 /* Finds the tables of the parsed points, up to a point that names none: *known of them, *found says why. */
 TSFS_MUST_CHECK int writer_find_targets(struct tsfs_writer *w, size_t *known, int *found,
                                         struct tsfs_error *err);

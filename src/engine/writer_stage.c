@@ -139,9 +139,7 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
 static int scaled_time(const struct target *t, const struct tsfs_lp_point *point, int64_t now, int64_t *out,
                        struct tsfs_error *err)
 {
-    if (!point->has_time)
-        *out = now;
-    else if (__builtin_mul_overflow(point->time, t->settings.precision, out))
+    if (!writer_time(point, t->settings.precision, now, out))
         return tsfs_error_set_at(err, -ERANGE, point->line, 1,
                                  "timestamp %lld is out of range for the precision of this table",
                                  (long long)point->time);
@@ -180,7 +178,7 @@ static int stage_row(struct tsfs_writer *w, struct target *t, uint32_t series, i
     int rc = 0;
     if (!t->partition || time < t->partition->start || time >= t->partition->end) {
         int64_t now = tsfs_time_monotonic();
-        rc = table_partition(t->node, time, t->settings.partition, &t->partition, err);
+        rc = table_partition(t->node, time, &t->partition, err);
         if (rc == 0)
             t->partition->last_write = now;
         if (rc == 0)

@@ -146,14 +146,15 @@ int writer_fix_partitions(struct tsfs_writer *w, size_t known, struct tsfs_error
         if (!times && !(times = malloc((known + 1) * sizeof(*times))))
             return tsfs_error_set(err, -ENOMEM, "out of memory");
         struct tsfs_settings settings = node_settings(node);
-        for (size_t k = 0; k < known; k++) {
-            const struct tsfs_lp_point *p = &w->batch.points[k];
-            times[n] = now;
-            if (w->point_target[k] == UINT32_MAX || w->targets[w->point_target[k]].node != node ||
-                (p->has_time && __builtin_mul_overflow(p->time, settings.precision, &times[n])))
-                continue;
-            n++;
-        }
+        int64_t oldest, newest;
+        settings_window(&settings, now, &oldest, &newest);
+        for (size_t k = 0; k < known; k++)
+            if (w->point_target[k] != UINT32_MAX && w->targets[w->point_target[k]].node == node &&
+                writer_time(&w->batch.points[k], settings.precision, now, &times[n]) && times[n] >= oldest &&
+                times[n] < newest)
+                n++;
+        if (n == 0) /* all will be refused, and say nothing about those that are put right */
+            continue;
         struct partition_sample sample;
         partition_sample_times(times, n, &sample);
         int64_t length = partition_length(&sample, now, &settings);
@@ -185,9 +186,7 @@ unsigned writer_lock_targets(struct tsfs_writer *w, struct target **ordered)
         struct target *t = &w->targets[i];
         t->settings = node_settings(t->node);
         node_name(t->node, t->name);
-        t->low =
-            tsfs_time_minus(tsfs_time_minus(now, t->settings.memory_retention), t->settings.cold_retention);
-        t->high = tsfs_time_plus(now, t->settings.future_limit);
+        settings_window(&t->settings, now, &t->low, &t->high);
         t->nstaged = 0;
         t->rows = 0;
         t->partition = NULL;

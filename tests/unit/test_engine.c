@@ -1,4 +1,5 @@
 /* The engine end to end, without FUSE: what is written is there, in every tier and after every restart. */
+#include <pthread.h>
 #include <time.h>
 
 #include "engine_fixture.h"
@@ -225,6 +226,93 @@ static void partition_follows_the_first_write(void **state)
     assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\n"), 0);
     assert_string_equal(partition_after(f, "daily", "", 1000, y2020, TSFS_NS_PER_S), "1d");
     tsfs_node_unref(t);
+}
+
+/* Lines that are refused for their times say nothing, whatever else the write brings. */
+static void partition_waits_for_points(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t y2020 = INT64_C(1577836800) * TSFS_NS_PER_S, day = TSFS_NS_PER_DAY;
+    struct tsfs_buf text = {0};
+    struct tsfs_node *a, *b;
+    assert_int_equal(tsfs_node_create(f->db, "a", &me, 0755, &a), 0);
+    assert_int_equal(tsfs_node_create(f->db, "b", &me, 0755, &b), 0);
+    assert_int_equal(command(a, TSFS_FILE_CONFIG, "precision = s\n"), 0);
+    assert_int_equal(command(b, TSFS_FILE_CONFIG, "precision = s\n"), 0);
+    assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
+    assert_int_equal(command(a, TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
+    assert_int_equal(command(b, TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
+    /* a: nanoseconds as seconds, and years ahead; b: seconds before 1970, a few lines wrong */
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(tsfs_buf_printf(&text, "a v=%di %lld\nb v=%di %lld\n", i,
+                                         i % 2 ? (long long)(y2020 + i * day) : 5000000000LL + i * 86400, i,
+                                         (long long)(i % 9 ? -i * day / TSFS_NS_PER_S : INT64_MIN)),
+                         0);
+    assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
+    assert_int_equal(put(f->db, text.data), (ssize_t)text.len - 1);
+    assert_string_equal(setting(a, "partition"), "auto");
+    assert_string_equal(setting(b, "partition"), "365d");
+    assert_string_equal(ask(f->db, "SELECT count(*) FROM b"), "_col0\n88\n");
+    /* and those that are put right decide */
+    assert_int_equal(command(a, TSFS_FILE_CONFIG, "precision = ns\n"), 0);
+    assert_string_equal(partition_after(f, "a", "", 1000, y2020, day), "3650d");
+    tsfs_node_unref(a);
+    tsfs_node_unref(b);
+    tsfs_buf_free(&text);
+}
+
+struct first_write {
+    struct fixture *f;
+    int number;
+};
+
+static void *write_first(void *arg)
+{
+    const struct first_write *x = arg;
+    struct tsfs_buf text = {0};
+    const int64_t y2020 = INT64_C(1577836800) * TSFS_NS_PER_S;
+    /* each alone would choose another length */
+    static const int64_t steps[] = {TSFS_NS_PER_DAY, TSFS_NS_PER_HOUR, TSFS_NS_PER_HOUR / 12, TSFS_NS_PER_S};
+    int rc = 0;
+    for (int i = 0; i < 1000 && rc == 0; i++)
+        rc = tsfs_buf_printf(&text, "first,writer=%d v=%di %lld\n", x->number, i,
+                             (long long)(y2020 + i * steps[x->number % 4]));
+    struct tsfs_writer *w;
+    if (rc == 0 && tsfs_writer_open(x->f->db, &me, &w) == 0) {
+        rc = tsfs_writer_write(w, text.data, text.len) == (ssize_t)text.len ? 1 : 0;
+        tsfs_writer_close(w);
+    }
+    tsfs_buf_free(&text);
+    return rc == 1 ? arg : NULL;
+}
+
+/* Several writers bring the first points at once: one decides, and all keep to it. */
+static void partition_of_concurrent_writers(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 5; round++) {
+        struct first_write hands[8];
+        pthread_t threads[8];
+        for (int i = 0; i < 8; i++) {
+            hands[i] = (struct first_write){f, i};
+            assert_int_equal(pthread_create(&threads[i], NULL, write_first, &hands[i]), 0);
+        }
+        for (int i = 0; i < 8; i++) {
+            void *done;
+            assert_int_equal(pthread_join(threads[i], &done), 0);
+            assert_ptr_equal(done, &hands[i]);
+        }
+        assert_string_equal(ask(f->db, "SELECT count(*) FROM first"), "_col0\n8000\n");
+        restart(f);
+        assert_string_equal(ask(f->db, "SELECT count(*) FROM first"), "_col0\n8000\n");
+        struct tsfs_node *t = table(f, "first");
+        assert_string_not_equal(setting(t, "partition"), "auto");
+        assert_int_equal(command(t, TSFS_FILE_CTL, "migrate\n"), 0);
+        assert_string_equal(ask(f->db, "SELECT count(*) FROM first"), "_col0\n8000\n");
+        assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
+        assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\n"), 0);
+        tsfs_node_unref(t);
+    }
 }
 
 static void partition_within_retention(void **state)
@@ -489,6 +577,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(fields_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(settings, setup, teardown),
         cmocka_unit_test_setup_teardown(partition_follows_the_first_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(partition_waits_for_points, setup, teardown),
+        cmocka_unit_test_setup_teardown(partition_of_concurrent_writers, setup, teardown),
         cmocka_unit_test_setup_teardown(partition_within_retention, setup, teardown),
         cmocka_unit_test_setup_teardown(queries_upon_queries, setup, teardown),
         cmocka_unit_test_setup_teardown(single_values, setup, teardown),
