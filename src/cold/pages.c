@@ -122,6 +122,7 @@ void pages_free(struct cold_pages *p)
 {
     if (!p)
         return;
+    p->wanted = 0; /* there is no next time */
     pages_focus(p, 0, 0);
     for (uint32_t i = 0; i < p->segment->index->ncolumns; i++)
         free(p->columns[i].pages);

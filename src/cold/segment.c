@@ -149,10 +149,6 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
     bool native = parse_index_key(tsfs_pq_reader_kv(s->reader, TSFS_STR(COLD_KEY_INDEX)), facts.bytes,
                                   &offset, &length);
     if (native) {
-        /* From here on all that is worth reading ahead is told by name (pages.c, index_read.c); what the
-         * kernel reads on its own, after a page of some column, is the next pages of that column, wanted or
-         * not. */
-        (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_RANDOM);
         fetch(s, offset, length < INDEX_BYTES ? length : INDEX_BYTES);
         rc = tsfs_io_read_all(s->fd, magic, sizeof(magic), (off_t)offset);
         if (rc)
@@ -162,6 +158,10 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
     }
     facts.rows = info->nrows;
     if (native) {
+        /* From here on all that is worth reading ahead is told by name (pages.c, index_read.c); what the
+         * kernel reads on its own, after a page of some column, is the next pages of that column, wanted or
+         * not. */
+        (void)posix_fadvise(s->fd, 0, 0, POSIX_FADV_RANDOM);
         rc = cold_index_load(s->fd, offset, length, &s->index, err);
         if (rc == 0)
             rc = check_index(info, s->index, err);
@@ -247,12 +247,28 @@ void tsfs_segment_shed(struct tsfs_segment *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* The file under its name, if it still is the one that s has open. */
+static int open_again(const struct tsfs_segment *s)
+{
+    struct stat st;
+    int fd = s->path ? tsfs_io()->openat(s->dirfd, s->path, O_RDONLY | O_CLOEXEC, 0) : -ENOENT;
+    if (fd < 0)
+        return fd;
+    if (tsfs_io()->fstat(fd, &st) == 0 && st.st_ino == s->facts.inode)
+        return fd;
+    tsfs_io()->close(fd);
+    return -ESTALE;
+}
+
 int tsfs_segment_dup(struct tsfs_segment *s)
 {
     int rc = segment_pin(s, NULL);
     if (rc)
         return rc;
-    rc = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    /* A duplicate shares what the kernel was told of reading ahead: who copies the file would get none. */
+    rc = open_again(s);
+    if (rc < 0)
+        rc = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
     if (rc < 0)
         rc = -errno;
     segment_unpin(s);

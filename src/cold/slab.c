@@ -199,7 +199,7 @@ int slab_alloc(size_t size, struct slab_block *out)
     while (s && (at = take_cells(s, n)) == CELLS)
         s = s->older;
     if (at == CELLS) {
-        s = spare ? spare : slab_create(nslabs == 0);
+        s = slab_create(nslabs == 0); /* a spare one would have had room */
         if (s)
             at = take_cells(s, n);
     }

@@ -9,7 +9,7 @@
 struct slab;
 
 struct slab_block {
-    void *data;        /* aligned to 64 bytes at least */
+    void *data;        /* aligned as malloc does */
     size_t size;       /* bytes that it takes, at least those asked for */
     struct slab *slab; /* NULL = from malloc: it is large */
 };

@@ -139,7 +139,8 @@ __attribute__((target("avx2,bmi2"))) static uint64_t sum_groups(const uint8_t *p
 static bool grouped(unsigned w)
 {
     return w <= GROUPED_MAX && !portable_only && __builtin_cpu_supports("avx2") &&
-           __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+           __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("bdver4") && !__builtin_cpu_is("znver1") &&
+           !__builtin_cpu_is("znver2");
 }
 
 #else

@@ -134,14 +134,28 @@ static void life_of_a_segment(void **state)
     drain(&t, c, &everything, false, &seen, &seed);
     c->ops->close(c);
     free(seen.rows);
-    /* the very file, also after another has taken its name */
-    assert_int_equal(symlinkat("nowhere", dir.fd, "other"), 0);
-    assert_int_equal(renameat(dir.fd, "other", dir.fd, "seg"), 0);
-    int fd = tsfs_segment_dup(s);
-    assert_true(fd >= 0);
-    assert_int_equal(fstat(fd, &b), 0);
-    assert_true(a.st_ino == b.st_ino);
+    /* each opened for itself: what one is told of reading ahead is not the others' business, nor is where
+     * they are */
+    int first = tsfs_segment_dup(s), fd;
+    assert_true(first >= 0);
+    assert_int_equal(lseek(first, 5, SEEK_SET), 5);
+    fd = tsfs_segment_dup(s);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+    close(first);
     close(fd);
+    /* the very file, also after another has taken its name, whatever that is */
+    for (int link = 0; link < 2; link++) {
+        int other =
+            link ? symlinkat("nowhere", dir.fd, "other") : openat(dir.fd, "other", O_CREAT | O_WRONLY, 0600);
+        assert_true(other >= 0);
+        assert_int_equal(link ? 0 : close(other), 0);
+        assert_int_equal(renameat(dir.fd, "other", dir.fd, "seg"), 0);
+        fd = tsfs_segment_dup(s);
+        assert_true(fd >= 0);
+        assert_int_equal(fstat(fd, &b), 0);
+        assert_true(a.st_ino == b.st_ino);
+        close(fd);
+    }
     /* once shed it cannot come back, and says so */
     tsfs_segment_shed(s);
     assert_true(tsfs_segment_dup(s) < 0);
