@@ -149,6 +149,7 @@ void query_lanes_close(struct query_lanes *lanes)
     if (!lanes)
         return;
     lanes->closing = true;
+    tsfs_exec_stop(lanes->options.exec); /* who has found no row yet does not look at closing */
     tsfs_pool_job_free(lanes->job);
     for (unsigned i = 0; i < LANES; i++) {
         tsfs_format_free(lanes->lanes[i].formatter);

@@ -482,6 +482,11 @@ int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_
     return rc;
 }
 
+void tsfs_exec_stop(struct tsfs_exec *exec)
+{
+    stop(&exec->ctx, -EINTR);
+}
+
 struct exec_ctx *exec_context(struct tsfs_exec *exec)
 {
     return &exec->ctx;

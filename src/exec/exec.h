@@ -32,9 +32,10 @@ TSFS_MUST_CHECK int tsfs_exec_open(const struct tsfs_plan *plan, const struct ts
                                    struct tsfs_exec **out, struct tsfs_error *err);
 /* 1 and the next batch (dense: sel NULL, nrows > 0; borrowed until the next call), 0 at the end, -errno. */
 int tsfs_exec_next(struct tsfs_exec *exec, struct tsfs_batch **out, struct tsfs_error *err);
-/* Rows by several threads at once.  A scan with nothing but filters and projections above it falls into
- * parts, whose rows one part after the other are what tsfs_exec_next would deliver.  *n 0: it does not, or
- * has fewer than `least` values to read; use tsfs_exec_next.  Before any row has been read. */
+/* Rows by several threads at once.  A scan, an aggregation or a sort with nothing but filters, projections
+ * and joins above it falls into parts, whose rows one part after the other are what tsfs_exec_next would
+ * deliver; groups are made and rows sorted here.  *n 0: it does not, or has fewer than `least` values to
+ * read; use tsfs_exec_next.  Before any row has been read. */
 struct tsfs_exec_stream;
 #define TSFS_EXEC_PARTS_LEAST 400000u /* values; with fewer, threads cost more than they bring */
 TSFS_MUST_CHECK int tsfs_exec_parts(struct tsfs_exec *exec, uint64_t least, uint32_t *n,
@@ -51,6 +52,8 @@ int tsfs_exec_stream_next(struct tsfs_exec_stream *stream, struct tsfs_batch **o
 void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline);
 /* The reader has gone: from the return on nobody is asked, and time does not count. */
 void tsfs_exec_leave(struct tsfs_exec *exec);
+/* No more rows are wanted: who reads a stream ends soon.  Any thread. */
+void tsfs_exec_stop(struct tsfs_exec *exec);
 void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out);
 void tsfs_exec_close(struct tsfs_exec *exec); /* takes NULL */
 

@@ -66,6 +66,7 @@ static bool ask(void *ctx)
 struct query {
     struct watched watched;
     bool long_parts; /* longer than the buffer of a lane */
+    bool none;       /* no row passes the filter */
     struct tsfs_source *source;
     struct tsfs_pool *pool;
     struct tsfs_budget budget;
@@ -100,6 +101,8 @@ static void open_query(struct query *q, unsigned threads, bool few, enum tsfs_fo
     q->budget.limit = memory;
     q->result.spill_fd = -1;
     struct tsfs_plan *plan = rows_of(q->source, few);
+    if (q->none)
+        plan->scan.row_filter = pb_call(">", pb_scan_col(plan, "usage_user"), pb_big(1000), NULL);
     assert_true(plan->ncols <= 16);
     for (uint32_t i = 0; i < plan->ncols; i++) {
         q->names[i] = plan->cols[i].name;
@@ -262,6 +265,20 @@ static void closing_in_the_midst(void **state)
     }
 }
 
+/* Workers that look for rows and find none. */
+static void closing_a_long_search(void **state)
+{
+    struct query q = {.none = true, .long_parts = true, .watched = {.delay = 5000}};
+    open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
+    assert_int_equal(round_of(&q), 1);
+    usleep(50000); /* of some 300 ms that a part takes */
+    int before = q.watched.runs;
+    query_lanes_close(q.lanes);
+    q.lanes = NULL;
+    assert_true(q.watched.runs <= before + 4);
+    close_query(&q);
+}
+
 static void errors_come_behind_the_rows_before_them(void **state)
 {
     struct tsfs_buf expected = {0};
@@ -306,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_pauses_stops_the_work),
         cmocka_unit_test(work_goes_on_while_the_reader_is_away),
         cmocka_unit_test(closing_in_the_midst),
+        cmocka_unit_test(closing_a_long_search),
         cmocka_unit_test(errors_come_behind_the_rows_before_them),
         cmocka_unit_test(little_memory_is_one_lane),
     };
