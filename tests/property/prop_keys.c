@@ -94,10 +94,47 @@ static void same_as_alone(void **state)
     }
 }
 
+/* The same through databases, where lines of two tables take turns. */
+static void tables_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    static char text[LINES * 256], together[1 << 20];
+    struct tsfs_node *dbs[2];
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(tsfs_node_create(f->root, k ? "one" : "all", &me, 0755, &dbs[k]), 0);
+        assert_int_equal(command(dbs[k], TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
+    }
+    for (int round = 0; round < ROUNDS / 2; round++) {
+        const char *form[4];
+        unsigned n = 1 + below(4);
+        size_t len = 0;
+        for (unsigned i = 0; i < n; i++)
+            form[i] = PICK(names);
+        for (int i = 0; i < LINES; i++) {
+            char key[160], *line = text + len;
+            size_t k = make_key(key, sizeof(key), form, n);
+            len += (size_t)snprintf(line, sizeof(text) - len, "%c%d%.*s v=%di %lld\n", below(3) ? 'x' : 'y',
+                                    round, (int)k, key, i, (long long)(f->day + i));
+            assert_int_equal(put(dbs[1], line), strlen(line));
+        }
+        assert_int_equal(put(dbs[0], text), len);
+        for (int t = 'x'; t <= 'y'; t++) {
+            char sql[128];
+            snprintf(sql, sizeof(sql), "SELECT * FROM %c%d ORDER BY v, time", t, round);
+            strcpy(together, ask(dbs[0], sql));
+            assert_string_equal(together, ask(dbs[1], sql));
+            assert_true(strlen(together) > 100);
+        }
+    }
+    tsfs_node_unref(dbs[0]);
+    tsfs_node_unref(dbs[1]);
+}
+
 int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)tsfs_time_now() | 1;
     print_message("seed 0x%llx\n", (unsigned long long)seed);
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(same_as_alone, setup, teardown)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(same_as_alone, setup, teardown),
+                                       cmocka_unit_test_setup_teardown(tables_take_turns, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
