@@ -38,7 +38,7 @@ static int take_input(struct unnest_op *self, struct tsfs_error *err)
     const struct tsfs_plan *plan = self->op.plan;
     struct tsfs_batch *in;
     int rc = exec_poll(self->op.ctx, err);
-    if (rc != 0 || (rc = self->op.input->ops->next(self->op.input, &in, err)) <= 0)
+    if (rc != 0 || (rc = exec_next(self->op.input, &in, err)) <= 0)
         return rc;
     tsfs_arena_reset(&self->input_arena);
     struct tsfs_eval eval = exec_eval(self->op.ctx, &self->input_arena, err);

@@ -209,22 +209,26 @@ static const char *own_spelling(struct tsfs_str name)
     return NULL;
 }
 
-/* What tsfs has no type for, which functions named so are about. */
+/* What tsfs has no type for, which functions are about that have such a piece at the start of a word of their
+ * name. */
 static const char *absent_kind(struct tsfs_str name)
 {
     static const struct {
         const char *piece, *kind;
     } pieces[] = {{"map", "maps"},
+                  {"multimap", "maps"},
                   {"histogram", "maps"},
                   {"json", "JSON"},
                   {"st_", "geometry"},
                   {"geometry", "geometry"},
                   {"hll", "sketches as values"},
-                  {"digest", "sketches as values"}};
+                  {"qdigest", "sketches as values"},
+                  {"tdigest", "sketches as values"}};
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-        size_t n = strlen(pieces[i].piece), last = name.len < n ? 0 : name.len - n;
-        for (size_t at = 0; name.len >= n && at <= (pieces[i].piece[n - 1] == '_' ? 0 : last); at++)
-            if (sql_same_word((struct tsfs_str){name.ptr + at, n}, tsfs_str_from(pieces[i].piece)))
+        struct tsfs_str piece = tsfs_str_from(pieces[i].piece);
+        for (size_t at = 0; at + piece.len <= name.len; at++)
+            if ((at == 0 || name.ptr[at - 1] == '_') &&
+                sql_same_word((struct tsfs_str){name.ptr + at, piece.len}, piece))
                 return pieces[i].kind;
     }
     return NULL;

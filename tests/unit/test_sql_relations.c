@@ -736,6 +736,18 @@ static void explain_analyze(void **state)
         read |= strncmp(line, "Read: ", 6) == 0 && strstr(line, " rows, ") != NULL;
     }
     assert_true(join && rows && read && scan);
+    /* what is below UNNEST counts, too */
+    assert_int_equal(world_run(&world,
+                               "EXPLAIN ANALYZE SELECT y FROM (SELECT n FROM t LIMIT 3) CROSS JOIN "
+                               "UNNEST(ARRAY[n, n]) AS v (y)",
+                               &arena, &r, &err),
+                     0);
+    bool limit = false;
+    for (size_t i = 0; i < r.nrows; i++) {
+        const char *line = tsfs_arena_str(&arena, r.values[i].s).ptr;
+        limit |= strstr(line, "Limit 3") != NULL && strstr(line, "(rows=3 time=") != NULL;
+    }
+    assert_true(limit);
     tsfs_arena_free(&arena);
 }
 
