@@ -26,7 +26,7 @@ struct tsfs_pool_job;
 TSFS_MUST_CHECK int tsfs_pool_job_create(struct tsfs_pool *pool, void (*task)(void *ctx), void *ctx,
                                          struct tsfs_pool_job **out);
 /* Asks for n more calls of the task, each when some worker has nothing else to do; without workers it never
- * has. */
+ * has.  Not for the task itself to call: who frees the job takes it that nobody asks any more. */
 void tsfs_pool_job_add(struct tsfs_pool_job *job, unsigned n);
 /* Calls not begun will never be; those under way are waited for.  Takes NULL. */
 void tsfs_pool_job_free(struct tsfs_pool_job *job);
