@@ -52,6 +52,7 @@ struct scanned {
     unsigned nparts, first_unit;
     bool looked_at;     /* rows is known */
     bool read;          /* was part of a slice */
+    bool known;         /* what it has is counted */
     uint64_t rows;      /* an upper bound; of a scan for the ends of series: of these */
     int64_t start, end; /* end exclusive, INT64_MAX at the very end */
 };
@@ -463,7 +464,10 @@ static int add_units(struct scan *scan, unsigned i, struct tsfs_error *err)
         scan->unit_partition[n + k] = i;
     }
     scan->base.n_units += s->nparts;
-    return scan->spec->count_known ? tsfs_cold_known(&s->view, scan->spec, &scan->base.known, err) : 0;
+    if (!scan->spec->count_known || s->known) /* it may come in several slices */
+        return 0;
+    s->known = true;
+    return tsfs_cold_known(&s->view, scan->spec, &scan->base.known, err);
 }
 
 /* The first partition in the order of reading that has no times before `from` in that order. */

@@ -210,6 +210,9 @@ static void what_is_left_out_is_counted(void **state)
              3 * each, 3 * each);
     assert_line(f, "SELECT v FROM grid WHERE host = 'b'", want);
     assert_line(f, "SELECT v FROM grid WHERE host = 'b'", "Series: 4, 3 pruned");
+    /* read in slices of time, of which there are several where the first have no such row */
+    assert_line(f, "SELECT v FROM grid WHERE host = 'b' ORDER BY time DESC LIMIT 5000",
+                "Series: 4, 3 pruned");
     snprintf(want, sizeof(want), "Blocks: %u, %u pruned (0 by series, %u by time, 0 by values)", 4 * each,
              4 * each - 4, 4 * each - 4);
     assert_line(f, "SELECT max_by(v, time) FROM grid", want);
