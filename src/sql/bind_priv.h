@@ -193,7 +193,6 @@ struct tsfs_expr *bind_row(struct binder *b, struct bind_select *s, const struct
 /* Field `field`, counted from 0, of the row e. */
 struct tsfs_expr *bind_field_at(struct binder *b, struct bind_select *s, const struct sql_ast_expr *at,
                                 struct tsfs_expr *e, uint32_t field);
-/* e's field; e must be a row. */
 /* zip of more arrays than the registry has a signature for. */
 struct tsfs_expr *bind_zip(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* ROW(args), its fields called names unless that is NULL. */
