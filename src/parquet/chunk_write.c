@@ -16,7 +16,8 @@
  * Then the winner is tried once more at a level that costs some ten times the effort.  On most data it gains
  * next to nothing; where values go to and fro in a narrow band (a price, a load in percent) its finer choice
  * of matches is worth five percent and more, and only there it is used.  For pages of up to 16 KiB, for which
- * zstd has levels of their own, there is one on the way that costs half of that and mostly gains as much.
+ * zstd has levels of their own, there is one on the way that costs half of that and mostly gains as much; not
+ * so of many dictionary codes, where it leaves two percent.
  *
  * Of a small chunk nothing is a sample: the sizes compared are those of its pages, headers included, and the
  * smallest wins.  If nothing in it shrinks, its dictionary is no zstd frame either.
@@ -310,7 +311,8 @@ static int choose_level(struct encoder *e, enum candidate *c, int level)
     bool any = false;
     for (unsigned k = 0; k < STRONG && !r; k++) {
         enum candidate tried[2] = {*c, siblings[*c]};
-        if (page > strong[k].page)
+        bool many_codes = s->nvalues > HABIT_VALUES && (*c == CODES || *c == CODES_ROUNDED);
+        if (page > strong[k].page || (many_codes && k + 1 < STRONG))
             continue;
         for (unsigned i = 0; i < (any ? 1 : 2) && !r; i++) { /* the choice of the two is made once */
             if (i > 0 && (tried[1] == tried[0] || (tried[1] == CODES_ROUNDED && e->width % 8 == 0)))
