@@ -157,7 +157,7 @@ def disk_tables(d):
             cells.append("%.3f" % v if v else "-")
         head, _, rest = n.partition(", ")
         rows.append([NAMES.get(head, head) + (", " + rest if rest else "")] + cells)
-    for name, one in list(sets.items()) + list(given.items()):
+    for name, one in sets.items():  # given files are too small for these
         for k, t in one.items():
             if k == "peers":
                 continue
