@@ -14,9 +14,9 @@
 //     SQL_GARBLE      1: statements are damaged, nothing is compared, the shell must live
 //     SQL_SHOW        refused: what DuckDB refuses is printed; slow: what takes over a second; all: every statement
 //     SQL_TABLES      1: the tables of a failing statement are printed
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { DuckDBInstance } from '@duckdb/node-api';
+import { fileURLToPath } from 'node:url';
 import { seedWith, rnd, chance, pick, render, reduce } from './sql_text.mjs';
 import { makeTables, shellScript, duckScript, deleteStatement } from './sql_tables.mjs';
 import { statement } from './sql_queries.mjs';
@@ -66,27 +66,39 @@ async function readAll(text) {
 }
 
 // ---- there ----
-let duck;
-async function openDuck() {
-  duck = await (await DuckDBInstance.create(':memory:')).connect();
-  await duck.run("SET threads = 1; SET default_null_order = 'nulls_last'; SET TimeZone = 'UTC'; SET scalar_subquery_error_on_multiple_rows = true");
+let duck, answerThere;
+function openDuck() {
+  duck?.removeAllListeners().kill('SIGKILL');
+  duck = fork(fileURLToPath(new URL('./sql_duck.mjs', import.meta.url)), { serialization: 'advanced' });
+  duck.on('message', (answer) => answerThere(answer));
+  duck.on('exit', (code, signal) => answerThere({ error: `FATAL Error: the process ended: ${code ?? signal}` }));
 }
-await openDuck();
-// An internal error there ends the whole database: a new one is made, with the tables as they are now.
+openDuck();
+async function askThere(text) {
+  const timer = setTimeout(() => duck.kill('SIGKILL'), 120000);
+  const answer = await new Promise((resolve) => { answerThere = resolve; duck.send(text, (e) => e && resolve({ error: `FATAL Error: ${e.message}` })); });
+  clearTimeout(timer);
+  return answer;
+}
+// An internal error or a crash there ends the whole database: a new one is made, with the tables as they are now.
 async function reopenDuck() {
-  await openDuck();
-  for (const text of duckScript(tables)) await duck.run(text);
-  for (const { table, where } of deletions.slice(0, deleted)) await duck.run(`DELETE FROM ${table} WHERE ${where}`);
+  openDuck();
+  for (const text of duckScript(tables)) await mustRun(text);
+  for (const { table, where } of deletions.slice(0, deleted)) await mustRun(`DELETE FROM ${table} WHERE ${where}`);
+}
+async function mustRun(text) {
+  const { error } = await askThere(text);
+  if (error === undefined) return;
+  console.error(`DuckDB: ${error}\nseed ${seed}: ${text}`);
+  process.exit(1);
 }
 async function runThere(text) {
-  try {
-    const reader = await duck.runAndReadAll(text);
-    return { rows: reader.getRows().map((row) => row.map(cellThere)) };
-  } catch (e) {
-    const error = String(e.message).split('\n')[0];
-    if (/FATAL|INTERNAL|invalidated/.test(error)) await reopenDuck();
-    return { error };
+  const answer = await askThere(text);
+  if (/FATAL|INTERNAL|invalidated/.test(answer.error)) {
+    counts['DuckDB anew']++;
+    await reopenDuck();
   }
+  return answer;
 }
 
 // ---- cells: null, or text; doubles as numbers ----
@@ -109,22 +121,6 @@ function cellsHere(line, columns) {
     cells.push(text === '' && !quoted ? null : columns[i].type === 'double' ? Number(text) : columns[i].type === 'timestamp' || columns[i].type === 'time' ? text.replace(/\.0+$|(?<=\.\d+)0+$/, '') : text);
   }
   return cells;
-}
-function cellThere(v) {
-  if (v === null || v === undefined) return null;
-  switch (typeof v) {
-    case 'bigint': case 'boolean': return String(v);
-    case 'number': return v;
-    case 'string': return v;
-    default:
-      if (v.constructor.name === 'DuckDBTimeValue') return new Date(Number(v.micros / 1000n)).toISOString().slice(11, -1).replace(/\.0+$|(?<=\.\d+)0+$/, '');
-      if (v.bytes !== undefined) return Buffer.from(v.bytes).toString('hex');
-      if (v.entries !== undefined) return `(${Object.values(v.entries).map((item) => cellThere(item) ?? 'NULL').join(',')})`;
-      if (v.micros !== undefined) return new Date(Number(v.micros / 1000n)).toISOString().replace('T', ' ').replace(/\.?0*Z$/, '');
-      if (v.days !== undefined) return new Date(v.days * 86400000).toISOString().slice(0, 10);
-      if (v.items !== undefined) return `[${v.items.map((item) => cellThere(item) ?? 'NULL').join(',')}]`;
-      return `?${v}`;
-  }
 }
 const fixTypes = (row, columns) => row.map((c, i) => (c !== null && columns[i].type !== 'double' ? String(c) : c));
 
@@ -150,7 +146,7 @@ function sameRows(a, b, ordered) {
 // ---- what may differ ----
 // Errors that only a row can show come or do not come with the order of evaluation, and DuckDB's sums do not overflow.
 const rowErrors = /overflow|out of range|does not fit|too large|too many|beyond|not a number|Cannot |negative|is no |year|Unimplemented/i;
-const counts = { compared: 0, 'in every way': 0, 'with rows': 0, 'refused by DuckDB': 0, 'row errors': 0, 'refused by both': 0, deletions: 0, 'last digits in modes': 0, "DuckDB's optimizer": 0, different: 0 };
+const counts = { compared: 0, 'in every way': 0, 'with rows': 0, 'refused by DuckDB': 0, 'DuckDB anew': 0, 'row errors': 0, 'refused by both': 0, deletions: 0, 'last digits in modes': 0, "DuckDB's optimizer": 0, different: 0 };
 
 // What is wrong with a statement's answers, or null.
 function judge(here, there, made) {
@@ -208,7 +204,7 @@ async function loadGroup() {
   deletions = tables.everywhere ? Array.from({ length: pick([0, 0, 1, 2]) }, () => ({ at: rnd(GROUP), ...deleteStatement() })).sort((a, b) => a.at - b.at) : [];
   deleted = 0;
   child.stdin.write(shellScript(tables));
-  if (!garble) for (const text of duckScript(tables)) await duck.run(text);
+  if (!garble) for (const text of duckScript(tables)) await mustRun(text);
 }
 async function deletePoints() {
   for (; deleted < deletions.length && deletions[deleted].at <= seed % GROUP; deleted++) {
@@ -251,9 +247,9 @@ async function compare(made) {
   if (judge(here, there, made) === null) return;
   // Without its optimizer DuckDB is right where with it it is not: conditions over the NULLs of outer joins, mostly.
   const again = async (hereToo) => {
-    await duck.run('PRAGMA disable_optimizer');
+    await mustRun('PRAGMA disable_optimizer');
     const plain = await runThere(render(made.node, false));
-    await duck.run('PRAGMA enable_optimizer');
+    await mustRun('PRAGMA enable_optimizer');
     return judge(hereToo, plain, made);
   };
   if (await again(here) === null) { counts["DuckDB's optimizer"]++; return; }
@@ -273,6 +269,7 @@ async function compare(made) {
 const end = firstSeed + queries, most = Number(process.env.SQL_FAILURES ?? 5);
 while (seed < end && counts.different < most) {
   if (Math.floor(seed / GROUP) !== group) await loadGroup();
+  if (seed > firstSeed && (seed - firstSeed) % 10000 < GROUP && seed % GROUP === 0) console.error(`seed ${seed}: ${counts.compared} compared, ${counts.different} different`);
   await deletePoints();
   const ahead = [];
   do {
