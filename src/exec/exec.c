@@ -331,10 +331,16 @@ int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec
     bool any_order = ctx->any_order, limited = ctx->limited;
     switch (plan->kind) {
     case TSFS_PLAN_SORT:
+        ctx->any_order = exec_order_is_open(plan->input);
+        if (ctx->any_order)
+            ctx->limited = false;
+        else
+            ctx->limited |= plan->sort.limit != UINT64_MAX;
+        break;
     case TSFS_PLAN_LIMIT:
     case TSFS_PLAN_WINDOW:
         ctx->any_order = false;
-        ctx->limited |= plan->kind != TSFS_PLAN_SORT || plan->sort.limit != UINT64_MAX;
+        ctx->limited = true;
         break;
     default: break;
     }

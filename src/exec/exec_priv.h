@@ -87,6 +87,10 @@ struct exec_op_ops {
     void (*close)(struct exec_op *op); /* of the operator's own; its memory is the query's */
 };
 
+/* Whether the rows of a plan come in an order that nobody should rely on: that of groups or joined rows.  A
+ * sort above lets their columns decide where its keys do not. */
+bool exec_order_is_open(const struct tsfs_plan *plan);
+
 /* The operator for a plan and all below it, in the query's arena. */
 TSFS_MUST_CHECK int exec_op_open(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                                  struct tsfs_error *err);

@@ -1,7 +1,12 @@
 /* SORT: everything is copied, sorted, handed on.
  *
  * With a limit, rows that can no longer come in are turned away as they arrive, and whenever twice the limit
- * (and some) has gathered, only the best are kept: memory follows the limit, not the input. */
+ * (and some) has gathered, only the best are kept: memory follows the limit, not the input.  WITH TIES keeps
+ * those too that tie with the last of the best.
+ *
+ * Rows that tie stay in the order in which they came, where that order means something.  Groups and joined
+ * rows come in one that depends on how they were made: among them the other columns decide, from left to
+ * right, so that rows which still tie are the same in everything. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +21,8 @@ struct sort_op {
     struct exec_op op;
     struct tsfs_arena store, spare; /* the rows; spare takes those that a pruning keeps */
     struct tsfs_arena scratch;      /* of the batch at hand, in or out */
-    struct order_key *keys;
+    struct order_key *keys;         /* those of the plan, then those that decide between ties */
+    const struct tsfs_expr **exprs;
     uint32_t nkeys;
     struct tsfs_vec **cols;        /* of each stored batch: the input's columns, then the keys */
     const struct tsfs_vec **heads; /* of each, where the keys begin */
@@ -25,7 +31,8 @@ struct sort_op {
     size_t n, room;
     struct order_set set;
     uint64_t limit;
-    bool has_worst; /* nothing after worst can come in */
+    size_t prune_at; /* when so many rows have gathered; SIZE_MAX = never */
+    bool has_worst;  /* nothing after worst can come in, but for what ties with it */
     struct order_entry worst;
     bool sorted;
     struct sort_op *from; /* whose rows are handed on: its own, or those of the one it is a copy of */
@@ -83,6 +90,13 @@ static uint32_t width(const struct sort_op *self)
     return self->op.plan->ncols + self->nkeys;
 }
 
+/* Whether i is a key that is one of the input's columns: it is kept once. */
+static bool is_column(const struct sort_op *self, uint32_t i)
+{
+    uint32_t ncols = self->op.plan->ncols;
+    return i >= ncols && self->exprs[i - ncols]->kind == TSFS_EXPR_COLUMN;
+}
+
 /* Copies a batch (columns and keys) into arena as the next stored one. */
 static int store_batch(struct sort_op *self, struct tsfs_arena *arena, const struct tsfs_vec *in, uint32_t n)
 {
@@ -91,9 +105,8 @@ static int store_batch(struct sort_op *self, struct tsfs_arena *arena, const str
     if (to == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < width(self); i++) {
-        const struct tsfs_expr *key = i >= ncols ? self->op.plan->sort.keys[i - ncols].expr : NULL;
-        if (key != NULL && key->kind == TSFS_EXPR_COLUMN) {
-            to[i] = to[key->index];
+        if (is_column(self, i)) {
+            to[i] = to[self->exprs[i - ncols]->index];
             continue;
         }
         int rc = vec_copy(arena, &in[i], n, &to[i]);
@@ -137,7 +150,7 @@ static int collect(const struct sort_op *self, struct tsfs_arena *arena, uint32_
 static enum tsfs_type type_of(const struct sort_op *self, uint32_t col)
 {
     const struct tsfs_plan *plan = self->op.plan;
-    return col < plan->ncols ? plan->cols[col].type : plan->sort.keys[col - plan->ncols].expr->type;
+    return col < plan->ncols ? plan->cols[col].type : self->exprs[col - plan->ncols]->type;
 }
 
 static int sort_entries(struct sort_op *self)
@@ -161,14 +174,34 @@ static int by_arrival(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
+/* How a and b compare by the plan's own keys says whether they tie. */
+static bool ties(const struct sort_op *self, const struct order_entry *a, const struct order_entry *b)
+{
+    struct order_set set = self->set;
+    set.nkeys = self->op.plan->sort.nkeys;
+    return order_ties(&set, a, b);
+}
+
+/* How many of the sorted rows the limit keeps. */
+static size_t kept_rows(const struct sort_op *self)
+{
+    if (self->n <= self->limit)
+        return self->n;
+    size_t end = (size_t)self->limit;
+    while (self->op.plan->sort.ties && end > 0 && end < self->n &&
+           ties(self, &self->entries[self->limit - 1], &self->entries[end]))
+        end++;
+    return end;
+}
+
 /* Keeps the best rows, copied together in the order in which they came. */
 static int prune(struct sort_op *self)
 {
     int rc = sort_entries(self);
     if (rc != 0)
         return rc;
-    self->n = self->limit;
-    struct order_entry worst = self->entries[self->n - 1];
+    struct order_entry worst = self->entries[self->limit - 1];
+    self->n = kept_rows(self);
     qsort(self->entries, self->n, sizeof(*self->entries), by_arrival);
 
     struct tsfs_vec *cols = tsfs_arena_alloc(&self->scratch, width(self) * sizeof(*cols));
@@ -183,6 +216,10 @@ static int prune(struct sort_op *self)
         struct tsfs_vec *to = tsfs_arena_alloc(&self->spare, width(self) * sizeof(*to));
         rc = to == NULL ? -ENOMEM : 0;
         for (uint32_t i = 0; i < width(self) && rc == 0; i++) {
+            if (is_column(self, i)) {
+                to[i] = to[self->exprs[i - self->op.plan->ncols]->index];
+                continue;
+            }
             rc = collect(self, &self->scratch, i, type_of(self, i), self->entries + from, n, &cols[i]);
             if (rc == 0)
                 rc = vec_copy(&self->spare, &cols[i], n, &to[i]);
@@ -204,6 +241,7 @@ static int prune(struct sort_op *self)
         }
         self->nbatches = kept;
         self->has_worst = true;
+        self->prune_at = 2 * self->n + SLACK_ROWS;
         struct tsfs_arena swap = self->store;
         self->store = self->spare;
         self->spare = swap;
@@ -222,7 +260,8 @@ static uint32_t select_better(struct sort_op *self, const struct tsfs_vec *keys,
     for (uint32_t i = 0; i < n; i++) {
         entries[i].batch = self->nbatches;
         entries[i].row = (uint16_t)i;
-        if (order_compare(&self->set, &entries[i], &self->worst) < 0)
+        if (order_compare(&self->set, &entries[i], &self->worst) < 0 ||
+            (self->op.plan->sort.ties && ties(self, &entries[i], &self->worst)))
             sel[nsel++] = (uint16_t)i;
     }
     return nsel;
@@ -239,7 +278,7 @@ static int add_batch(struct sort_op *self, const struct tsfs_batch *in, struct t
         return rc;
     memcpy(cols, in->cols, ncols * sizeof(*cols));
     for (uint32_t k = 0; k < self->nkeys && rc == 0; k++)
-        rc = tsfs_eval_expr(&eval, self->op.plan->sort.keys[k].expr, in->cols, n, &cols[ncols + k]);
+        rc = tsfs_eval_expr(&eval, self->exprs[k], in->cols, n, &cols[ncols + k]);
     if (rc != 0)
         return rc;
     struct order_entry *to = self->entries + self->n;
@@ -254,7 +293,10 @@ static int add_batch(struct sort_op *self, const struct tsfs_batch *in, struct t
         if (nsel == 0)
             return 0;
         for (uint32_t i = 0; i < width(self) && rc == 0 && nsel < n; i++)
-            rc = tsfs_vec_gather(&self->scratch, &cols[i], sel, nsel, &cols[i]);
+            if (is_column(self, i))
+                cols[i] = cols[self->exprs[i - ncols]->index];
+            else
+                rc = tsfs_vec_gather(&self->scratch, &cols[i], sel, nsel, &cols[i]);
         for (uint32_t i = 0; i < nsel; i++)
             to[i] = to[sel[i]];
         n = nsel;
@@ -268,20 +310,9 @@ static int add_batch(struct sort_op *self, const struct tsfs_batch *in, struct t
     if (rc != 0)
         return rc;
     self->n += n;
-    if (self->limit < SIZE_MAX / 4 && self->n >= 2 * self->limit + SLACK_ROWS)
+    if (self->n >= self->prune_at)
         rc = prune(self);
     return rc;
-}
-
-/* How many rows the first n are with those that tie with the last of them. */
-static size_t with_ties(const struct sort_op *self, uint64_t n)
-{
-    if (n >= self->n)
-        return self->n;
-    size_t end = (size_t)n;
-    while (end < self->n && order_ties(&self->set, &self->entries[n - 1], &self->entries[end]))
-        end++;
-    return end;
 }
 
 static int consume(struct sort_op *self, struct tsfs_error *err)
@@ -297,11 +328,8 @@ static int consume(struct sort_op *self, struct tsfs_error *err)
     if (rc != 0)
         return rc;
     rc = sort_entries(self);
-    const struct tsfs_plan *plan = self->op.plan;
-    if (rc == 0 && plan->sort.ties)
-        self->n = with_ties(self, plan->sort.limit);
-    if (self->n > self->limit)
-        self->n = self->limit;
+    if (rc == 0)
+        self->n = kept_rows(self);
     return exec_fail(self->op.ctx, rc, "ORDER BY", err);
 }
 
@@ -371,6 +399,60 @@ static void hand_down(struct sort_op *self)
     exec_aggregate_want(op, expr->index, key->descending, self->limit);
 }
 
+bool exec_order_is_open(const struct tsfs_plan *plan)
+{
+    switch (plan->kind) {
+    case TSFS_PLAN_AGGREGATE:
+    case TSFS_PLAN_JOIN:
+    case TSFS_PLAN_SET: return true;
+    case TSFS_PLAN_SCAN:
+    case TSFS_PLAN_VALUES:
+    case TSFS_PLAN_SORT:
+    case TSFS_PLAN_ANALYZE: return false;
+    case TSFS_PLAN_SHARED: return exec_order_is_open(plan->shared->plan);
+    case TSFS_PLAN_APPEND:
+        for (uint32_t i = 0; i < plan->nmore; i++)
+            if (exec_order_is_open(plan->more[i]))
+                return true;
+        return exec_order_is_open(plan->input);
+    default: return exec_order_is_open(plan->input);
+    }
+}
+
+/* The keys of the plan, and where they may leave an order that means nothing, all columns. */
+static int set_keys(struct sort_op *self)
+{
+    const struct tsfs_plan *plan = self->op.plan;
+    struct tsfs_arena *arena = &self->op.ctx->arena;
+    uint32_t nkeys = plan->sort.nkeys, ndecide = exec_order_is_open(plan->input) ? plan->ncols : 0;
+    self->keys = TSFS_NEW_ARRAY(arena, struct order_key, nkeys + ndecide);
+    self->exprs = TSFS_NEW_ARRAY(arena, const struct tsfs_expr *, nkeys + ndecide);
+    struct tsfs_expr *columns = TSFS_NEW_ARRAY(arena, struct tsfs_expr, ndecide);
+    if (self->keys == NULL || self->exprs == NULL || columns == NULL)
+        return -ENOMEM;
+    for (uint32_t k = 0; k < nkeys; k++) {
+        const struct tsfs_plan_key *key = &plan->sort.keys[k];
+        self->keys[k] = (struct order_key){.descending = key->descending, .nulls_first = key->nulls_first};
+        self->exprs[k] = key->expr;
+    }
+    self->nkeys = nkeys;
+    for (uint32_t i = 0; i < ndecide; i++) {
+        uint32_t k = 0;
+        while (k < nkeys && !(self->exprs[k]->kind == TSFS_EXPR_COLUMN && self->exprs[k]->index == i))
+            k++;
+        if (k < nkeys)
+            continue;
+        columns[i] = (struct tsfs_expr){.kind = TSFS_EXPR_COLUMN, .type = plan->cols[i].type, .index = i};
+        self->exprs[self->nkeys++] = &columns[i];
+    }
+    enum tsfs_type first = self->nkeys > 0 ? self->exprs[0]->type : TSFS_UNKNOWN;
+    self->set = (struct order_set){.keys = self->keys,
+                                   .nkeys = self->nkeys,
+                                   .decisive = self->nkeys > 0 && !tsfs_type_is_string(first) &&
+                                               !tsfs_type_is_nested(first)};
+    return 0;
+}
+
 int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct exec_op **out,
                    struct tsfs_error *err)
 {
@@ -381,26 +463,17 @@ int exec_open_sort(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     tsfs_arena_init(&self->store, ctx->options.budget);
     tsfs_arena_init(&self->spare, ctx->options.budget);
     tsfs_arena_init(&self->scratch, ctx->options.budget);
-    self->limit = plan->sort.ties ? UINT64_MAX : plan->sort.limit; /* rows that tie may be any number */
-    self->nkeys = plan->sort.nkeys;
+    self->limit = plan->sort.limit;
+    self->prune_at = self->limit > 0 && self->limit < SIZE_MAX / 4 ? 2 * self->limit + SLACK_ROWS : SIZE_MAX;
     self->batch.ncols = plan->ncols;
     self->from = self;
     *out = &self->op;
     if (exec_is_copied(ctx, plan))
         return 0;
-    self->keys = TSFS_NEW_ARRAY(&ctx->arena, struct order_key, self->nkeys);
-    if (self->keys == NULL)
-        return -ENOMEM;
-    for (uint32_t k = 0; k < self->nkeys; k++)
-        self->keys[k] = (struct order_key){.descending = plan->sort.keys[k].descending,
-                                           .nulls_first = plan->sort.keys[k].nulls_first};
-    self->set = (struct order_set){.keys = self->keys,
-                                   .nkeys = self->nkeys,
-                                   .decisive = self->nkeys > 0 &&
-                                               !tsfs_type_is_string(plan->sort.keys[0].expr->type) &&
-                                               !tsfs_type_is_nested(plan->sort.keys[0].expr->type)};
-    int rc = exec_op_open(ctx, plan->input, &self->op.input, err);
-    if (rc == 0 && self->nkeys > 0)
+    int rc = set_keys(self);
+    if (rc == 0)
+        rc = exec_op_open(ctx, plan->input, &self->op.input, err);
+    if (rc == 0 && plan->sort.nkeys > 0 && !plan->sort.ties)
         hand_down(self);
     return rc;
 }
