@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/time.h"
 #include "cold/merge.h"
 
@@ -13,14 +14,8 @@ static int oom(struct tsfs_error *err)
 
 static int add_atom(struct merge *m, struct merge_atom a, struct tsfs_error *err)
 {
-    if (m->natoms == m->cap_atoms) {
-        uint32_t cap = m->cap_atoms ? 2 * m->cap_atoms : 64;
-        struct merge_atom *grown = realloc(m->atoms, (size_t)cap * sizeof(*grown));
-        if (!grown)
-            return oom(err);
-        m->atoms = grown;
-        m->cap_atoms = cap;
-    }
+    if (TSFS_ARRAY_ROOM(m->atoms, m->natoms, m->cap_atoms, 64) != 0)
+        return oom(err);
     m->atoms[m->natoms++] = a;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/time.h"
 #include "cold/merge.h"
 
@@ -71,14 +72,8 @@ static int take_out(struct merge *m, const struct merge_source *s, uint32_t from
             continue;
         }
         if (lo > 0 && hi < a.nrows && to == i) { /* one becomes two; it happens to one atom at most */
-            if (m->natoms == m->cap_atoms) {
-                uint32_t cap = 2 * m->cap_atoms;
-                struct merge_atom *grown = realloc(m->atoms, (size_t)cap * sizeof(*grown));
-                if (!grown)
-                    return oom(err);
-                m->atoms = grown;
-                m->cap_atoms = cap;
-            }
+            if (TSFS_ARRAY_ROOM(m->atoms, m->natoms, m->cap_atoms, 0) != 0)
+                return oom(err);
             memmove(&m->atoms[i + 2], &m->atoms[i + 1], (m->natoms - i - 1) * sizeof(a));
             m->natoms++;
             i++;

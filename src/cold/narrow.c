@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#include "base/cpu.h"
+
 #define BODY static inline __attribute__((always_inline))
 
 #define PROBE 16u /* values that are looked at before all are */
@@ -23,13 +25,6 @@
 typedef int64_t quad __attribute__((vector_size(32)));
 
 #define PICK(m, a, b) (((m) & (a)) | (~(m) & (b)))
-
-static bool portable_only;
-
-void narrow_portable_only(bool on)
-{
-    portable_only = on;
-}
 
 BODY void extremes_body(const int64_t *v, size_t n, int64_t *min, int64_t *max)
 {
@@ -112,51 +107,14 @@ BODY void read_body(const struct narrow *in, size_t from, size_t n, int64_t *out
     }
 }
 
-#if defined(__x86_64__)
-
-#define AVX2 __attribute__((target("avx2")))
-
-static bool have_avx2(void)
-{
-    return !portable_only && __builtin_cpu_supports("avx2");
-}
-
-/* NAME in its two versions; RET is "return" or nothing, LINK static or nothing. */
-#define BOTH(LINK, RET, TYPE, NAME, BODY_NAME, PARAMS, ARGS)                                                 \
-    AVX2 static TYPE NAME##_avx2 PARAMS                                                                      \
-    {                                                                                                        \
-        RET BODY_NAME ARGS;                                                                                  \
-    }                                                                                                        \
-    static TYPE NAME##_baseline PARAMS                                                                       \
-    {                                                                                                        \
-        RET BODY_NAME ARGS;                                                                                  \
-    }                                                                                                        \
-    LINK TYPE NAME PARAMS                                                                                    \
-    {                                                                                                        \
-        if (have_avx2())                                                                                     \
-            RET NAME##_avx2 ARGS;                                                                            \
-        else                                                                                                 \
-            RET NAME##_baseline ARGS;                                                                        \
-    }
-
-#else
-
-#define BOTH(LINK, RET, TYPE, NAME, BODY_NAME, PARAMS, ARGS)                                                 \
-    LINK TYPE NAME PARAMS                                                                                    \
-    {                                                                                                        \
-        RET BODY_NAME ARGS;                                                                                  \
-    }
-
-#endif
-
-#define NOTHING
-BOTH(static, NOTHING, void, extremes, extremes_body, (const int64_t *v, size_t n, int64_t *min, int64_t *max),
-     (v, n, min, max))
-BOTH(static, return, bool, line, line_body, (const int64_t *v, size_t n, uint64_t step), (v, n, step))
-BOTH(NOTHING, NOTHING, void, narrow_pack, pack_body,
-     (const struct narrow *plan, const int64_t *v, size_t n, void *data), (plan, v, n, data))
-BOTH(NOTHING, NOTHING, void, narrow_read, read_body,
-     (const struct narrow *in, size_t from, size_t n, int64_t *out), (in, from, n, out))
+TSFS_CPU_BOTH(static, TSFS_CPU_NOTHING, void, extremes, extremes_body,
+              (const int64_t *v, size_t n, int64_t *min, int64_t *max), (v, n, min, max))
+TSFS_CPU_BOTH(static, return, bool, line, line_body, (const int64_t *v, size_t n, uint64_t step),
+              (v, n, step))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, TSFS_CPU_NOTHING, void, narrow_pack, pack_body,
+              (const struct narrow *plan, const int64_t *v, size_t n, void *data), (plan, v, n, data))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, TSFS_CPU_NOTHING, void, narrow_read, read_body,
+              (const struct narrow *in, size_t from, size_t n, int64_t *out), (in, from, n, out))
 
 static bool divisible(const int64_t *v, size_t n, int64_t base, uint64_t unit)
 {

@@ -23,7 +23,4 @@ void narrow_pack(const struct narrow *plan, const int64_t *v, size_t n, void *da
 /* Values [from, from + n). */
 void narrow_read(const struct narrow *in, size_t from, size_t n, int64_t *out);
 
-/* For tests: the portable versions even where AVX2 is there.  Set it while nothing else runs. */
-void narrow_portable_only(bool on);
-
 #endif

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/decimal.h"
 #include "cold/cache.h"
 
@@ -394,14 +395,8 @@ static int find_page(struct cold_pages *p, uint32_t column, uint64_t row, struct
             *out = c->last = c->pages[k];
             return 0;
         }
-    if (c->n == c->cap) {
-        uint32_t cap = c->cap ? 2 * c->cap : 4;
-        struct cold_page **grown = realloc(c->pages, cap * sizeof(*grown));
-        if (!grown)
-            return tsfs_error_set(err, -ENOMEM, "out of memory");
-        c->pages = grown;
-        c->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(c->pages, c->n, c->cap, 4) != 0)
+        return tsfs_error_set(err, -ENOMEM, "out of memory");
     int rc = get_page(p, column, row, out, err);
     if (rc)
         return rc;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #include "cold/rowgroup.h"
 
 #define VIRTUAL_MAX (UINT64_C(4) << 30) /* address space of one group's arrays */
@@ -70,14 +72,8 @@ uint32_t rowgroup_room(const struct rowgroup *g)
 
 int rowgroup_begin(struct rowgroup *g, struct tsfs_str *keys)
 {
-    if (g->nparts == g->cap_parts) {
-        uint32_t cap = g->cap_parts ? 2 * g->cap_parts : 64;
-        struct rowgroup_part *grown = realloc(g->parts, (size_t)cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        g->parts = grown;
-        g->cap_parts = cap;
-    }
+    if (TSFS_ARRAY_ROOM(g->parts, g->nparts, g->cap_parts, 64) != 0)
+        return -ENOMEM;
     g->parts[g->nparts++] = (struct rowgroup_part){g->nrows, 0, keys, false};
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "cold/cold_priv.h"
 
 #define PREFIXES_MAX 256 /* combinations of leading values that are searched one by one */
@@ -346,14 +347,8 @@ static int add_found(struct found *found, uint32_t number, uint64_t rows, struct
     found->rows += rows;
     if (!found->keep)
         return 0;
-    if (found->n == found->cap) {
-        uint32_t cap = found->cap ? 2 * found->cap : 64;
-        uint32_t *grown = realloc(found->list, (size_t)cap * sizeof(*grown));
-        if (!grown)
-            return oom(err);
-        found->list = grown;
-        found->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(found->list, found->n, found->cap, 64) != 0)
+        return oom(err);
     found->list[found->n++] = number;
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/time.h"
 #include "catalog/names.h"
 #include "engine/engine_priv.h"
@@ -53,14 +54,8 @@ struct nearest {
 static int collect(void *ctx, const char *name, struct tsfs_node *child)
 {
     struct nearest *names = ctx;
-    if (names->n == names->cap) {
-        size_t cap = names->cap ? names->cap * 2 : 32;
-        struct tsfs_str *grown = realloc(names->items, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        names->items = grown;
-        names->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(names->items, names->n, names->cap, 32) != 0)
+        return -ENOMEM;
     char *copy = strdup(name);
     if (!copy)
         return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -171,15 +172,7 @@ static unsigned child_at(const struct tsfs_node *parent, const char *name, bool 
 
 static int reserve_child(struct tsfs_node *parent)
 {
-    if (parent->nchildren < parent->children_cap)
-        return 0;
-    unsigned cap = parent->children_cap ? parent->children_cap * 2 : 16;
-    struct tsfs_node **grown = realloc(parent->children, cap * sizeof(*grown));
-    if (!grown)
-        return -ENOMEM;
-    parent->children = grown;
-    parent->children_cap = cap;
-    return 0;
+    return TSFS_ARRAY_ROOM(parent->children, parent->nchildren, parent->children_cap, 16);
 }
 
 /* Room is reserved.  The array's reference is taken over from the caller. */
@@ -673,14 +666,8 @@ static int collect_name(void *ctx, const char *name)
     struct names *names = ctx;
     if (name[0] == '.')
         return 0;
-    if (names->n == names->cap) {
-        unsigned cap = names->cap ? names->cap * 2 : 16;
-        char **grown = realloc(names->items, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        names->items = grown;
-        names->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(names->items, names->n, names->cap, 16) != 0)
+        return -ENOMEM;
     names->items[names->n] = strdup(name);
     return names->items[names->n] ? (names->n++, 0) : -ENOMEM;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -64,14 +65,8 @@ static int note_file(void *ctx, const char *name)
         return 0; /* *.damaged and what people put there */
     }
     strcpy(item.name, name);
-    if (f->n == f->cap) {
-        unsigned cap = f->cap ? f->cap * 2 : 8;
-        struct found *grown = realloc(f->items, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        f->items = grown;
-        f->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(f->items, f->n, f->cap, 8) != 0)
+        return -ENOMEM;
     f->items[f->n++] = item;
     return 0;
 }
@@ -152,7 +147,7 @@ static int load_log(struct tsfs_node *node, struct partition *p, const char *pat
     if (rc == 0 && !read_only && !g->damaged)
         rc = tsfs_wal_open(node->dirfd, path, good, &g->wal, err);
     if (rc == 0) {
-        if (last && !g->damaged && !read_only)
+        if (last && !g->damaged && !read_only && tsfs_wal_takes_more(g->wal))
             p->active = g;
         else
             rc = seal(p, g);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "engine/engine_priv.h"
 
@@ -13,14 +14,8 @@
 
 static int add_piece(struct result *r, struct tsfs_buf *buf)
 {
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 4;
-        struct result_piece *grown = realloc(r->pieces, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        r->pieces = grown;
-        r->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(r->pieces, r->n, r->cap, 4) != 0)
+        return -ENOMEM;
     r->pieces[r->n++] = (struct result_piece){.bytes = *buf, .at = r->in_memory};
     r->in_memory += buf->len;
     r->produced += buf->len;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "catalog/schema_file.h"
@@ -242,18 +243,8 @@ struct partition *table_find_partition(struct table *t, int64_t time)
 
 int table_add_partition(struct table *t, struct partition *p)
 {
-    int rc = 0;
     pthread_mutex_lock(&t->lock);
-    if (t->npartitions == t->partitions_cap) {
-        unsigned cap = t->partitions_cap ? t->partitions_cap * 2 : 16;
-        struct partition **grown = realloc(t->partitions, cap * sizeof(*grown));
-        if (grown) {
-            t->partitions = grown;
-            t->partitions_cap = cap;
-        } else {
-            rc = -ENOMEM;
-        }
-    }
+    int rc = TSFS_ARRAY_ROOM(t->partitions, t->npartitions, t->partitions_cap, 16);
     if (rc == 0) {
         unsigned at = upper_bound(t, p->start);
         memmove(t->partitions + at + 1, t->partitions + at, (t->npartitions - at) * sizeof(p));

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "engine/writer_priv.h"
 
@@ -126,14 +127,8 @@ void writer_key_ahead(struct tsfs_writer *w, struct target *t, size_t known)
 
 int writer_bring_column(struct tsfs_writer *w, unsigned *nadd, struct tsfs_column column)
 {
-    if (*nadd == w->add_cap) {
-        unsigned cap = w->add_cap ? w->add_cap * 2 : 64;
-        struct tsfs_column *grown = realloc(w->add, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        w->add = grown;
-        w->add_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(w->add, *nadd, w->add_cap, 64) != 0)
+        return -ENOMEM;
     w->add[(*nadd)++] = column;
     return 0;
 }

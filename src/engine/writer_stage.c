@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/time.h"
@@ -95,13 +96,8 @@ static int resolve_fields(struct tsfs_writer *w, struct target *t, const struct 
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
-    if (t->ordinals_cap < point->nfields) {
-        uint16_t *grown = realloc(t->ordinals, point->nfields * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        t->ordinals = grown;
-        t->ordinals_cap = point->nfields;
-    }
+    if (TSFS_ARRAY_RESERVE(t->ordinals, t->ordinals_cap, point->nfields, 0) != 0)
+        return -ENOMEM;
     bool known = t->ordinals_schema == schema && t->layout == point->layout;
     t->ordinals_schema = NULL; /* until the whole line is resolved */
     if (!known && (t->decimals || t->settings.decimals[0]) && resolve_decimals(t, point, fields) != 0)
@@ -157,14 +153,8 @@ static int note_staged(struct target *t, struct generation *g)
 {
     if (g->staged)
         return 0;
-    if (t->nstaged == t->staged_cap) {
-        unsigned cap = t->staged_cap ? t->staged_cap * 2 : 8;
-        struct generation **grown = realloc(t->staged, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        t->staged = grown;
-        t->staged_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(t->staged, t->nstaged, t->staged_cap, 8) != 0)
+        return -ENOMEM;
     t->staged[t->nstaged++] = g;
     g->staged = true;
     return 0;
@@ -227,13 +217,8 @@ static int fill_cells(struct tsfs_writer *w, const struct target *t, const struc
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
-    if (w->cells_cap < point->nfields) {
-        struct tsfs_cell *grown = realloc(w->cells, point->nfields * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        w->cells = grown;
-        w->cells_cap = point->nfields;
-    }
+    if (TSFS_ARRAY_RESERVE(w->cells, w->cells_cap, point->nfields, 0) != 0)
+        return -ENOMEM;
     for (unsigned k = 0; k < point->nfields; k++) {
         const struct tsfs_column *c = &schema->cols[t->ordinals[k]];
         struct tsfs_cell *cell = &w->cells[k];

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/time.h"
 #include "engine/writer_priv.h"
 
@@ -55,29 +56,18 @@ static int touch(struct tsfs_writer *w, struct tsfs_node *node)
             return 0;
     if (w->ntouched == w->touched_cap)
         forget_removed(w);
-    if (w->ntouched == w->touched_cap) {
-        unsigned cap = w->touched_cap ? w->touched_cap * 2 : 4;
-        struct tsfs_node **grown = realloc(w->touched, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        w->touched = grown;
-        w->touched_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(w->touched, w->ntouched, w->touched_cap, 4) != 0)
+        return -ENOMEM;
     w->touched[w->ntouched++] = tsfs_node_ref(node);
     return 0;
 }
 
 static int add_target(struct tsfs_writer *w, struct tsfs_node *node, struct tsfs_str raw, uint32_t *out)
 {
-    if (w->ntargets == w->targets_cap) {
-        unsigned cap = w->targets_cap ? w->targets_cap * 2 : 4;
-        struct target *grown = realloc(w->targets, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        memset(grown + w->targets_cap, 0, (cap - w->targets_cap) * sizeof(*grown));
-        w->targets = grown;
-        w->targets_cap = cap;
-    }
+    unsigned had = w->targets_cap;
+    if (TSFS_ARRAY_ROOM(w->targets, w->ntargets, w->targets_cap, 4) != 0)
+        return -ENOMEM;
+    memset(w->targets + had, 0, (w->targets_cap - had) * sizeof(w->targets[0]));
     struct target *t = &w->targets[w->ntargets];
     t->raw.len = 0;
     int rc = tsfs_buf_append_str(&t->raw, raw);

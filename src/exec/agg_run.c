@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "exec/agg_scan_priv.h"
 #include "exec/kernels/gather.h"
 
@@ -624,16 +625,11 @@ static int passed(struct agg_task *task)
     int rc = group_of_series(task, &group);
     if (rc != 0)
         return rc;
-    if (group >= task->ends_cap) {
-        uint32_t cap = group < 64 ? 128 : group * 2;
-        int64_t *grown = realloc(task->ends, cap * sizeof(*grown));
-        if (grown == NULL)
-            return -ENOMEM;
-        for (uint32_t i = task->ends_cap; i < cap; i++)
-            grown[i] = last ? INT64_MIN : INT64_MAX;
-        task->ends = grown;
-        task->ends_cap = cap;
-    }
+    uint32_t had = task->ends_cap;
+    if (TSFS_ARRAY_ROOM(task->ends, group, task->ends_cap, 128) != 0)
+        return -ENOMEM;
+    for (uint32_t i = had; i < task->ends_cap; i++)
+        task->ends[i] = last ? INT64_MIN : INT64_MAX;
     int64_t *end = &task->ends[group];
     if (last ? t < *end : t > *end)
         return 1;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "fs/fs_priv.h"
 
 struct dir_entry {
@@ -49,14 +50,8 @@ void fs_dir_free(struct fs_dir_handle *dir)
 static int entry_add(struct fs_dir_handle *dir, const char *name, uint64_t ino, mode_t type,
                      const struct fs_row *row, struct tsfs_node *object)
 {
-    if (dir->n == dir->cap) {
-        size_t cap = dir->cap ? dir->cap * 2 : 32;
-        struct dir_entry *grown = reallocarray(dir->entries, cap, sizeof(grown[0]));
-        if (!grown)
-            return -ENOMEM;
-        dir->entries = grown;
-        dir->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(dir->entries, dir->n, dir->cap, 32) != 0)
+        return -ENOMEM;
     size_t at = dir->names.len;
     int r = tsfs_buf_append(&dir->names, name, strlen(name) + 1);
     if (r < 0)

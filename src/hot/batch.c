@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "hot/hot_priv.h"
 
 #define KEPT_BATCHES 8u
@@ -42,6 +43,7 @@ int hot_batch_begin(struct tsfs_hot *hot)
     batch->len = 0;
     batch->ntouched = batch->new_series.n = batch->new_columns.n = batch->new_shapes.n = 0;
     batch->strings = slab_bump_mark(&hot->strings);
+    batch->values = hot->logged_values;
     batch->logged = false;
     batch->rows = 0;
     batch->last_time = 0;
@@ -87,17 +89,7 @@ int hot_batch_reserve(struct hot_batch *batch, size_t extra)
     size_t need = TSFS_WAL_FRAME_BYTES + batch->len + extra + 8; /* 8: numbers are stored whole */
     if (batch->len + extra > TSFS_WAL_RECORD_MAX)
         return -E2BIG;
-    if (need <= batch->cap)
-        return 0;
-    size_t cap = batch->cap ? batch->cap * 2 : REC_FIRST;
-    while (cap < need)
-        cap *= 2;
-    uint8_t *grown = realloc(batch->rec, cap);
-    if (!grown)
-        return -ENOMEM;
-    batch->rec = grown;
-    batch->cap = cap;
-    return 0;
+    return TSFS_ARRAY_RESERVE(batch->rec, batch->cap, need, REC_FIRST);
 }
 
 int hot_batch_cells(struct hot_batch *batch, unsigned ncells)
@@ -119,14 +111,8 @@ int hot_batch_cells(struct hot_batch *batch, unsigned ncells)
 
 int hot_list_push(struct hot_list *list, uint32_t item)
 {
-    if (list->n == list->cap) {
-        uint32_t cap = list->cap ? list->cap * 2 : 16;
-        uint32_t *grown = realloc(list->items, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        list->items = grown;
-        list->cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(list->items, list->n, list->cap, 16) != 0)
+        return -ENOMEM;
     list->items[list->n++] = item;
     return 0;
 }

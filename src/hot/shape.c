@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "hot/hot_priv.h"
 
@@ -57,14 +58,8 @@ static int distinct(struct hot_batch *batch, const struct tsfs_cell **cells, uns
 static int remember(struct tsfs_hot *hot, uint64_t hash, const struct tsfs_cell *cells, unsigned n,
                     struct hot_shape **out)
 {
-    if (hot->nshapes == hot->shapes_cap) {
-        uint32_t cap = hot->shapes_cap ? hot->shapes_cap * 2 : 8;
-        struct hot_shape **grown = realloc(hot->shapes, cap * sizeof(struct hot_shape *));
-        if (!grown)
-            return -ENOMEM;
-        hot->shapes = grown;
-        hot->shapes_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(hot->shapes, hot->nshapes, hot->shapes_cap, 8) != 0)
+        return -ENOMEM;
     struct hot_shape *shape = slab_bump_alloc(&hot->bump, sizeof(*shape) + n * sizeof(shape->keys[0]), 16);
     if (!shape)
         return -ENOMEM;

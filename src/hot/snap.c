@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "hot/snap_priv.h"
 
 #define SELECT_FROM 32u /* lanes: with fewer, looking at each is cheaper than any index */
@@ -147,22 +148,10 @@ static int gather_at(const struct tsfs_hot_instant *instant, struct gathered *g)
 static int push(struct tsfs_hot_snap *snap, uint32_t lane, const uint32_t rows[HOT_LANES])
 {
     bool more = rows[1] || rows[2] || rows[3];
-    if (snap->n == snap->cap) {
-        uint32_t cap = snap->cap ? snap->cap * 2 : 16;
-        struct snap_series *grown = realloc(snap->series, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        snap->series = grown;
-        snap->cap = cap;
-    }
-    if (more && snap->nmore == snap->more_cap) {
-        uint32_t cap = snap->more_cap ? snap->more_cap * 2 : 16;
-        void *grown = realloc(snap->more, cap * sizeof(snap->more[0]));
-        if (!grown)
-            return -ENOMEM;
-        snap->more = grown;
-        snap->more_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(snap->series, snap->n, snap->cap, 16) != 0)
+        return -ENOMEM;
+    if (more && TSFS_ARRAY_ROOM(snap->more, snap->nmore, snap->more_cap, 16) != 0)
+        return -ENOMEM;
     snap->rows += (uint64_t)rows[0] + rows[1] + rows[2] + rows[3];
     snap->series[snap->n++] = (struct snap_series){lane, rows[0], more ? snap->nmore : HOT_NONE};
     if (more)

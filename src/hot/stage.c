@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "hot/hot_priv.h"
 
 #define PREFETCH_FROM 4096u /* lanes: fewer are in the cache anyway */
@@ -14,14 +15,8 @@ static int touch(struct tsfs_hot *hot, struct hot_lane *lane)
     struct hot_batch *batch = hot->batch;
     if (lane->epoch == hot->epoch)
         return 0;
-    if (batch->ntouched == batch->touched_cap) {
-        uint32_t cap = batch->touched_cap ? batch->touched_cap * 2 : 64;
-        struct hot_touch *grown = realloc(batch->touched, cap * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        batch->touched = grown;
-        batch->touched_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(batch->touched, batch->ntouched, batch->touched_cap, 64) != 0)
+        return -ENOMEM;
     batch->touched[batch->ntouched++] = (struct hot_touch){
         .lane = lane,
         .tail = atomic_load_explicit(&lane->tail, memory_order_relaxed),

@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -101,24 +102,12 @@ static TSFS_PRINTF(4, 5) int fail(struct parser *ps, const char *at, int code, c
 
 static __attribute__((noinline)) int grow_fields(struct tsfs_lp_batch *batch)
 {
-    size_t cap = batch->fields_cap == 0 ? 1024 : batch->fields_cap * 2;
-    struct tsfs_lp_field *fields = reallocarray(batch->fields, cap, sizeof(*fields));
-    if (fields == NULL)
-        return -ENOMEM;
-    batch->fields = fields;
-    batch->fields_cap = cap;
-    return 0;
+    return TSFS_ARRAY_ROOM(batch->fields, batch->fields_cap, batch->fields_cap, 1024);
 }
 
 static __attribute__((noinline)) int grow_points(struct tsfs_lp_batch *batch)
 {
-    size_t cap = batch->points_cap == 0 ? 128 : batch->points_cap * 2;
-    struct tsfs_lp_point *points = reallocarray(batch->points, cap, sizeof(*points));
-    if (points == NULL)
-        return -ENOMEM;
-    batch->points = points;
-    batch->points_cap = cap;
-    return 0;
+    return TSFS_ARRAY_ROOM(batch->points, batch->points_cap, batch->points_cap, 128);
 }
 
 static inline bool is_line_end(const char *p)

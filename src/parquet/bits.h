@@ -85,8 +85,5 @@ void pq_pack32(const uint32_t *src, unsigned width, uint8_t *dst, size_t n);
 /* CRC-32 as of gzip (polynomial 0x04C11DB7, reflected), of len bytes after those that gave crc (0 at first).
  */
 uint32_t pq_crc32(uint32_t crc, const void *data, size_t len);
-/* For tests: the portable version even where a faster one would be chosen.  Set it while nothing else runs.
- */
-void pq_crc32_portable_only(bool on);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/limits.h"
 #include "parquet/bloom.h"
 #include "parquet/reader_priv.h"
@@ -60,15 +61,9 @@ static int walk_pages(struct tsfs_pq_chunk *c, struct tsfs_error *err)
                 r = pq_column_error(err, -EINVAL, c->column, "its pages have more rows than its row group");
                 break;
             }
-            if (n == cap) {
-                cap = cap ? cap * 2 : 64;
-                struct tsfs_pq_page *more = realloc(pages, cap * sizeof(*pages));
-                if (!more) {
-                    r = -ENOMEM;
-                    break;
-                }
-                pages = more;
-            }
+            r = TSFS_ARRAY_ROOM(pages, n, cap, 64);
+            if (r != 0)
+                break;
             pages[n++] = (struct tsfs_pq_page){
                 .offset = at, .size = (uint32_t)size, .nrows = h.nvalues, .first_row = row};
             row += h.nvalues;

@@ -44,9 +44,6 @@ TSFS_MUST_CHECK int pq_delta_encode(const int64_t *v, size_t n, const struct pq_
 /* *used: bytes of p that belong to it.  narrow: values wrap at 32 bits. */
 TSFS_MUST_CHECK int pq_delta_decode(const uint8_t *p, size_t len, int64_t *dst, size_t n, bool narrow,
                                     size_t *used);
-/* For tests: the portable version even where a faster one would be chosen.  Set it while nothing else runs.
- */
-void pq_delta_portable_only(bool on);
 
 /* fixed.c: PLAIN and BYTE_STREAM_SPLIT of numbers. */
 TSFS_MUST_CHECK int pq_split_encode(const uint64_t *v, size_t n, struct tsfs_buf *out);

@@ -13,11 +13,11 @@
 #include <immintrin.h>
 #endif
 
+#include "base/cpu.h"
 #include "parquet/bits.h"
 
 static uint32_t table[8][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool portable_only;
 
 static void fill(void)
 {
@@ -78,7 +78,7 @@ __attribute__((target("pclmul"))) static uint32_t by_products(uint32_t c, const 
 
 static bool products_pay(size_t len)
 {
-    return len >= FOLDED_MIN && !portable_only && __builtin_cpu_supports("pclmul");
+    return len >= FOLDED_MIN && TSFS_CPU_HAS("pclmul");
 }
 
 #else
@@ -94,11 +94,6 @@ static bool products_pay(size_t len)
 }
 
 #endif
-
-void pq_crc32_portable_only(bool on)
-{
-    portable_only = on;
-}
 
 uint32_t pq_crc32(uint32_t crc, const void *data, size_t len)
 {

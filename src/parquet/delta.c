@@ -23,6 +23,7 @@
 #include <immintrin.h>
 #endif
 
+#include "base/cpu.h"
 #include "parquet/codec.h"
 
 #define BLOCK_MAX 2048
@@ -92,13 +93,6 @@ int pq_delta_encode(const int64_t *v, size_t n, const struct pq_delta_shape *sha
     return r;
 }
 
-static bool portable_only;
-
-void pq_delta_portable_only(bool on)
-{
-    portable_only = on;
-}
-
 #if defined(__x86_64__)
 
 #define GROUPED_MAX 14 /* bits */
@@ -138,9 +132,8 @@ __attribute__((target("avx2,bmi2"))) static uint64_t sum_groups(const uint8_t *p
 
 static bool grouped(unsigned w)
 {
-    return w <= GROUPED_MAX && !portable_only && __builtin_cpu_supports("avx2") &&
-           __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("bdver4") && !__builtin_cpu_is("znver1") &&
-           !__builtin_cpu_is("znver2");
+    return w <= GROUPED_MAX && TSFS_CPU_HAS("avx2") && TSFS_CPU_HAS("bmi2") && !__builtin_cpu_is("bdver4") &&
+           !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
 }
 
 #else

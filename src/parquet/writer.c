@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/limits.h"
 #include "parquet/writer_priv.h"
 
@@ -177,14 +178,8 @@ int tsfs_pq_writer_begin_group(struct tsfs_pq_writer *w, uint32_t nrows, const u
     }
     if (nrows == 0 || nrows > INT32_MAX || before != nrows)
         return misuse(w, err, "a row group's pages must cover its rows, at least one");
-    if (w->ngroups == w->groups_cap) {
-        uint32_t cap = w->groups_cap ? w->groups_cap * 2 : 8;
-        struct pq_written_group *groups = realloc(w->groups, cap * sizeof(*groups));
-        if (!groups)
-            goto nomem;
-        w->groups = groups;
-        w->groups_cap = cap;
-    }
+    if (TSFS_ARRAY_ROOM(w->groups, w->ngroups, w->groups_cap, 8) != 0)
+        goto nomem;
     uint32_t *ends = realloc(w->page_end, npages * sizeof(*ends));
     if (!ends)
         goto nomem;

@@ -2,6 +2,7 @@
  * only when the end does not fit, NaN and NULL, whole blocks answered from summaries, how far estimates may
  * be off, inner loops that give the same bits on every machine. */
 #include "agg_support.h"
+#include "base/cpu.h"
 #include "exec/functions/lanes.h"
 
 static struct tsfs_value of_doubles(const char *name, const double *v, uint32_t n, enum way way)
@@ -351,7 +352,7 @@ static void test_lanes_agree(void **state)
         } r[2];
         memset(r, 0, sizeof(r));
         for (int k = 0; k < 2; k++) {
-            lanes_portable_only(k == 0);
+            tsfs_cpu_portable_only = k == 0;
             lanes_sum(&r[k].sum, v, n);
             r[k].plain = lanes_plain_sum(v, n);
             lanes_deviations(v, n, 12345, &r[k].first, &r[k].second);
@@ -361,7 +362,7 @@ static void test_lanes_agree(void **state)
             r[k].imin = lanes_imin(w, n);
             r[k].imax = lanes_imax(w, n);
         }
-        lanes_portable_only(false);
+        tsfs_cpu_portable_only = false;
         /* NaNs may differ in their sign. */
         double *sums[] = {&r[0].sum.hi, &r[0].sum.lo, &r[0].plain, &r[0].first, &r[0].second};
         for (size_t k = 0; k < sizeof(sums) / sizeof(sums[0]); k++) {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "cold/narrow.h"
 #include "cold/slab.h"
 #include "random.h"
@@ -23,7 +24,7 @@ static void check_narrow(const int64_t *v, size_t n, bool time, uint32_t width, 
 {
     for (int portable = 0; portable < 2; portable++) {
         struct narrow plan;
-        narrow_portable_only(portable);
+        tsfs_cpu_portable_only = portable;
         assert_true(narrow_plan(v, n, time, &plan));
         assert_int_equal(plan.width, width);
         if (width)
@@ -40,7 +41,7 @@ static void check_narrow(const int64_t *v, size_t n, bool time, uint32_t width, 
         free(data);
         free(back);
     }
-    narrow_portable_only(false);
+    tsfs_cpu_portable_only = false;
 }
 
 static void narrow_widths(void **state)

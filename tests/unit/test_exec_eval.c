@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "base/limits.h"
 #include "exec/eval.h"
 #include "exec/exec.h"
@@ -329,7 +330,7 @@ static void integers_compare_as_doubles(void **state)
     struct tsfs_vec col = {.type = TSFS_BIGINT, .i = x, .valid = valid}, out;
     for (size_t l = 0; l < sizeof(literals) / sizeof(*literals); l++) {
         for (int how = 0; how < 24; how++) {
-            compare_portable_only(how >= 12);
+            tsfs_cpu_portable_only = how >= 12;
             double c = literals[l];
             E *cast = pb_cast(pb_col(0, TSFS_BIGINT), TSFS_DOUBLE, false), *literal = pb_double(c);
             E *e = how % 12 < 6 ? pb_call(ops[how % 6], cast, literal, NULL)
@@ -362,7 +363,7 @@ static void integers_compare(void **state)
     for (int how = 0; how < 12; how++) {
         for (uint32_t n = 1; n <= N; n += n < 20 ? 1 : 45) {
             for (int constant = 0; constant < 2; constant++) {
-                compare_portable_only(how >= 6);
+                tsfs_cpu_portable_only = how >= 6;
                 cols[1].constant = constant;
                 E *e = pb_call(ops[how % 6], pb_col(0, TSFS_BIGINT), pb_col(1, TSFS_BIGINT), NULL);
                 struct tsfs_eval eval = {.arena = &arena};
@@ -375,7 +376,7 @@ static void integers_compare(void **state)
             }
         }
     }
-    compare_portable_only(false);
+    tsfs_cpu_portable_only = false;
 }
 
 int main(void)

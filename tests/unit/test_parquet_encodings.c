@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/cpu.h"
 #include "col/vec.h"
 #include "parquet/bloom.h"
 #include "parquet/codec.h"
@@ -82,9 +83,9 @@ static void test_crc(void **unused)
     for (size_t n = 0; n + 16 < sizeof(bytes); n += n < 600 ? 1 : 7) {
         size_t at = rnd() % 16;
         uint32_t before = rnd() % 3 ? (uint32_t)rnd() : 0, fast = pq_crc32(before, bytes + at, n);
-        pq_crc32_portable_only(true);
+        tsfs_cpu_portable_only = true;
         assert_int_equal(pq_crc32(before, bytes + at, n), fast);
-        pq_crc32_portable_only(false);
+        tsfs_cpu_portable_only = false;
     }
 }
 
@@ -273,12 +274,12 @@ static void check_delta(const struct tsfs_buf *out, const int64_t *v, size_t n, 
     int64_t back[300];
     uint8_t *p = slack_copy(out->data, out->len);
     for (int portable = 0; portable < 2; portable++) {
-        pq_delta_portable_only(portable);
+        tsfs_cpu_portable_only = portable;
         assert_int_equal(pq_delta_decode(p, out->len, back, n, false, used), 0);
         assert_int_equal(*used, out->len);
         assert_memory_equal(v, back, n * 8);
     }
-    pq_delta_portable_only(false);
+    tsfs_cpu_portable_only = false;
     free(p);
 }
 
@@ -310,9 +311,9 @@ static void test_delta_versions(void **unused)
         memset(two, 1, MAX * 8);
         bool narrow = rnd() % 4 == 0;
         int r = pq_delta_decode(p, len, one, n, narrow, &used_one);
-        pq_delta_portable_only(true);
+        tsfs_cpu_portable_only = true;
         assert_int_equal(pq_delta_decode(p, len, two, n, narrow, &used_two), r);
-        pq_delta_portable_only(false);
+        tsfs_cpu_portable_only = false;
         if (r == 0) {
             assert_int_equal(used_one, used_two);
             assert_memory_equal(one, two, n * 8);

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/cpu.h"
+
 #define BODY static inline __attribute__((always_inline))
 
 typedef double quad __attribute__((vector_size(32)));
@@ -143,58 +145,20 @@ BODY void halves_body(const int64_t *v, uint32_t n, uint64_t *low, uint64_t *hig
 WHOLE_EXTREME_BODY(imin_body, <)
 WHOLE_EXTREME_BODY(imax_body, >)
 
-static bool portable_only;
-
-void lanes_portable_only(bool on)
-{
-    portable_only = on;
-}
-
-#if defined(__x86_64__)
-
-#define AVX2 __attribute__((target("avx2")))
-
-static bool have_avx2(void)
-{
-    return !portable_only && __builtin_cpu_supports("avx2");
-}
-
-/* NAME and its two versions; RET is "return" or nothing. */
-#define BOTH(RET, TYPE, NAME, BODY_NAME, PARAMS, ARGS)                                                       \
-    AVX2 static TYPE NAME##_avx2 PARAMS                                                                      \
-    {                                                                                                        \
-        RET BODY_NAME ARGS;                                                                                  \
-    }                                                                                                        \
-    static TYPE NAME##_baseline PARAMS                                                                       \
-    {                                                                                                        \
-        RET BODY_NAME ARGS;                                                                                  \
-    }                                                                                                        \
-    TYPE NAME PARAMS                                                                                         \
-    {                                                                                                        \
-        if (have_avx2())                                                                                     \
-            RET NAME##_avx2 ARGS;                                                                            \
-        else                                                                                                 \
-            RET NAME##_baseline ARGS;                                                                        \
-    }
-
-#else
-
-#define BOTH(RET, TYPE, NAME, BODY_NAME, PARAMS, ARGS)                                                       \
-    TYPE NAME PARAMS                                                                                         \
-    {                                                                                                        \
-        RET BODY_NAME ARGS;                                                                                  \
-    }
-
-#endif
-
-#define NOTHING
-BOTH(NOTHING, void, lanes_sum, sum_body, (struct lanes_sum * s, const double *v, uint32_t n), (s, v, n))
-BOTH(return, double, lanes_plain_sum, plain_sum_body, (const double *v, uint32_t n), (v, n))
-BOTH(NOTHING, void, lanes_deviations, deviations_body,
-     (const double *v, uint32_t n, double mean, double *first, double *second), (v, n, mean, first, second))
-BOTH(return, double, lanes_min, min_body, (const double *v, uint32_t n, uint64_t *nans), (v, n, nans))
-BOTH(return, double, lanes_max, max_body, (const double *v, uint32_t n, uint64_t *nans), (v, n, nans))
-BOTH(NOTHING, void, lanes_halves, halves_body, (const int64_t *v, uint32_t n, uint64_t *low, uint64_t *high),
-     (v, n, low, high))
-BOTH(return, int64_t, lanes_imin, imin_body, (const int64_t *v, uint32_t n), (v, n))
-BOTH(return, int64_t, lanes_imax, imax_body, (const int64_t *v, uint32_t n), (v, n))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, TSFS_CPU_NOTHING, void, lanes_sum, sum_body,
+              (struct lanes_sum * s, const double *v, uint32_t n), (s, v, n))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, return, double, lanes_plain_sum, plain_sum_body,
+              (const double *v, uint32_t n), (v, n))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, TSFS_CPU_NOTHING, void, lanes_deviations, deviations_body,
+              (const double *v, uint32_t n, double mean, double *first, double *second),
+              (v, n, mean, first, second))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, return, double, lanes_min, min_body,
+              (const double *v, uint32_t n, uint64_t *nans), (v, n, nans))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, return, double, lanes_max, max_body,
+              (const double *v, uint32_t n, uint64_t *nans), (v, n, nans))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, TSFS_CPU_NOTHING, void, lanes_halves, halves_body,
+              (const int64_t *v, uint32_t n, uint64_t *low, uint64_t *high), (v, n, low, high))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, return, int64_t, lanes_imin, imin_body, (const int64_t *v, uint32_t n),
+              (v, n))
+TSFS_CPU_BOTH(TSFS_CPU_NOTHING, return, int64_t, lanes_imax, imax_body, (const int64_t *v, uint32_t n),
+              (v, n))

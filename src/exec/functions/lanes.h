@@ -42,7 +42,4 @@ void lanes_halves(const int64_t *v, uint32_t n, uint64_t *low, uint64_t *high);
 int64_t lanes_imin(const int64_t *v, uint32_t n);
 int64_t lanes_imax(const int64_t *v, uint32_t n);
 
-/* For tests: the portable versions even where AVX2 is there.  Set it while nothing else runs. */
-void lanes_portable_only(bool on);
-
 #endif

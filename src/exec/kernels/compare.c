@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/limits.h"
 #include "exec/kernels/bits.h"
 
@@ -41,13 +42,6 @@ LOOP(u8_eq, uint8_t, ==)
 LOOP(u8_lt, uint8_t, <)
 LOOP(u8_gt, uint8_t, >)
 
-static bool portable_only;
-
-void compare_portable_only(bool on)
-{
-    portable_only = on;
-}
-
 /* Words of 64 bits are not compared by the smallest x86-64: chosen at run time. */
 #ifdef __SSE2__
 #define LOOP_I64(name, op, intrinsic)                                                                        \
@@ -72,7 +66,7 @@ void compare_portable_only(bool on)
     }                                                                                                        \
     static void name(const int64_t *a, const int64_t *b, uint32_t bstep, uint32_t n, uint64_t *bits)         \
     {                                                                                                        \
-        if (n >= 16 && !portable_only && __builtin_cpu_supports("avx2"))                                     \
+        if (n >= 16 && TSFS_CPU_HAS("avx2"))                                                                 \
             name##_avx2(a, b, bstep, n, bits);                                                               \
         else                                                                                                 \
             name##_portable(a, b, bstep, n, bits);                                                           \

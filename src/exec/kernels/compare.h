@@ -21,7 +21,4 @@ void compare_bits(enum tsfs_op op, const struct tsfs_vec *a, const struct tsfs_v
 void compare_bits_as_double(enum tsfs_op op, const int64_t *x, double c, uint32_t n, const uint64_t *valid,
                             uint64_t *bits);
 
-/* For tests: the kernels that any processor runs. */
-void compare_portable_only(bool on);
-
 #endif

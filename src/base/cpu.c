@@ -1,0 +1,3 @@
+#include "base/cpu.h"
+
+bool tsfs_cpu_portable_only;
