@@ -19,6 +19,7 @@
 
 /* log */
 #define TSFS_WAL_RECORD_MAX (64u << 20) /* bytes in one log record's payload */
+#define TSFS_WAL_VALUES_MAX 65536u      /* tag values that a log gives numbers */
 
 /* cold */
 #define TSFS_BLOCK_ROWS      1024u        /* rows of one series behind one summary */

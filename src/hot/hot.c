@@ -71,6 +71,7 @@ void tsfs_hot_unref(struct tsfs_hot *hot)
     tsfs_series_index_free(hot->series);
     free(hot->counts);
     free(hot->shapes);
+    free(hot->names);
     pthread_mutex_destroy(&hot->lock);
     free(hot);
 }
@@ -83,7 +84,7 @@ struct tsfs_series_index *tsfs_hot_series(const struct tsfs_hot *hot)
 static size_t table_bytes(const struct tsfs_hot *hot)
 {
     return hot->by_series.bytes + atomic_load_explicit(&hot->shape_index.bytes, memory_order_relaxed) +
-           hot->shapes_cap * sizeof(hot->shapes[0]);
+           hot->shapes_cap * sizeof(hot->shapes[0]) + hot_names_bytes(hot);
 }
 
 void hot_batch_publish(struct tsfs_hot *hot)
@@ -133,6 +134,7 @@ void hot_batch_forget(struct tsfs_hot *hot)
     }
     hot->logged_series -= batch->new_series.n;
     hot->logged_shapes -= batch->new_shapes.n;
+    hot_names_cut(hot, batch->values);
     hot_batch_end(hot);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "hot/hot.h"
+#include "hot/record.h"
 #include "hot/series_priv.h"
 #include "hot/slab.h"
 
@@ -118,6 +119,7 @@ struct hot_batch {
     uint16_t *places;            /* column in the chunk of each cell */
     uint32_t cells_cap;
     struct slab_mark strings;
+    uint32_t values; /* logged_values before it */
     bool logged;
     uint64_t rows;
     int64_t last_time; /* times in the record are differences */
@@ -128,7 +130,10 @@ struct hot_batch {
 struct hot_replay {
     struct hot_list series; /* log number -> lane */
     struct hot_list shapes; /* log number -> index */
+    struct hot_list values; /* log number -> text of the series index */
 };
+
+struct hot_names; /* names.c */
 
 struct tsfs_hot {
     _Atomic uint32_t refs;
@@ -141,7 +146,8 @@ struct tsfs_hot {
     struct slab_bump strings; /* bytes of string values */
     uint32_t nlanes;
     uint32_t epoch;
-    uint32_t logged_series, logged_shapes;
+    uint32_t logged_series, logged_shapes, logged_values;
+    struct hot_names *names; /* NULL = nothing is remembered */
     uint64_t logged_columns[TSFS_COLUMNS_MAX / 64];
     struct hot_shape **shapes;
     uint32_t nshapes, shapes_cap, shape_cells;
@@ -236,6 +242,18 @@ bool hot_shape_matches(const struct hot_shape *shape, const struct tsfs_cell *ce
 TSFS_MUST_CHECK int hot_log_row(struct tsfs_hot *hot, const struct tsfs_schema *schema, struct hot_lane *lane,
                                 struct hot_shape *shape, int64_t time, const struct tsfs_cell *cells,
                                 unsigned ncells, size_t *end);
+
+/* names.c */
+
+/* The number in the log of a series that one with this tuple, about to be defined, can be defined after;
+ * HOT_NONE: it is to be written in full, and is such a model from now on. */
+uint32_t hot_names_model(struct tsfs_hot *hot, const struct series_tuple *tuple);
+/* How one of its values, by reference, is to be given: enum record_value.  Values in the order of the record;
+ * only after a model was found. */
+uint32_t hot_names_value(struct tsfs_hot *hot, uint32_t ref);
+/* Forgets values numbered from `values` on, and models that are logged no more. */
+void hot_names_cut(struct tsfs_hot *hot, uint32_t values);
+size_t hot_names_bytes(const struct tsfs_hot *hot);
 
 /* stage.c */
 

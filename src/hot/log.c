@@ -1,12 +1,13 @@
 /* Writing a record: docs/format/wal.md.
  *
  * A log defines columns, series and shapes (lists of measures) by number before it uses them, once each; the
- * definitions travel in the record that uses them first.  What a record has defined is noted in the batch, so
+ * definitions travel in the record that uses them first.  A series is defined after another one like it
+ * (names.c).  What a record has defined is noted in the batch, so
  * that taking the record back takes the definitions back. */
 #include <errno.h>
 
+#include "base/limits.h"
 #include "hot/hot_priv.h"
-#include "hot/record.h"
 
 static int define_column(struct tsfs_hot *hot, const struct tsfs_schema *schema, uint16_t ordinal)
 {
@@ -30,27 +31,65 @@ static int define_column(struct tsfs_hot *hot, const struct tsfs_schema *schema,
     return 0;
 }
 
+/* By its difference to a model. */
+static int define_series_like(struct tsfs_hot *hot, struct hot_lane *lane, const struct series_tuple *t,
+                              uint32_t model)
+{
+    struct hot_batch *batch = hot->batch;
+    uint32_t how[TSFS_DIMENSIONS_MAX], n = series_tuple_layout(hot->series, t)->ndims;
+    uint32_t values = hot->logged_values;
+    size_t size = 1 + RECORD_VUINT_MAX * (1 + 2 * (size_t)n);
+    for (uint32_t d = 0; d < n; d++) {
+        how[d] = hot_names_value(hot, t->values[d]);
+        if (how[d] < RECORD_VALUE_FIRST)
+            size += series_text_at(hot->series, t->values[d]).len;
+    }
+    int rc = hot_batch_reserve(batch, size);
+    if (!rc)
+        rc = hot_list_push(&batch->new_series, lane->number);
+    if (rc) {
+        hot_names_cut(hot, values);
+        return rc;
+    }
+    uint8_t *p = batch->rec + TSFS_WAL_FRAME_BYTES + batch->len;
+    *p++ = RECORD_SERIES_LIKE << 4;
+    p = record_put_vuint(p, model);
+    for (uint32_t d = 0; d < n; d++) {
+        p = record_put_vuint(p, how[d]);
+        if (how[d] < RECORD_VALUE_FIRST) {
+            struct tsfs_str value = series_text_at(hot->series, t->values[d]);
+            p = record_put_bytes(p, value.ptr, value.len);
+        }
+    }
+    batch->len = (size_t)(p - batch->rec) - TSFS_WAL_FRAME_BYTES;
+    lane->log_number = hot->logged_series++;
+    return 0;
+}
+
 static int define_series(struct tsfs_hot *hot, const struct tsfs_schema *schema, struct hot_lane *lane)
 {
     struct hot_batch *batch = hot->batch;
     const struct series_tuple *t = series_tuple_at(hot->series, lane->series);
     const struct series_layout *layout = series_tuple_layout(hot->series, t);
+    uint32_t model = hot_names_model(hot, t);
+    if (model != HOT_NONE)
+        return define_series_like(hot, lane, t, model);
     const uint16_t *slots = layout->slots;
     struct tsfs_str name = series_text_at(hot->series, t->measure_name);
     size_t size = 1 + 2 * RECORD_VUINT_MAX + name.len;
     int rc = 0;
     for (unsigned d = 0; d < layout->ndims && rc == 0; d++) {
-        if (slots[d] >= schema->ndims)
-            return -EINVAL;
         size += 2 + RECORD_VUINT_MAX + series_text_at(hot->series, t->values[d]).len;
-        rc = define_column(hot, schema, schema->dims[slots[d]]);
+        rc = slots[d] < schema->ndims ? define_column(hot, schema, schema->dims[slots[d]]) : -EINVAL;
     }
     if (!rc)
         rc = hot_batch_reserve(batch, size);
     if (!rc)
         rc = hot_list_push(&batch->new_series, lane->number);
-    if (rc)
+    if (rc) {
+        hot_names_cut(hot, hot->logged_values); /* it is no model */
         return rc;
+    }
     uint8_t *p = batch->rec + TSFS_WAL_FRAME_BYTES + batch->len;
     *p++ = RECORD_SERIES << 4;
     p = record_put_bytes(p, name.ptr, name.len);

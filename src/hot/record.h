@@ -6,7 +6,10 @@
 #include <string.h>
 
 /* Kinds of definitions: the high half of a control byte whose low half is 0. */
-enum record_kind { RECORD_COLUMN = 1, RECORD_SERIES = 2, RECORD_SHAPE = 3 };
+enum record_kind { RECORD_COLUMN = 1, RECORD_SERIES = 2, RECORD_SHAPE = 3, RECORD_SERIES_LIKE = 4 };
+
+/* How a value is given in a series' definition after a model; from RECORD_VALUE_FIRST on by its number. */
+enum record_value { RECORD_VALUE_ONCE = 0, RECORD_VALUE_KEEP = 1, RECORD_VALUE_FIRST = 2 };
 
 #define RECORD_VUINT_MAX 5u /* bytes of a 32-bit number */
 

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "hot/hot_priv.h"
-#include "hot/record.h"
 
 struct parser {
     const uint8_t *start, *p, *end;
@@ -22,6 +22,7 @@ void hot_replay_free(struct tsfs_hot *hot)
         return;
     free(hot->replay->series.items);
     free(hot->replay->shapes.items);
+    free(hot->replay->values.items);
     free(hot->replay);
     hot->replay = NULL;
 }
@@ -125,12 +126,34 @@ static int replay_column(struct parser *in)
     return 0;
 }
 
-static int replay_series(struct parser *in)
+/* Makes the series and gives it the next number. */
+static int add_series(struct parser *in, struct tsfs_str name, const struct tsfs_dim_value *dims, uint32_t n,
+                      uint32_t *id)
 {
     struct tsfs_hot *hot = in->hot;
+    struct hot_lane *lane;
+    int rc = tsfs_series_index_intern(hot->series, name, dims, n, id);
+    if (rc == -EINVAL)
+        return bad(in, "a series has a dimension twice");
+    if (!rc)
+        rc = hot_lane_get(hot, *id, &lane);
+    if (rc)
+        return rc;
+    if (lane->log_number != HOT_NONE)
+        return bad(in, "a series is defined twice");
+    rc = hot_list_push(&hot->batch->new_series, lane->number);
+    if (!rc)
+        rc = hot_list_push(&hot->replay->series, lane->number);
+    if (rc)
+        return rc;
+    lane->log_number = hot->logged_series++;
+    return 0;
+}
+
+static int replay_series(struct parser *in)
+{
     struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
     struct tsfs_str name;
-    struct hot_lane *lane;
     uint32_t n, id;
     if (!take_text(in, TSFS_SERIES_KEY_MAX, &name) || !take_vuint(in, &n) || n > TSFS_DIMENSIONS_MAX)
         return bad(in, "a series' definition is cut short or too long");
@@ -143,22 +166,49 @@ static int replay_series(struct parser *in)
             return bad(in, "a series uses a dimension that is not defined");
         dims[i].slot = column->slot;
     }
-    int rc = tsfs_series_index_intern(hot->series, name, dims, n, &id);
-    if (rc == -EINVAL)
-        return bad(in, "a series has a dimension twice");
-    if (!rc)
-        rc = hot_lane_get(hot, id, &lane);
-    if (rc)
-        return rc;
-    if (lane->log_number != HOT_NONE)
-        return bad(in, "a series is defined twice");
-    rc = hot_list_push(&hot->batch->new_series, lane->number);
-    if (!rc)
-        rc = hot_list_push(&hot->replay->series, lane->number);
-    if (rc)
-        return rc;
-    lane->log_number = hot->logged_series++;
-    return 0;
+    return add_series(in, name, dims, n, &id);
+}
+
+/* One that has the measure name and the dimensions of an earlier one. */
+static int replay_series_like(struct parser *in)
+{
+    struct tsfs_hot *hot = in->hot;
+    struct hot_list *series = &hot->replay->series, *values = &hot->replay->values;
+    struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
+    uint32_t kept[TSFS_DIMENSIONS_MAX], nkept = 0; /* those that get a number */
+    uint32_t model, id;
+    if (!take_vuint(in, &model) || model >= series->n)
+        return bad(in, "a series is defined after one that is not");
+    const struct series_tuple *t =
+        series_tuple_at(hot->series, hot_lane_at(hot, series->items[model])->series);
+    const struct series_layout *layout = series_tuple_layout(hot->series, t);
+    for (uint32_t d = 0; d < layout->ndims; d++) {
+        uint32_t how, number;
+        dims[d].slot = layout->slots[d];
+        if (!take_vuint(in, &how))
+            return bad(in, "a series' definition is cut short");
+        number = how - RECORD_VALUE_FIRST;
+        if (how < RECORD_VALUE_FIRST) {
+            if (!take_text(in, TSFS_SERIES_KEY_MAX, &dims[d].value))
+                return bad(in, "a series' dimension is cut short or too long");
+            if (how == RECORD_VALUE_KEEP)
+                kept[nkept++] = d;
+        } else if (number < values->n) {
+            dims[d].value = series_text_at(hot->series, values->items[number]);
+        } else if (number - values->n < nkept) {
+            dims[d].value = dims[kept[number - values->n]].value;
+        } else {
+            return bad(in, "a series uses a value that has no number");
+        }
+    }
+    if (nkept > TSFS_WAL_VALUES_MAX - values->n)
+        return bad(in, "too many values have numbers");
+    int rc = add_series(in, series_text_at(hot->series, t->measure_name), dims, layout->ndims, &id);
+    t = rc ? NULL : series_tuple_at(hot->series, id);
+    for (uint32_t k = 0; k < nkept && rc == 0; k++)
+        rc = hot_list_push(values, t->values[kept[k]]);
+    hot->logged_values = values->n;
+    return rc;
 }
 
 /* n ordinals into cells: slots and types, no values yet. */
@@ -307,7 +357,7 @@ int tsfs_hot_replay(struct tsfs_hot *hot, const struct tsfs_hot_recovery *recove
     if (rc)
         return rc;
     in.schema = recovery->schema(recovery->ctx);
-    uint32_t series = hot->replay->series.n, shapes = hot->replay->shapes.n;
+    uint32_t series = hot->replay->series.n, shapes = hot->replay->shapes.n, values = hot->replay->values.n;
     while (rc == 0 && in.p < in.end) {
         uint8_t control = *in.p++;
         if (control & 15)
@@ -316,6 +366,8 @@ int tsfs_hot_replay(struct tsfs_hot *hot, const struct tsfs_hot_recovery *recove
             rc = replay_column(&in);
         else if (control >> 4 == RECORD_SERIES)
             rc = replay_series(&in);
+        else if (control >> 4 == RECORD_SERIES_LIKE)
+            rc = replay_series_like(&in);
         else if (control >> 4 == RECORD_SHAPE)
             rc = replay_shape(&in);
         else
@@ -324,6 +376,7 @@ int tsfs_hot_replay(struct tsfs_hot *hot, const struct tsfs_hot_recovery *recove
     if (rc) {
         hot->replay->series.n = series;
         hot->replay->shapes.n = shapes;
+        hot->replay->values.n = values;
         hot_batch_forget(hot);
         return rc;
     }

@@ -53,7 +53,9 @@ int wal_header_check(const uint8_t in[WAL_HEADER_BYTES], uint32_t *version)
     if (memcmp(in, magic, 8) != 0 || get64(in + 16) != XXH3_64bits(in, 16))
         return -EBADMSG;
     *version = get32(in + 8);
-    return *version == WAL_VERSION && get32(in + 12) == WAL_HEADER_BYTES ? 0 : -EPROTONOSUPPORT;
+    return *version >= WAL_OLDEST && *version <= WAL_VERSION && get32(in + 12) == WAL_HEADER_BYTES
+               ? 0
+               : -EPROTONOSUPPORT;
 }
 
 static uint64_t checksum(const uint8_t *fixed, uint64_t offset, const void *payload, size_t len)

@@ -158,8 +158,8 @@ static int read_all(struct reader *r, const char *path,
         return rc;
     rc = wal_header_check(p, &version);
     if (rc == -EPROTONOSUPPORT)
-        return tsfs_error_set(err, rc, "log %s: version %u is not known here (1 is)", path,
-                              (unsigned)version);
+        return tsfs_error_set(err, rc, "log %s: version %u is not known here (%u to %u are)", path,
+                              (unsigned)version, WAL_OLDEST, WAL_VERSION);
     if (rc)
         return 0;
     *good = WAL_HEADER_BYTES;

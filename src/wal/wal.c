@@ -47,6 +47,7 @@ struct tsfs_wal {
     int fd;              /* -1 while closed */
     unsigned users;      /* calls under way on fd */
     bool syncing, folder_synced, abandoned;
+    bool old;                     /* its version is not the one that is written: nothing is appended */
     int append_error, sync_error; /* sticky */
     uint64_t undo_to;             /* where the last record began; 0 = nothing to take back */
     uint64_t synced;              /* bytes known to be on disk */
@@ -126,6 +127,20 @@ out:
     return rc ? tsfs_error_set(err, rc, "log %s: %s", wal->path, strerror(-rc)) : 0;
 }
 
+/* Of one that recovery has read. */
+static int note_version(struct tsfs_wal *wal)
+{
+    uint8_t header[WAL_HEADER_BYTES];
+    uint32_t version;
+    int rc = tsfs_io_read_all(wal->fd, header, sizeof(header), 0);
+    if (rc >= 0)
+        rc = wal_header_check(header, &version);
+    if (rc < 0)
+        return rc;
+    wal->old = version != WAL_VERSION;
+    return 0;
+}
+
 int tsfs_wal_open(int dirfd, const char *path, uint64_t size, struct tsfs_wal **out, struct tsfs_error *err)
 {
     int rc;
@@ -164,6 +179,11 @@ int tsfs_wal_open(int dirfd, const char *path, uint64_t size, struct tsfs_wal **
         if (rc)
             tsfs_error_set(err, rc, "log %s: %s", path, strerror(-rc));
     }
+    if (rc == 0 && size > WAL_HEADER_BYTES) {
+        rc = note_version(wal);
+        if (rc)
+            tsfs_error_set(err, rc, "log %s: %s", path, strerror(-rc));
+    }
     if (rc)
         goto out;
     atomic_store(&wal->size, size);
@@ -198,6 +218,8 @@ static int append(struct tsfs_wal *wal, uint8_t *framed, const void *payload, si
     int rc;
     if (len == 0 || len > TSFS_WAL_RECORD_MAX)
         return tsfs_error_set(err, len ? -E2BIG : -EINVAL, "log %s: a record of %zu bytes", wal->path, len);
+    if (wal->old)
+        return tsfs_error_set(err, -EPROTONOSUPPORT, "log %s: is of an older version", wal->path);
     pthread_mutex_lock(&wal->lock);
     rc = wal->append_error ? wal->append_error : wal->sync_error;
     if (!rc)
@@ -333,6 +355,11 @@ int tsfs_wal_sync(struct tsfs_wal *wal)
     int rc = sync_locked(wal);
     pthread_mutex_unlock(&wal->lock);
     return rc;
+}
+
+bool tsfs_wal_takes_more(const struct tsfs_wal *wal)
+{
+    return !wal->old;
 }
 
 bool tsfs_wal_dirty(const struct tsfs_wal *wal)

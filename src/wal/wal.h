@@ -37,6 +37,9 @@ TSFS_MUST_CHECK int tsfs_wal_undo(struct tsfs_wal *wal);
  * (but for those of opening files, which say nothing about the log). */
 TSFS_MUST_CHECK int tsfs_wal_sync(struct tsfs_wal *wal);
 
+/* false: it is of a version that has no words for what is written today.  It can be kept and synced; what
+ * comes goes to another log. */
+bool tsfs_wal_takes_more(const struct tsfs_wal *wal);
 bool tsfs_wal_dirty(const struct tsfs_wal *wal); /* appended but not synced */
 uint64_t tsfs_wal_size(const struct tsfs_wal *wal);
 void tsfs_wal_close_idle(

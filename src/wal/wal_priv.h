@@ -8,7 +8,8 @@
 #include "wal/wal.h"
 
 #define WAL_HEADER_BYTES 24u
-#define WAL_VERSION      1u
+#define WAL_VERSION      2u
+#define WAL_OLDEST       1u          /* read, but not appended to */
 #define WAL_RECORD_MAGIC 0x52575354u /* "TSWR" read as a little-endian number */
 
 struct wal_frame {
@@ -18,7 +19,8 @@ struct wal_frame {
 };
 
 void wal_header_encode(uint8_t out[WAL_HEADER_BYTES]);
-/* 0; -EBADMSG: not a header; -EPROTONOSUPPORT: of another version (*version says which). */
+/* 0 and the version; -EBADMSG: not a header; -EPROTONOSUPPORT: of a version not known (*version says which).
+ */
 TSFS_MUST_CHECK int wal_header_check(const uint8_t in[WAL_HEADER_BYTES], uint32_t *version);
 
 /* Fills a frame for payload at file offset `offset`. */

@@ -22,7 +22,7 @@
 #include "base/limits.h"
 #include "hot/hot.h"
 
-#define SERIES   14
+#define SERIES   48
 #define MEASURES 12
 #define OPEN     4
 

@@ -80,6 +80,36 @@ static void damaged_log(void **state)
     assert_int_equal(stat(path, &st), 0);
 }
 
+/* A log of the version before is read, what comes goes to another one, and both are migrated. */
+static void old_log(void **state)
+{
+    static const uint8_t header[24] = {'T',  'S',  'F',  'S',  'W',  'A',  'L',  '\n', /* and then, */
+                                       1,    0,    0,    0,    24,   0,    0,    0, /* with XXH3 of these: */
+                                       0x84, 0x8c, 0xd1, 0x6b, 0xce, 0x01, 0x50, 0x1b};
+    struct fixture *f = *state;
+    char path[256];
+    struct stat st;
+    put_days_ago(f, "m", 1, 2);
+    partition_path(f, "m", 1, "wal-000001", path);
+    stop(f);
+    overwrite(path, 0, (const char *)header, sizeof(header));
+    assert_int_equal(stat(path, &st), 0);
+    off_t size = st.st_size;
+    for (unsigned life = 0; life < 2; life++) {
+        start(f);
+        put_days_ago(f, "m", 1, 3);
+        assert_string_equal(ask(f->db, "SELECT count(*) AS n, max(v) AS v FROM m"), "n,v\n3,1\n");
+        assert_true(stat(path, &st) != 0 || st.st_size == size); /* it may have been migrated */
+        stop(f);
+    }
+    start(f);
+    assert_int_equal(tell(f, "m", TSFS_FILE_CTL, "migrate\n"), 0);
+    assert_string_equal(ask(f->db, "SELECT count(*) AS n, max(v) AS v FROM m"), "n,v\n3,1\n");
+    assert_int_equal(stat(path, &st), -1);
+    partition_path(f, "m", 1, "wal-000002", path);
+    assert_int_equal(stat(path, &st), -1);
+}
+
 static int count_file(void *ctx, const struct tsfs_cold_file *file)
 {
     char *name = ctx;
@@ -486,6 +516,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(damaged_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_log, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(migration_refused, setup, teardown),

@@ -290,6 +290,71 @@ static void definitions_after_undo(void **state)
     tsfs_hot_unref(next.hot);
 }
 
+/* Series `host` is in the snapshot, with so many rows that hold its number. */
+static void has_series(struct fixture *f, struct tsfs_hot_snap *snap, unsigned host, uint64_t rows)
+{
+    char text[16], region[16];
+    snprintf(text, sizeof(text), "h%u", host);
+    snprintf(region, sizeof(region), "r%u", host % 7);
+    struct tsfs_str dims[] = {tsfs_str_from(text), tsfs_str_from(region)};
+    struct tsfs_series series = {.measure_name = TSFS_STR("cpu"), .dims = dims, .ndims = 2};
+    struct tsfs_hot_piece *pieces;
+    struct tsfs_arena arena;
+    uint32_t n, i = tsfs_hot_snap_find(snap, &series);
+    assert_int_not_equal(i, TSFS_SERIES_NONE);
+    tsfs_arena_init(&arena, NULL);
+    assert_int_equal(tsfs_hot_snap_pieces(snap, i, &arena, &pieces, &n), 0);
+    uint64_t seen = 0;
+    for (uint32_t k = 0; k < n; k++)
+        for (uint32_t r = 0; r < pieces[k].nrows; r++, seen++)
+            assert_true(pieces[k].cols[0].d[r] == host);
+    assert_int_equal(seen, rows);
+    tsfs_arena_free(&arena);
+}
+
+/* Many series that share values, among records that are taken back, written in several lives of the same log:
+ * each is the one it was to who knows only the log. */
+static void definitions_by_difference(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t good, torn;
+    struct tsfs_error err = {0};
+    unsigned host = 0;
+    for (unsigned life = 0; life < 3; life++) {
+        for (unsigned batch = 0; batch < 40; batch++) {
+            unsigned n = 1 + batch % 9, undone = batch % 3;
+            for (unsigned s = 0; s < n; s++)
+                stage_one(f, series(f, host + s), life, 0, host + s);
+            if (undone == 1)
+                assert_int_equal(tsfs_hot_log(f->hot, f->wal, NULL), 0);
+            if (undone) {
+                assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+                continue;
+            }
+            commit(f);
+            host += n;
+        }
+        uint64_t size = tsfs_wal_size(f->wal);
+        assert_true(size < 24 + 40 * 24 + 9 * 60 + host * 30u);
+        tsfs_wal_close(f->wal);
+        tsfs_hot_unref(f->hot);
+        tsfs_series_index_free(f->index);
+        assert_int_equal(tsfs_series_index_create(&f->index), 0);
+        assert_int_equal(tsfs_hot_create(f->index, &f->budget, &f->hot), 0);
+        int rc = tsfs_wal_recover(f->dirfd, "log", false, apply, f, &good, &torn, &err);
+        if (rc)
+            fail_msg("%s", err.message);
+        assert_int_equal(good, size);
+        assert_int_equal(tsfs_wal_open(f->dirfd, "log", good, &f->wal, NULL), 0);
+        struct tsfs_hot_snap *snap;
+        assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, NULL, &snap), 0);
+        assert_int_equal(tsfs_hot_snap_count(snap), host);
+        for (unsigned h = 0; h < host; h++)
+            has_series(f, snap, h, 1);
+        tsfs_hot_snap_free(snap);
+    }
+}
+
 static void record_limit(void **state)
 {
     struct fixture *f = *state;
@@ -518,6 +583,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(late_rows_are_cheap, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_of_full_days, setup, teardown),
         cmocka_unit_test_setup_teardown(definitions_after_undo, setup, teardown),
+        cmocka_unit_test_setup_teardown(definitions_by_difference, setup, teardown),
         cmocka_unit_test_setup_teardown(record_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshots_of_an_instant, setup, teardown),

@@ -12,6 +12,9 @@
 
 #include <cmocka.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/io.h"
 #include "base/limits.h"
 #include "wal/wal.h"
@@ -444,6 +447,50 @@ static void idle(void **state)
     assert_string_equal(g.text[1], "c");
 }
 
+/* Puts another version into the header. */
+static void make_version(struct dir *d, uint8_t version)
+{
+    uint8_t header[24] = "TSFSWAL\n";
+    header[8] = version;
+    header[12] = sizeof(header);
+    uint64_t check = XXH3_64bits(header, 16);
+    for (unsigned i = 0; i < 8; i++)
+        header[16 + i] = (uint8_t)(check >> (8 * i));
+    poke(d, 0, header, sizeof(header));
+}
+
+/* A log of the first version is read, kept and synced, and takes nothing more; of one that is not known yet
+ * nothing is touched. */
+static void versions(void **state)
+{
+    struct dir *d = *state;
+    struct tsfs_wal *wal = open_log(d, 0);
+    struct got g;
+    uint64_t good, torn;
+    struct tsfs_error err = {0};
+    assert_true(tsfs_wal_takes_more(wal));
+    assert_int_equal(tsfs_wal_append(wal, "one", 3, NULL), 0);
+    tsfs_wal_close(wal);
+    make_version(d, 1);
+    assert_int_equal(recover(d, false, &g, &good, &torn, NULL), 0);
+    assert_int_equal(g.n, 1);
+    wal = open_log(d, good);
+    assert_false(tsfs_wal_takes_more(wal));
+    assert_int_equal(tsfs_wal_append(wal, "two", 3, NULL), -EPROTONOSUPPORT);
+    assert_int_equal(tsfs_wal_sync(wal), 0);
+    tsfs_wal_close(wal);
+    assert_int_equal(file_size(d), good);
+    make_version(d, 2);
+    wal = open_log(d, good);
+    assert_true(tsfs_wal_takes_more(wal));
+    tsfs_wal_close(wal);
+    make_version(d, 3);
+    poke(d, (off_t)good, "torn", 4);
+    assert_int_equal(recover(d, false, &g, &good, &torn, &err), -EPROTONOSUPPORT);
+    assert_non_null(strstr(err.message, "version 3"));
+    assert_int_equal(file_size(d), 24 + 24 + 3 + 4);
+}
+
 struct shared {
     struct tsfs_wal *wal;
     pthread_mutex_t appender;
@@ -508,6 +555,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_descriptor, setup, teardown),
         cmocka_unit_test_setup_teardown(abandoned, setup, teardown),
         cmocka_unit_test_setup_teardown(idle, setup, teardown),
+        cmocka_unit_test_setup_teardown(versions, setup, teardown),
         cmocka_unit_test_setup_teardown(group_commit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
