@@ -1,5 +1,5 @@
-/* What the parts of the parser share: statements in parser.c, operators in parser_expr.c, the rest of
- * expressions in parser_primary.c. */
+/* What the parts of the parser share: statements in parser.c, queries in parser_query.c, operators in
+ * parser_expr.c, the rest of expressions in parser_primary.c. */
 #ifndef TSFS_SQL_PARSER_PRIV_H
 #define TSFS_SQL_PARSER_PRIV_H
 
@@ -24,7 +24,8 @@ struct sql_list {
     uint32_t n, cap;
 };
 
-/* Everything here returns false or NULL on failure, with p->rc set and an error recorded. */
+/* parser_token.c, parser_hint.c.  Everything here returns false or NULL on failure, with p->rc set and an
+ * error recorded. */
 bool sql_advance(struct sql_parser *p);
 bool sql_peek(struct sql_parser *p); /* fills p->ahead */
 bool sql_fail_memory(struct sql_parser *p);
@@ -47,16 +48,19 @@ bool sql_enter(struct sql_parser *p); /* one level deeper; sql_leave when done *
 void sql_leave(struct sql_parser *p);
 void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size);
 
-/* parser.c */
+/* parser_query.c */
 struct sql_ast_query *sql_parse_query(struct sql_parser *p);
 /* SELECT * FROM (inner) */
 struct sql_ast_query *sql_query_over(struct sql_parser *p, struct sql_ast_query *inner,
                                      const struct sql_token *at);
+/* SELECT * FROM the table whose name is in hand, said at a place before it */
+struct sql_ast_query *sql_query_table(struct sql_parser *p, const struct sql_token *at);
 /* The rest of a query whose first operand is the parenthesised `first`. */
 struct sql_ast_query *sql_parse_query_rest(struct sql_parser *p, struct sql_ast_query *first,
                                            const struct sql_token *open);
 bool sql_continues_query(const struct sql_parser *p); /* UNION, ORDER, LIMIT or ) comes next */
-bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **keys, uint32_t *nkeys); /* after ORDER BY */
+/* The expressions of ORDER BY, from the first on. */
+bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **keys, uint32_t *nkeys);
 
 /* parser_from.c */
 struct sql_ast_from *sql_parse_from(struct sql_parser *p);
@@ -121,9 +125,5 @@ struct sql_ast_expr *sql_parse_lambda(struct sql_parser *p, const struct sql_tok
                                       struct sql_ast_expr **params, uint32_t n);
 /* Subscripts and fields behind e. */
 struct sql_ast_expr *sql_parse_parts(struct sql_parser *p, struct sql_ast_expr *e);
-
-/* parser.c */
-/* The expressions of ORDER BY, from the first on. */
-bool sql_parse_keys(struct sql_parser *p, struct sql_ast_key **out, uint32_t *n);
 
 #endif
