@@ -15,7 +15,7 @@
 #include "hot/hot_priv.h"
 
 #define WAYS     4u
-#define KNOWN    512u /* places for values */
+#define SETS     128u /* of places for values */
 #define MODELS   16u
 #define FROM     8u /* series in a log: the first ones are too few to remember anything for them */
 #define NO_VALUE UINT32_MAX
@@ -28,9 +28,9 @@ struct hot_names {
         uint32_t series;               /* number in the log */
     } models[MODELS];
     struct {
-        uint32_t ref;    /* of the index; 0 = free */
-        uint32_t number; /* in the log, or NO_VALUE */
-    } known[KNOWN];
+        uint32_t ref[WAYS];    /* of the index; 0 = free */
+        uint32_t number[WAYS]; /* in the log, or NO_VALUE */
+    } sets[SETS];
 };
 
 size_t hot_names_bytes(const struct tsfs_hot *hot)
@@ -60,27 +60,39 @@ uint32_t hot_names_model(struct tsfs_hot *hot, const struct series_tuple *tuple)
     return HOT_NONE;
 }
 
+/* Bits of the places that hold what is asked for.  All are looked at: which of them it is nobody can
+ * foretell, and a branch for each would cost more. */
+static unsigned places_with(const uint32_t places[WAYS], uint32_t what)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < WAYS; i++)
+        bits |= (unsigned)(places[i] == what) << i;
+    return bits;
+}
+
 uint32_t hot_names_value(struct tsfs_hot *hot, uint32_t ref)
 {
     struct hot_names *names = hot->names;
-    uint32_t set = (ref * UINT32_C(0x9e3779b1) >> 16) % (KNOWN / WAYS) * WAYS, free_at = KNOWN;
-    for (uint32_t i = 0; i < WAYS; i++) {
-        uint32_t at = set + (i + names->turn) % WAYS;
-        if (names->known[at].ref == ref) {
-            if (names->known[at].number != NO_VALUE)
-                return RECORD_VALUE_FIRST + names->known[at].number;
-            if (hot->logged_values == TSFS_WAL_VALUES_MAX)
-                return RECORD_VALUE_ONCE;
-            names->known[at].number = hot->logged_values++;
-            return RECORD_VALUE_KEEP;
-        }
-        if (names->known[at].ref == 0 || (names->known[at].number == NO_VALUE && free_at == KNOWN))
-            free_at = at;
+    uint32_t set = (ref * UINT32_C(0x9e3779b1) >> 16) % SETS;
+    uint32_t *refs = names->sets[set].ref, *numbers = names->sets[set].number;
+    unsigned bits = places_with(refs, ref);
+    if (bits) {
+        uint32_t *number = &numbers[__builtin_ctz(bits)];
+        if (*number != NO_VALUE)
+            return RECORD_VALUE_FIRST + *number;
+        if (hot->logged_values == TSFS_WAL_VALUES_MAX)
+            return RECORD_VALUE_ONCE;
+        *number = hot->logged_values++;
+        return RECORD_VALUE_KEEP;
     }
-    if (free_at != KNOWN) {
-        names->known[free_at].ref = ref;
-        names->known[free_at].number = NO_VALUE;
-        names->turn++;
+    bits = places_with(refs, 0);
+    if (!bits)
+        bits = places_with(numbers, NO_VALUE);
+    if (bits) {
+        unsigned later = bits & ~0u << names->turn++ % WAYS;
+        unsigned at = (unsigned)__builtin_ctz(later ? later : bits);
+        refs[at] = ref;
+        numbers[at] = NO_VALUE;
     }
     return RECORD_VALUE_ONCE;
 }
@@ -92,9 +104,9 @@ void hot_names_cut(struct tsfs_hot *hot, uint32_t values)
     hot->logged_values = values;
     if (!names)
         return;
-    for (uint32_t i = 0; i < KNOWN; i++)
-        if (names->known[i].number >= values)
-            names->known[i].number = NO_VALUE;
+    for (uint32_t i = 0; i < SETS * WAYS; i++)
+        if (names->sets[i / WAYS].number[i % WAYS] >= values)
+            names->sets[i / WAYS].number[i % WAYS] = NO_VALUE;
     for (uint32_t i = 0; i < names->nmodels; i++)
         if (names->models[i].series < hot->logged_series)
             names->models[kept++] = names->models[i];
