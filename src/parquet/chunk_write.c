@@ -1,68 +1,27 @@
-/* One column chunk: which encoding, then its pages.
+/* One column chunk: its dictionary, its pages, and what the footer and the indexes will say of them.
+ * Which encoding: chunk_choose.c.
  *
- * Nothing predicts what zstd will make of an encoding's bytes, so the candidates are tried: a few stretches
- * of the chunk (about thirty thousand values) are encoded and compressed in every way that fits the type, and
- * the smallest sum wins; a dictionary also carries the size of its page.  A later candidate must be smaller
- * by a few percent, as the earlier ones decode faster:
- *
- *     BOOLEAN      RLE, always
- *     INT32/INT64  DELTA_BINARY_PACKED in four shapes; dictionary, codes at their own width or at whole bytes
- *     DOUBLE       dictionary (both ways), BYTE_STREAM_SPLIT, PLAIN
- *     BYTE_ARRAY   dictionary (both ways), DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, PLAIN
- *
- * Strings in runs (dimensions) do not need the trial: a dictionary of few entries, its codes in runs as
- * given.
- *
- * Then the winner is tried once more at a level that costs some ten times the effort.  On most data it gains
- * next to nothing; where values go to and fro in a narrow band (a price, a load in percent) its finer choice
- * of matches is worth five percent and more, and only there it is used.  For pages of up to 16 KiB, for which
- * zstd has levels of their own, there is one on the way that costs half of that and mostly gains as much; not
- * so of many dictionary codes, where it leaves two percent.
- *
- * Of a small chunk nothing is a sample: the sizes compared are those of its pages, headers included, and the
- * smallest wins.  If nothing in it shrinks, its dictionary is no zstd frame either.
- *
- * All this is worth its effort on many values.  Files of few rows come in great numbers, a partition each,
- * and the same column of the next one is much like that of the last; so the outcome of a trial is kept by
- * whoever writes them (struct tsfs_pq_habit), and serves for chunks of about as many values, a number of
- * times, unless one comes out larger or smaller than it should.
- *
- * Codes at whole bytes: the width of dictionary indices is the writer's choice as long as they fit.  With 7
- * or 14 bits, values do not start on bytes and zstd finds neither repeats nor a skewed distribution; with 8
- * or 16 it does. */
+ * Pages end where the caller says.  Strings in runs (dimensions) are never expanded: a dictionary of few
+ * entries, and its codes in runs as given. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "parquet/writer_priv.h"
+#include "parquet/chunk.h"
 
-enum candidate {
-    DELTA_SMALL,         /* blocks of 128 in four miniblocks */
-    DELTA_SMALL_ROUNDED, /* the same with rounded widths */
-    DELTA_LARGE,         /* blocks of 2048 in eight miniblocks */
-    DELTA_LARGE_ROUNDED,
-    CODES,         /* dictionary */
-    CODES_ROUNDED, /* dictionary, codes in whole bytes */
-    SPLIT,
-    PLAIN,
-    LENGTHS,
-    PREFIXES,
-    RLE_BOOLS,
-    NCANDIDATES
-};
+#define EVEN_LEAST (1u << 8)  /* entries of a dictionary for even codes: what one byte does not hold, */
+#define EVEN_MOST  (1u << 16) /* and two do */
 
-static const struct {
-    enum tsfs_pq_encoding encoding;
-    struct pq_delta_shape shape;
-} candidates[NCANDIDATES] = {
+const struct pq_way_facts pq_ways[NWAYS] = {
     [DELTA_SMALL] = {TSFS_PQ_DELTA_BINARY_PACKED, {.block = 128, .miniblock = 32}},
     [DELTA_SMALL_ROUNDED] = {TSFS_PQ_DELTA_BINARY_PACKED,
                              {.block = 128, .miniblock = 32, .round_widths = true}},
     [DELTA_LARGE] = {TSFS_PQ_DELTA_BINARY_PACKED, {.block = 2048, .miniblock = 256}},
     [DELTA_LARGE_ROUNDED] = {TSFS_PQ_DELTA_BINARY_PACKED,
                              {.block = 2048, .miniblock = 256, .round_widths = true}},
-    [CODES] = {TSFS_PQ_RLE_DICTIONARY},
-    [CODES_ROUNDED] = {TSFS_PQ_RLE_DICTIONARY},
+    [CODES] = {TSFS_PQ_RLE_DICTIONARY, .coded = true},
+    [CODES_ROUNDED] = {TSFS_PQ_RLE_DICTIONARY, .coded = true},
+    [CODES_EVEN] = {TSFS_PQ_RLE_DICTIONARY, .coded = true},
     [SPLIT] = {TSFS_PQ_BYTE_STREAM_SPLIT},
     [PLAIN] = {TSFS_PQ_PLAIN},
     [LENGTHS] = {TSFS_PQ_DELTA_LENGTH_BYTE_ARRAY},
@@ -70,44 +29,36 @@ static const struct {
     [RLE_BOOLS] = {TSFS_PQ_RLE},
 };
 
-#define SAMPLE_SPANS  4
-#define SAMPLE_VALUES 8192 /* of one span, at most */
-/* Levels of zstd: the first two that weigh matches against the statistics of the rest, for pages up to a
- * size. */
-static const struct {
-    int level;
-    size_t page;
-} strong[] = {{13, 16u << 10}, {17, SIZE_MAX}};
-enum { STRONG = sizeof(strong) / sizeof(strong[0]) };
-
-#define STRONG_GAIN  0.995       /* what it must make of the size */
-#define STRONG_LEAST 48          /* bytes of a chunk that are worth trying */
-#define SMALL_CHUNK  4096        /* bytes; of those every one counts */
-#define DICT_HEADER  22          /* of a dictionary page, about */
-#define DICT_TRIAL   (64u << 10) /* bytes of a dictionary that is worth compressing at two levels */
-
-#define HABIT_VALUES (32u << 10) /* of a chunk for which a habit serves ... */
-#define HABIT_USES   24u         /* ... so many times */
-#define HABIT_CHANGE 1.125       /* of the size a value, either way, that ends it: these are other data */
-
-struct encoder {
-    struct pq_source *s;
-    struct pq_page_writer pages;
-    struct pq_dict dict;
-    uint32_t *codes; /* of values, or of runs; NULL = no dictionary */
-    unsigned width;  /* of codes, in bits */
-    uint64_t *bits;  /* room for the rows of the largest page */
-    struct pq_rle rle;
-};
-
-static unsigned code_width(const struct encoder *e, enum candidate c)
+static unsigned code_width(const struct pq_encoder *e, enum pq_way c)
 {
+    if (c == CODES_EVEN)
+        return 16;
     if (c == CODES_ROUNDED)
         return e->width <= 8 ? 8 : e->width <= 16 ? 16 : 32;
     return e->width;
 }
 
-static int encode_bools(struct encoder *e, const uint8_t *v, size_t n, struct tsfs_buf *out)
+/* Values [from, from + n) as codes. */
+static int encode_codes(struct pq_encoder *e, enum pq_way c, size_t from, size_t n)
+{
+    struct tsfs_buf *out = &e->pages.values;
+    uint8_t width = (uint8_t)code_width(e, c);
+    if (tsfs_buf_append(out, &width, 1))
+        return -ENOMEM;
+    pq_rle_begin(&e->rle, width, out);
+    if (c != CODES_EVEN)
+        pq_rle_put_all(&e->rle, e->codes + from, n);
+    for (size_t i = 0; c == CODES_EVEN && i < n;) {
+        uint32_t some[1024];
+        size_t k = 0;
+        for (; k < sizeof(some) / sizeof(some[0]) && i < n; k++, i++)
+            some[k] = e->even_codes[e->codes[from + i]];
+        pq_rle_put_all(&e->rle, some, k);
+    }
+    return pq_rle_end(&e->rle);
+}
+
+static int encode_bools(struct pq_encoder *e, const uint8_t *v, size_t n, struct tsfs_buf *out)
 {
     uint32_t len = 0;
     size_t at = out->len;
@@ -122,24 +73,17 @@ static int encode_bools(struct encoder *e, const uint8_t *v, size_t n, struct ts
     return 0;
 }
 
-/* Values [from, from + n) to the page writer's values. */
-static int encode_span(struct encoder *e, enum candidate c, size_t from, size_t n)
+int pq_encode_span(struct pq_encoder *e, enum pq_way c, size_t from, size_t n)
 {
     const struct pq_source *s = e->s;
     struct tsfs_buf *out = &e->pages.values;
     const char *v = (const char *)s->values + from * pq_kind_width(s->kind);
-    struct pq_delta_shape shape = candidates[c].shape;
-    uint8_t width;
+    struct pq_delta_shape shape = pq_ways[c].shape;
 
     switch (c) {
     case CODES:
     case CODES_ROUNDED:
-        width = (uint8_t)code_width(e, c);
-        if (tsfs_buf_append(out, &width, 1))
-            return -ENOMEM;
-        pq_rle_begin(&e->rle, width, out);
-        pq_rle_put_all(&e->rle, e->codes + from, n);
-        return pq_rle_end(&e->rle);
+    case CODES_EVEN: return encode_codes(e, c, from, n);
     case SPLIT: return pq_split_encode((const uint64_t *)(const void *)v, n, out);
     case PLAIN:
         if (s->kind == PQ_STRINGS)
@@ -156,9 +100,32 @@ static int encode_span(struct encoder *e, enum candidate c, size_t from, size_t 
     }
 }
 
-static int encode_dictionary(struct encoder *e, struct tsfs_buf *out)
+/* Entries with the gaps that even codes leave, which repeat the entry before. */
+static int encode_gaps(struct pq_encoder *e, struct tsfs_buf *out, uint32_t *entries)
 {
     const struct pq_dict *d = &e->dict;
+    uint32_t n = e->even_codes[d->n - 1] + 1, from = 0;
+    int r = tsfs_buf_reserve(out, (size_t)n * 8);
+    if (r)
+        return r;
+    char *to = out->data + out->len;
+    for (uint32_t i = 0; i < n; i++) {
+        if (from + 1 < d->n && e->even_codes[from + 1] <= i)
+            from++;
+        memcpy(to + (size_t)i * 8, &d->numbers[from], 8);
+    }
+    out->len += (size_t)n * 8;
+    *entries = n;
+    return 0;
+}
+
+int pq_encode_dictionary(struct pq_encoder *e, enum pq_way c, uint32_t *entries)
+{
+    const struct pq_dict *d = &e->dict;
+    struct tsfs_buf *out = &e->pages.values;
+    *entries = d->n;
+    if (c == CODES_EVEN)
+        return encode_gaps(e, out, entries);
     if (e->s->kind == PQ_STRINGS)
         return pq_bytes_plain_encode(d->strings, d->n, out);
     if (e->s->column->physical == TSFS_PQ_INT32)
@@ -166,239 +133,24 @@ static int encode_dictionary(struct encoder *e, struct tsfs_buf *out)
     return tsfs_buf_append(out, d->numbers, (size_t)d->n * 8);
 }
 
-/* The summed size of the sampled stretches as candidate c would have them. */
-static int try_candidate(struct encoder *e, enum candidate c, size_t *size, size_t *sampled)
+/* The codes of the third way, if it is one for this dictionary. */
+static int spread_evenly(struct pq_encoder *e, struct tsfs_arena *arena)
 {
-    const struct pq_source *s = e->s;
-    uint32_t spans = s->npages < SAMPLE_SPANS ? s->npages : SAMPLE_SPANS;
-    *size = *sampled = 0;
-    for (uint32_t i = 0; i < spans; i++) {
-        uint32_t p = (uint32_t)((uint64_t)i * s->npages / spans);
-        size_t n = s->page_value[p + 1] - s->page_value[p], part;
-        if (n > SAMPLE_VALUES)
-            n = SAMPLE_VALUES;
-        e->pages.values.len = 0;
-        int r = encode_span(e, c, s->page_value[p], n);
-        if (!r)
-            r = pq_page_try(&e->pages, &part);
-        if (r)
-            return r;
-        *size += part;
-        *sampled += n;
-    }
-    e->pages.values.len = 0;
+    uint32_t n = e->dict.n, base = 1;
+    if (n <= EVEN_LEAST || n > EVEN_MOST || e->s->kind == PQ_STRINGS ||
+        e->s->column->physical == TSFS_PQ_INT32)
+        return 0;
+    while (base * base < n)
+        base++;
+    e->even_codes = tsfs_arena_alloc(arena, n * sizeof(*e->even_codes));
+    if (!e->even_codes)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        e->even_codes[i] = i / base << 8 | i % base;
     return 0;
 }
 
-static const enum candidate of_ints[] = {DELTA_LARGE, DELTA_LARGE_ROUNDED, DELTA_SMALL, DELTA_SMALL_ROUNDED,
-                                         CODES,       CODES_ROUNDED,       NCANDIDATES};
-static const enum candidate of_doubles[] = {CODES, CODES_ROUNDED, PLAIN, SPLIT, NCANDIDATES};
-static const enum candidate of_strings[] = {CODES, CODES_ROUNDED, LENGTHS, PREFIXES, PLAIN, NCANDIDATES};
-static const enum candidate *const candidates_of[] = {
-    [PQ_INTS] = of_ints, [PQ_DOUBLES] = of_doubles, [PQ_STRINGS] = of_strings};
-
-/* Whether a chunk can be written in this way. */
-static bool can(const struct encoder *e, enum candidate c)
-{
-    if ((c == CODES || c == CODES_ROUNDED) && !e->codes)
-        return false;
-    for (const enum candidate *k = candidates_of[e->s->kind]; *k != NCANDIDATES; k++)
-        if (*k == c)
-            return true;
-    return false;
-}
-
-static int choose(struct encoder *e, enum candidate *best)
-{
-    const struct pq_source *s = e->s;
-    size_t dictionary = 0;
-    double smallest = 0;
-    int r = 0;
-
-    if (s->kind == PQ_BOOLS) {
-        *best = RLE_BOOLS;
-        return 0;
-    }
-    if (s->runs || s->nvalues == 0) {
-        *best = s->runs ? CODES : PLAIN;
-        return 0;
-    }
-    if (e->codes) {
-        e->pages.values.len = 0;
-        r = encode_dictionary(e, &e->pages.values);
-        if (!r)
-            r = pq_page_try(&e->pages, &dictionary);
-        if (r)
-            return r;
-        dictionary += DICT_HEADER;
-    }
-    *best = NCANDIDATES;
-    for (const enum candidate *c = candidates_of[s->kind]; *c != NCANDIDATES; c++) {
-        bool coded = *c == CODES || *c == CODES_ROUNDED;
-        size_t size, sampled;
-        if (coded && (!can(e, *c) || (*c == CODES_ROUNDED && (e->width % 8 == 0 || e->width > 16))))
-            continue;
-        r = try_candidate(e, *c, &size, &sampled);
-        if (r)
-            return r;
-        double whole = sampled ? (double)size * ((double)s->nvalues / (double)sampled) : 0;
-        if (coded)
-            whole += (double)dictionary;
-        if (*best == NCANDIDATES || whole < smallest * (smallest < SMALL_CHUNK ? 1 : 0.97)) {
-            *best = *c;
-            smallest = whole;
-        }
-    }
-    return 0;
-}
-
-/* The size of the chunk as candidate c has it at a level, judged by one page; by three of dictionary codes,
- * which differ more from page to page.  *page = the bytes of the largest before compression. */
-static int try_level(struct encoder *e, enum candidate c, int level, double *size, size_t *page)
-{
-    const struct pq_source *s = e->s;
-    bool coded = c == CODES || c == CODES_ROUNDED;
-    uint32_t spans = coded && s->npages > 1 ? 3 : 1;
-    size_t sum = 0, sampled = 0, part = 0;
-    int r = pq_page_level(&e->pages, level);
-    *page = 0;
-    for (uint32_t i = 0; i < spans && !r; i++) {
-        uint32_t p = (uint32_t)((2 * i + 1) * (uint64_t)s->npages / (2 * spans));
-        size_t n = s->page_value[p + 1] - s->page_value[p];
-        n = n < SAMPLE_VALUES ? n : SAMPLE_VALUES;
-        e->pages.values.len = 0;
-        r = encode_span(e, c, s->page_value[p], n);
-        *page = e->pages.values.len > *page ? e->pages.values.len : *page;
-        if (!r)
-            r = pq_page_try(&e->pages, &part);
-        sum += part;
-        sampled += n;
-    }
-    *size = sampled ? (double)sum * ((double)s->nvalues / (double)sampled) : (double)sum;
-    e->pages.values.len = 0;
-    if (!r && coded)
-        r = encode_dictionary(e, &e->pages.values);
-    if (!r && e->pages.values.len > 0 && e->pages.values.len <= DICT_TRIAL) {
-        r = pq_page_try(&e->pages, &part);
-        *size += (double)part;
-    }
-    e->pages.values.len = 0;
-    return r;
-}
-
-/* Goes over to the strong level if that pays, for candidate *c or the same with rounded widths (or without),
- * which may come out the other way there. */
-static int choose_level(struct encoder *e, enum candidate *c, int level)
-{
-    static const enum candidate siblings[NCANDIDATES] = {[DELTA_SMALL] = DELTA_SMALL_ROUNDED,
-                                                         [DELTA_SMALL_ROUNDED] = DELTA_SMALL,
-                                                         [DELTA_LARGE] = DELTA_LARGE_ROUNDED,
-                                                         [DELTA_LARGE_ROUNDED] = DELTA_LARGE,
-                                                         [CODES] = CODES_ROUNDED,
-                                                         [CODES_ROUNDED] = CODES,
-                                                         [SPLIT] = SPLIT,
-                                                         [PLAIN] = PLAIN,
-                                                         [LENGTHS] = LENGTHS,
-                                                         [PREFIXES] = PREFIXES};
-    const struct pq_source *s = e->s;
-    double least, size;
-    size_t page, same;
-    if (s->kind == PQ_BOOLS || s->runs || s->nvalues == 0 || level >= strong[0].level)
-        return 0;
-    int r = try_level(e, *c, level, &least, &page);
-    if (r || least < STRONG_LEAST)
-        return r;
-    bool any = false;
-    for (unsigned k = 0; k < STRONG && !r; k++) {
-        enum candidate tried[2] = {*c, siblings[*c]};
-        bool many_codes = s->nvalues > HABIT_VALUES && (*c == CODES || *c == CODES_ROUNDED);
-        if (page > strong[k].page || (many_codes && k + 1 < STRONG))
-            continue;
-        for (unsigned i = 0; i < (any ? 1 : 2) && !r; i++) { /* the choice of the two is made once */
-            if (i > 0 && (tried[1] == tried[0] || (tried[1] == CODES_ROUNDED && e->width % 8 == 0)))
-                break;
-            r = try_level(e, tried[i], strong[k].level, &size, &same);
-            if (!r && size < least * (i == 0 || level != strong[k].level ? STRONG_GAIN : 1)) {
-                least = size;
-                level = strong[k].level;
-                *c = tried[i];
-            }
-        }
-        any = true;
-    }
-    return r ? r : pq_page_level(&e->pages, level);
-}
-
-/* ---- habits ---- */
-
-struct habit {
-    unsigned way;     /* 1 + candidate; 0 = none */
-    unsigned level;   /* of zstd */
-    unsigned uses;    /* since it was tried */
-    unsigned fits;    /* chunks that it is for: see fits_of */
-    uint32_t density; /* bytes of 256 values */
-};
-
-static struct habit habit_get(struct tsfs_pq_habit *h)
-{
-    uint64_t v = atomic_load_explicit(&h->what, memory_order_relaxed);
-    return (struct habit){v & 0x1f, v >> 5 & 0x1f, v >> 10 & 0x3f, v >> 16 & 0xffff, (uint32_t)(v >> 32)};
-}
-
-static void habit_set(struct tsfs_pq_habit *h, struct habit x)
-{
-    uint64_t v = (x.way & 0x1f) | (uint64_t)(x.level & 0x1f) << 5 | (uint64_t)(x.uses & 0x3f) << 10 |
-                 (uint64_t)(x.fits & 0xffff) << 16 | (uint64_t)x.density << 32;
-    atomic_store_explicit(&h->what, v, memory_order_relaxed);
-}
-
-/* The type of the values, whether there is a dictionary, and the size of their number. */
-static unsigned fits_of(const struct encoder *e)
-{
-    const struct pq_source *s = e->s;
-    return (unsigned)s->column->physical << 8 | (e->codes != NULL) << 7 |
-           (unsigned)(32 - __builtin_clz((unsigned)s->nvalues | 1));
-}
-
-static bool has_habit(const struct encoder *e)
-{
-    const struct pq_source *s = e->s;
-    return s->column->habit && s->nvalues > 0 && s->nvalues <= HABIT_VALUES && !s->runs &&
-           s->kind != PQ_BOOLS;
-}
-
-/* True if there is one for this chunk: *c, and the page writer's level. */
-static bool recall(struct encoder *e, enum candidate *c)
-{
-    if (!has_habit(e))
-        return false;
-    struct habit x = habit_get(e->s->column->habit);
-    if (x.way == 0 || !can(e, (enum candidate)(x.way - 1)) || x.fits != fits_of(e) || x.uses >= HABIT_USES)
-        return false;
-    if (pq_page_level(&e->pages, (int)x.level) != 0)
-        return false;
-    *c = (enum candidate)(x.way - 1);
-    return true;
-}
-
-/* After the chunk is written. */
-static void learn(const struct encoder *e, enum candidate c, bool recalled, size_t size)
-{
-    if (!has_habit(e))
-        return;
-    struct tsfs_pq_habit *habit = e->s->column->habit;
-    double density = 256 * (double)size / (double)e->s->nvalues;
-    struct habit x = {1 + (unsigned)c, (unsigned)e->pages.level, 0, fits_of(e),
-                      density < UINT32_MAX ? (uint32_t)density : UINT32_MAX};
-    if (recalled) {
-        x = habit_get(habit);
-        bool other = density > HABIT_CHANGE * x.density + 1 || density * HABIT_CHANGE + 1 < x.density;
-        x.uses = other ? HABIT_USES : x.uses + 1;
-    }
-    habit_set(habit, x);
-}
-
-static int build_dictionary(struct encoder *e, struct tsfs_arena *arena)
+static int build_dictionary(struct pq_encoder *e, struct tsfs_arena *arena)
 {
     struct pq_source *s = e->s;
     size_t n = s->runs ? s->runs->nruns : s->nvalues;
@@ -423,11 +175,11 @@ static int build_dictionary(struct encoder *e, struct tsfs_arena *arena)
     e->width = pq_width(e->dict.n - 1);
     if (e->width == 0)
         e->width = 1; /* width 0 is legal but a rarity that some readers stumble over */
-    return 0;
+    return spread_evenly(e, arena);
 }
 
 /* Levels of rows [from, to) that no run describes. */
-static int put_levels(struct encoder *e, uint32_t from, uint32_t to, uint32_t nulls)
+static int put_levels(struct pq_encoder *e, uint32_t from, uint32_t to, uint32_t nulls)
 {
     const struct pq_source *s = e->s;
     struct tsfs_buf *out = &e->pages.levels;
@@ -443,7 +195,7 @@ static int put_levels(struct encoder *e, uint32_t from, uint32_t to, uint32_t nu
     return pq_rle_encode_bits(e->bits, to - from, out);
 }
 
-static void bounds_of_codes(const struct encoder *e, const uint32_t *codes, size_t n, struct pq_bounds *b)
+static void bounds_of_codes(const struct pq_encoder *e, const uint32_t *codes, size_t n, struct pq_bounds *b)
 {
     uint32_t min = UINT32_MAX, max = 0;
     for (size_t i = 0; i < n; i++) {
@@ -457,7 +209,7 @@ static void bounds_of_codes(const struct encoder *e, const uint32_t *codes, size
     }
 }
 
-static int put_flat_page(struct encoder *e, enum candidate c, uint32_t p, struct pq_bounds *b)
+static int put_flat_page(struct pq_encoder *e, enum pq_way c, uint32_t p, struct pq_bounds *b)
 {
     const struct pq_source *s = e->s;
     uint32_t from = p ? s->page_end[p - 1] : 0, to = s->page_end[p];
@@ -470,12 +222,12 @@ static int put_flat_page(struct encoder *e, enum candidate c, uint32_t p, struct
     b->nulls = nulls;
     int r = put_levels(e, from, to, nulls);
     if (!r)
-        r = encode_span(e, c, at, n);
-    return r ? r : pq_page_put_data(&e->pages, p, from, to - from, nulls, candidates[c].encoding);
+        r = pq_encode_span(e, c, at, n);
+    return r ? r : pq_page_put_data(&e->pages, p, from, to - from, nulls, pq_ways[c].encoding);
 }
 
 /* *run: the one that holds the page's first row; moved on to the next page's. */
-static int put_run_page(struct encoder *e, uint32_t p, uint32_t *run, struct pq_bounds *b)
+static int put_run_page(struct pq_encoder *e, uint32_t p, uint32_t *run, struct pq_bounds *b)
 {
     const struct pq_source *s = e->s;
     const struct tsfs_pq_chunk_values *runs = s->runs;
@@ -539,7 +291,7 @@ static int keep_bounds(struct tsfs_pq_encoded *out)
     return 0;
 }
 
-static int put_bloom(struct encoder *e, struct tsfs_pq_encoded *out)
+static int put_bloom(struct pq_encoder *e, struct tsfs_pq_encoded *out)
 {
     const struct pq_source *s = e->s;
     if (!s->column->bloom || s->nvalues == 0)
@@ -552,15 +304,16 @@ static int put_bloom(struct encoder *e, struct tsfs_pq_encoded *out)
 }
 
 /* Writes the dictionary page anew without compression, as no page of the chunk has shrunk. */
-static int store_dictionary(struct encoder *e, struct tsfs_pq_encoded *out)
+static int store_dictionary(struct pq_encoder *e, enum pq_way way, struct tsfs_pq_encoded *out)
 {
     struct tsfs_buf old = out->data;
     uint32_t was = out->dictionary_size;
     out->data = (struct tsfs_buf){0};
     e->pages.values.len = 0;
-    int r = encode_dictionary(e, &e->pages.values);
+    uint32_t entries;
+    int r = pq_encode_dictionary(e, way, &entries);
     if (!r)
-        r = pq_page_put_dictionary(&e->pages, e->dict.n, e->s->kind != PQ_DOUBLES, false);
+        r = pq_page_put_dictionary(&e->pages, entries, e->s->kind != PQ_DOUBLES, false);
     if (!r)
         r = tsfs_buf_append(&out->data, old.data + was, old.len - was);
     tsfs_buf_free(&old);
@@ -573,10 +326,11 @@ static int store_dictionary(struct encoder *e, struct tsfs_pq_encoded *out)
 int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *arena,
                     struct tsfs_pq_encoded *out)
 {
-    struct encoder *e = TSFS_NEW(arena, struct encoder);
+    struct pq_encoder *e = TSFS_NEW(arena, struct pq_encoder);
     struct pq_bounds *bounds = TSFS_NEW_ARRAY(arena, struct pq_bounds, s->npages);
     uint32_t *rows = TSFS_NEW_ARRAY(arena, uint32_t, s->npages), largest = 0, run = 0;
-    enum candidate c = PLAIN;
+    struct pq_choice choice = {PLAIN, false};
+    uint32_t entries;
     int r = -ENOMEM;
     if (!e || !bounds || !rows)
         return r;
@@ -594,30 +348,27 @@ int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *aren
     r = pq_page_writer_init(&e->pages, zstd_level, out);
     if (!r)
         r = build_dictionary(e, arena);
-    bool recalled = !r && recall(e, &c);
-    if (!r && !recalled)
-        r = choose(e, &c);
-    if (!r && !recalled)
-        r = choose_level(e, &c, zstd_level);
+    if (!r)
+        r = pq_choose(e, zstd_level, &choice);
     if (r)
         goto out;
-    if (c == CODES || c == CODES_ROUNDED) {
+    if (pq_ways[choice.way].coded) {
         e->pages.values.len = 0;
-        r = encode_dictionary(e, &e->pages.values);
+        r = pq_encode_dictionary(e, choice.way, &entries);
         if (!r)
-            r = pq_page_put_dictionary(&e->pages, e->dict.n, s->kind != PQ_DOUBLES, true);
+            r = pq_page_put_dictionary(&e->pages, entries, s->kind != PQ_DOUBLES, true);
     }
     for (uint32_t p = 0; p < s->npages && !r; p++) {
         e->pages.values.len = 0;
-        r = s->runs ? put_run_page(e, p, &run, &bounds[p]) : put_flat_page(e, c, p, &bounds[p]);
+        r = s->runs ? put_run_page(e, p, &run, &bounds[p]) : put_flat_page(e, choice.way, p, &bounds[p]);
         pq_bounds_merge(s->kind, &out->bounds, &bounds[p]);
     }
     if (!r && !out->compressed && out->dictionary_size)
-        r = store_dictionary(e, out);
+        r = store_dictionary(e, choice.way, out);
     if (r)
         goto out;
-    learn(e, c, recalled, out->data.len);
-    out->encoding = candidates[c].encoding;
+    pq_choice_learn(e, &choice, out->data.len);
+    out->encoding = pq_ways[choice.way].encoding;
     out->nrows = s->nrows;
     r = pq_column_index_write(s->column, s->kind, bounds, rows, s->npages, &out->column_index);
     if (!r && s->kind == PQ_STRINGS && out->bounds.any)

@@ -100,11 +100,6 @@ const struct tsfs_pq_info *tsfs_pq_reader_info(const struct tsfs_pq_reader *r)
     return &r->info;
 }
 
-size_t tsfs_pq_reader_bytes(const struct tsfs_pq_reader *r)
-{
-    return sizeof(*r) + r->arena.used + tsfs_hash_index_bytes(&r->names);
-}
-
 uint64_t tsfs_pq_reader_indexes(const struct tsfs_pq_reader *r)
 {
     uint64_t first = r->input.size;

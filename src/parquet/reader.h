@@ -60,7 +60,6 @@ TSFS_MUST_CHECK int tsfs_pq_reader_open(struct tsfs_pq_input input, struct tsfs_
                                         struct tsfs_error *err);
 void tsfs_pq_reader_close(struct tsfs_pq_reader *r); /* after all its chunks; takes NULL */
 const struct tsfs_pq_info *tsfs_pq_reader_info(const struct tsfs_pq_reader *r);
-size_t tsfs_pq_reader_bytes(const struct tsfs_pq_reader *r); /* memory held, without chunks */
 /* Where in the file the places of pages begin to be told (OffsetIndex); its size if nowhere. */
 uint64_t tsfs_pq_reader_indexes(const struct tsfs_pq_reader *r);
 

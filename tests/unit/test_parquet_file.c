@@ -599,20 +599,67 @@ static void test_habits(void **unused)
     }
 }
 
+/* Doubles of `distinct` values, all equally likely: back bit for bit; the bytes of their file, and how many
+ * entries its dictionary has. */
+static size_t file_of_doubles(uint32_t distinct, uint32_t *entries)
+{
+    enum { ROWS = 40000 };
+    static double values[ROWS];
+    struct tsfs_pq_column c = column("v", TSFS_PQ_DOUBLE, true);
+    struct tsfs_pq_chunk_values v = {.vec = {.type = TSFS_DOUBLE, .d = values}};
+    struct tsfs_buf file = {0};
+    struct tsfs_error err = {0};
+    struct tsfs_pq_reader *r;
+    struct tsfs_pq_scratch *scratch;
+    struct tsfs_arena arena;
+    struct tsfs_vec got;
+    uint64_t x = 88172645463325252u;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        values[i] = (double)(x % distinct) / 100 - 20;
+    }
+    assert_int_equal(write_one(&file, &c, &v, ROWS, 8192, &err), 0);
+    struct tsfs_pq_chunk *chunk = open_one(&file, &r);
+    assert_int_equal(tsfs_pq_scratch_create(&scratch), 0);
+    tsfs_arena_init(&arena, NULL);
+    for (uint32_t p = 0, at = 0; at < ROWS; p++, at += 8192) {
+        assert_int_equal(tsfs_pq_chunk_read(chunk, p, scratch, &arena, &got, &err), 0);
+        assert_memory_equal(got.d, values + at, (ROWS - at < 8192 ? ROWS - at : 8192) * sizeof(*values));
+    }
+    *entries = 0;
+    assert_int_equal(tsfs_pq_chunk_dictionary(chunk, &got, entries, &err), 0);
+    tsfs_pq_scratch_free(scratch);
+    tsfs_arena_free(&arena);
+    tsfs_pq_chunk_close(chunk);
+    tsfs_pq_reader_close(r);
+    size_t size = file.len;
+    tsfs_buf_free(&file);
+    return size;
+}
+
+/* Codes of doubles need not be as long as the next whole bit. */
+static void test_even_codes(void **unused)
+{
+    uint32_t entries;
+    assert_true(file_of_doubles(2100, &entries) <
+                40000 * 11.2 / 8 + 7000);     /* 2^11.04; 12 bits are 60,000 bytes */
+    assert_int_equal(entries, 45 * 256 + 30); /* 2100 = 45 * 46 + 30 */
+    (void)file_of_doubles(250, &entries);
+    assert_int_equal(entries, 250);
+    (void)file_of_doubles(257, &entries);
+    (void)file_of_doubles(1024, &entries);
+    (void)file_of_doubles(4097, &entries);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_habits),
-        cmocka_unit_test(test_empty_file),
-        cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_double_stats),
-        cmocka_unit_test(test_long_string_stats),
-        cmocka_unit_test(test_refused_values),
-        cmocka_unit_test(test_sink_errors),
-        cmocka_unit_test(test_order_of_calls),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_not_parquet),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_habits),         cmocka_unit_test(test_even_codes),
+        cmocka_unit_test(test_empty_file),     cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_double_stats),   cmocka_unit_test(test_long_string_stats),
+        cmocka_unit_test(test_refused_values), cmocka_unit_test(test_sink_errors),
+        cmocka_unit_test(test_order_of_calls), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_not_parquet),    cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
