@@ -130,13 +130,13 @@ int fs_spool_flush(fuse_req_t req, struct fs_handle *handle)
 {
     struct fs *fs = fs_of(req);
     struct fs_node *node = handle->node;
-    struct tsfs_error err = {0};
     pthread_mutex_lock(&handle->spool.lock);
     int r = handle->spool.error;
     if (handle->spool.dirty && !atomic_load(&node->spool_gone)) {
         r = fs_blocking_begin(fs);
         if (r == 0) {
-            r = tsfs_node_cold_attach(node->object, node->segment.name, handle->fd, &err);
+            r = tsfs_node_cold_attach(node->object, node->segment.name, handle->fd,
+                                      NULL); /* errors has why */
             fs_blocking_end(fs);
             handle->spool.dirty = false;
             handle->spool.error = r;

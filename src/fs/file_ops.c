@@ -164,8 +164,10 @@ void fs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struc
 /* ---- write ---- */
 
 /* Points: the bytes taken. */
-static ssize_t write_points(struct fs *fs, struct fs_handle *handle, const char *data, size_t size)
+static ssize_t write_points(struct fs *fs, struct fs_handle *handle, const struct fuse_file_info *fi,
+                            const char *data, size_t size)
 {
+    atomic_store(&handle->wrote, fi->lock_owner);
     ssize_t n = tsfs_writer_write(handle->writer, data, size);
     if (n > 0 && (fs->sync || (handle->flags & O_DSYNC))) { /* O_SYNC includes that bit */
         int r = tsfs_writer_sync(handle->writer);
@@ -185,8 +187,8 @@ static int write_store(fuse_req_t req, struct fs_handle *handle, const char *dat
     int r = fs_blocking_begin(fs);
     if (r < 0)
         return r;
-    struct tsfs_error err = {0};
-    r = tsfs_node_store(node->object, node->row->file, data, size, fs_interrupted, req, &err);
+    r = tsfs_node_store(node->object, node->row->file, data, size, fs_interrupted, req,
+                        NULL); /* the reason is in errors */
     fs_blocking_end(fs);
     return r;
 }
@@ -197,7 +199,7 @@ void fs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, 
     struct fs_handle *handle = fs_handle_of(fi);
     ssize_t n;
     switch (handle->node->row->kind) {
-    case FS_WRITE: n = write_points(fs_of(req), handle, data, size); break;
+    case FS_WRITE: n = write_points(fs_of(req), handle, fi, data, size); break;
     case FS_QUERY: n = fs_query_write(req, handle, data, size); break;
     case FS_STORE: n = write_store(req, handle, data, size); break;
     case FS_SPOOL: n = fs_spool_write(handle, data, size, offset); break;
@@ -214,12 +216,19 @@ void fs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, 
 
 /* ---- close, fsync ---- */
 
+/* A child that closes what it inherited, as every command of a shell does at its end, does not end the line
+ * that its parent is at. */
+static int flush_points(struct fs_handle *handle, const struct fuse_file_info *fi)
+{
+    return fi->lock_owner == atomic_load(&handle->wrote) ? tsfs_writer_flush(handle->writer) : 0;
+}
+
 void fs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct fs_handle *handle = fs_handle_of(fi);
     int r = 0;
     switch (handle->node->row->kind) {
-    case FS_WRITE: r = tsfs_writer_flush(handle->writer); break;
+    case FS_WRITE: r = flush_points(handle, fi); break;
     case FS_SPOOL: r = fs_spool_flush(req, handle); break;
     default: break;
     }

@@ -135,7 +135,10 @@ struct fs_handle {
     int flags;            /* of open(2) */
     atomic_uint uses;     /* requests that are done with it, see fs_handle_done */
     union {
-        struct tsfs_writer *writer;   /* FS_WRITE */
+        struct { /* FS_WRITE */
+            struct tsfs_writer *writer;
+            _Atomic uint64_t wrote; /* whose table of descriptors the last write came through */
+        };
         struct fs_query_handle query; /* FS_QUERY */
         struct tsfs_buf text;         /* FS_TEXT, FS_STORE: the snapshot */
         struct fs_dir_handle *dir;    /* folders */
@@ -254,8 +257,6 @@ void fs_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fs_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to_parent,
                   const char *to_name, unsigned flags);
 void fs_op_statfs(fuse_req_t req, fuse_ino_t ino);
-/* Fills e for a node that has just been looked up and answers; takes the lookup back when nobody gets it. */
-void fs_reply_entry(fuse_req_t req, struct fs_node *node);
 TSFS_MUST_CHECK int fs_entry_fill(struct fs_node *node, struct fuse_entry_param *e);
 
 void fs_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
@@ -293,7 +294,7 @@ TSFS_MUST_CHECK int fs_spool_truncate(struct fs_handle *handle, off_t size);
 TSFS_MUST_CHECK int fs_spool_flush(fuse_req_t req, struct fs_handle *handle);
 void fs_cold_close(struct fs_handle *handle);
 
-/* ---- extended attributes and what is refused (xattr.c, refuse.c) ---- */
+/* ---- extended attributes (xattr.c) ---- */
 
 void fs_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void fs_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);

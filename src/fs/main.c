@@ -46,8 +46,10 @@ static void *wait_for_signal(void *arg)
 {
     struct signals *s = arg;
     int sig;
-    if (sigwait(&s->set, &sig) != 0 || sig == SIGUSR1)
-        return NULL;
+    do {
+        if (sigwait(&s->set, &sig) != 0 || atomic_load(&s->done))
+            return NULL;
+    } while (sig == SIGUSR1); /* somebody else's */
     fuse_session_exit(s->session);
     while (!atomic_load(&s->done)) {
         pthread_kill(s->main, SIGUSR2);

@@ -82,8 +82,19 @@ static const char *const kernel_options[] = {
 
 /* For mount(8), the system's start and people; nothing for us. */
 static const char *const foreign_options[] = {
-    "rw",    "defaults", "auto",   "noauto", "user",    "nouser",   "users",
-    "owner", "group",    "nofail", "async",  "_netdev", "relatime", "default_permissions" /* always on */,
+    "defaults",
+    "auto",
+    "noauto",
+    "user",
+    "nouser",
+    "users",
+    "owner",
+    "group",
+    "nofail",
+    "async",
+    "_netdev",
+    "relatime",
+    "default_permissions" /* always on */,
 };
 static const char *const foreign_prefixes[] = {"x-", "X-", "comment=", "user=", "helper="};
 

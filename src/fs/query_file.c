@@ -481,8 +481,11 @@ int fs_query_sync(fuse_req_t req, struct fs_handle *handle)
         }
     }
     pthread_mutex_unlock(&h->lock);
-    if (answer && !answer->query)
+    if (answer && !answer->query) {
+        pthread_mutex_lock(&question->lock);
         r = question->error.code;
+        pthread_mutex_unlock(&question->lock);
+    }
     if (r == 0 && answer) {
         r = fs_blocking_begin(fs);
         if (r == 0) {

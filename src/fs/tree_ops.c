@@ -63,7 +63,8 @@ int fs_entry_fill(struct fs_node *node, struct fuse_entry_param *e)
     return 0;
 }
 
-void fs_reply_entry(fuse_req_t req, struct fs_node *node)
+/* Answers with a node that has just been looked up; takes the lookup back when nobody gets it. */
+static void reply_entry(fuse_req_t req, struct fs_node *node)
 {
     struct fs *fs = fs_of(req);
     struct fuse_entry_param e;
@@ -84,7 +85,7 @@ void fs_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     if (r < 0)
         fuse_reply_err(req, -r);
     else
-        fs_reply_entry(req, node);
+        reply_entry(req, node);
 }
 
 void fs_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
@@ -209,7 +210,7 @@ out:
     if (r < 0)
         fuse_reply_err(req, -r);
     else
-        fs_reply_entry(req, node);
+        reply_entry(req, node);
 }
 
 void fs_op_rmdir(fuse_req_t req, fuse_ino_t parent_ino, const char *name)

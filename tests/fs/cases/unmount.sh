@@ -14,7 +14,8 @@ round() {
 round
 umount_ts
 round
-pid=$(pid_ts); kill -TERM "$pid"; gone "$pid"
+# SIGUSR1 and SIGUSR2, which the daemon uses for itself, are nothing from outside.
+pid=$(pid_ts); kill -USR1 "$pid"; kill -USR2 "$pid"; sleep 0.1; kill -TERM "$pid"; gone "$pid"
 mountpoint -q "$MNT" && echo "still mounted"
 round
 pid=$(pid_ts); kill -INT "$pid"; gone "$pid"

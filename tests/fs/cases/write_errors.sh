@@ -24,6 +24,16 @@ try "printf 'm v=12' | cat > p/write"
 try "printf 'm v=1 ${t}000000000\nm v=12' | dd of=p/write status=none"
 value p/query "SELECT count(*) FROM m"
 cat p/errors p/m/rejected | grep -q 'm v=12' && echo noted
+# Children close what they inherited; that does not end the line which their parent is at.
+cut=$(grep -c 'no newline' p/errors)
+(
+    exec 7>&1 > p/write
+    printf 'm,k=z v=5 '
+    /bin/true
+    echo "$(($(grep -c 'no newline' p/errors) - cut)) more" >&7
+    printf '%s000000000\n' $t
+)
+value p/query "SELECT v FROM m WHERE k = 'z'"
 # on_bad_line = skip takes all the good ones.
 echo 'on_bad_line = skip' > p/m/config
 printf 'v=1 %s000000000\nv=\nv=3 %s000000000\n' $((t + 50)) $((t + 51)) > p/m/write; echo $?
