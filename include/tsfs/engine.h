@@ -84,7 +84,6 @@ enum tsfs_node_kind tsfs_node_kind(const struct tsfs_node *node);
 uint64_t
 tsfs_node_id(const struct tsfs_node *node); /* never given out twice while the daemon runs; root is 1 */
 bool tsfs_node_dead(const struct tsfs_node *node); /* removed */
-struct tsfs_engine *tsfs_node_engine(const struct tsfs_node *node);
 
 /* Child of the root (a database) or of a database (a table).  -ENOENT.  Returns owned. */
 TSFS_MUST_CHECK int tsfs_node_lookup(struct tsfs_node *parent, const char *name, struct tsfs_node **out);
@@ -163,8 +162,7 @@ ssize_t tsfs_query_read(struct tsfs_query *query, char *data, size_t len, uint64
 int tsfs_query_run(struct tsfs_query *query, bool (*interrupted)(void *ctx), void *ctx);
 /* Why it failed; code 0 if it has not.  Borrowed until free. */
 const struct tsfs_error *tsfs_query_error(const struct tsfs_query *query);
-void tsfs_query_cancel(struct tsfs_query *query); /* any thread; what runs ends soon with -EINTR */
-void tsfs_query_free(struct tsfs_query *query);   /* takes NULL; cancels */
+void tsfs_query_free(struct tsfs_query *query); /* takes NULL; cancels */
 
 /* ---- the cold tier as files
  * ---------------------------------------------------------------------------------- */

@@ -108,11 +108,6 @@ bool tsfs_node_dead(const struct tsfs_node *node)
     return node->dead;
 }
 
-struct tsfs_engine *tsfs_node_engine(const struct tsfs_node *node)
-{
-    return node->engine;
-}
-
 struct tsfs_node *tsfs_engine_root(struct tsfs_engine *engine)
 {
     return tsfs_node_ref(engine->root);

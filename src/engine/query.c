@@ -174,11 +174,6 @@ static void end_run(struct tsfs_query *q)
     q->counted = false;
 }
 
-void tsfs_query_cancel(struct tsfs_query *q)
-{
-    q->cancel = true;
-}
-
 void tsfs_query_free(struct tsfs_query *q)
 {
     if (!q)

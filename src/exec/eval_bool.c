@@ -16,7 +16,8 @@ bool eval_is_comparison(const struct tsfs_expr *expr)
            compare_known(expr->fn->op, expr->args[0]->type);
 }
 
-bool eval_harmless(const struct tsfs_expr *expr)
+/* True when evaluating expr for a row can neither fail nor cost much. */
+static bool harmless(const struct tsfs_expr *expr)
 {
     switch (expr->kind) {
     case TSFS_EXPR_LITERAL:
@@ -37,7 +38,7 @@ bool eval_harmless(const struct tsfs_expr *expr)
     default: return false;
     }
     for (uint32_t i = 0; i < expr->nargs; i++)
-        if (!eval_harmless(expr->args[i]))
+        if (!harmless(expr->args[i]))
             return false;
     return true;
 }
@@ -58,7 +59,8 @@ int eval_tri_vec(struct tsfs_eval *eval, const uint64_t *t, const uint64_t *f, u
     return 0;
 }
 
-void eval_vec_tri(const struct tsfs_vec *v, uint32_t n, uint64_t *t, uint64_t *f)
+/* A boolean vector as two bitmaps. */
+static void vec_tri(const struct tsfs_vec *v, uint32_t n, uint64_t *t, uint64_t *f)
 {
     uint64_t valid[EXEC_BATCH_WORDS];
     bits_of_valid(valid, v, n);
@@ -84,7 +86,7 @@ void eval_vec_tri(const struct tsfs_vec *v, uint32_t n, uint64_t *t, uint64_t *f
 int eval_tri_active(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct tsfs_vec *cols,
                     uint32_t n, const uint64_t *active, uint32_t na, uint64_t *t, uint64_t *f)
 {
-    if (na == n || (na * 16 >= n && eval_harmless(expr)))
+    if (na == n || (na * 16 >= n && harmless(expr)))
         return eval_tri(eval, expr, cols, n, t, f);
     bits_zero(t, n);
     bits_zero(f, n);
@@ -212,7 +214,7 @@ static int in_element(struct tsfs_eval *eval, const struct tsfs_expr *element, c
     uint16_t *sel = NULL;
     uint32_t rows = n;
     int rc;
-    if (eval_harmless(element)) {
+    if (harmless(element)) {
         rc = tsfs_eval_expr(eval, element, cols, n, &e);
     } else {
         sel = tsfs_arena_alloc(eval->arena, n * sizeof(*sel));
@@ -308,6 +310,6 @@ int eval_tri(struct tsfs_eval *eval, const struct tsfs_expr *expr, const struct 
         return comparison(eval, expr, cols, n, t, f);
     rc = tsfs_eval_expr(eval, expr, cols, n, &v);
     if (rc == 0)
-        eval_vec_tri(&v, n, t, f);
+        vec_tri(&v, n, t, f);
     return rc;
 }

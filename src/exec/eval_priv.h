@@ -18,9 +18,6 @@ TSFS_MUST_CHECK int eval_tri_active(struct tsfs_eval *eval, const struct tsfs_ex
 TSFS_MUST_CHECK int eval_tri_vec(struct tsfs_eval *eval, const uint64_t *t, const uint64_t *f, uint32_t n,
                                  struct tsfs_vec *out);
 
-/* A boolean vector as two bitmaps. */
-void eval_vec_tri(const struct tsfs_vec *v, uint32_t n, uint64_t *t, uint64_t *f);
-
 /* The columns and parameters that expr names, gathered: *out is an array that can be indexed as cols, *inner
  * an evaluator for it. */
 TSFS_MUST_CHECK int eval_subset_columns(struct tsfs_eval *eval, const struct tsfs_expr *expr,
@@ -45,9 +42,6 @@ bool eval_lambda_constant(const struct tsfs_eval *eval, const struct tsfs_expr *
 
 /* Errors of a subset's rows to the rows they stand for. */
 void eval_errors_back(uint64_t *to, const uint64_t *from, const uint16_t *sel, uint32_t nsel);
-
-/* True when evaluating expr for a row can neither fail nor cost much. */
-bool eval_harmless(const struct tsfs_expr *expr);
 
 /* Whether this call is a comparison that kernels/compare.h does. */
 bool eval_is_comparison(const struct tsfs_expr *expr);

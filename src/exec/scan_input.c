@@ -337,7 +337,8 @@ static int read_column(struct scan_reader *reader, uint32_t col, uint32_t from, 
     return cursor->ops->column(cursor, c->ordinal, from, n, out, err);
 }
 
-int scan_reader_fetch(struct scan_reader *reader, uint32_t col, struct tsfs_error *err)
+/* Column col of the piece's rows, n of them, in reader->cols. */
+static int fetch_piece(struct scan_reader *reader, uint32_t col, struct tsfs_error *err)
 {
     if (reader->cols[col].type != TSFS_TYPE_COUNT)
         return 0;
@@ -361,7 +362,7 @@ int scan_reader_filter(struct scan_reader *reader, struct tsfs_error *err)
         const struct scan_term *term = &input->terms[i];
         int rc = 0;
         for (uint32_t k = 0; k < term->ncolumns && rc == 0; k++)
-            rc = scan_reader_fetch(reader, term->columns[k], err);
+            rc = fetch_piece(reader, term->columns[k], err);
         if (rc == 0)
             rc = tsfs_eval_narrow(&eval, term->expr, reader->cols, reader->n, bits);
         if (rc != 0)
@@ -376,7 +377,7 @@ int scan_reader_filter(struct scan_reader *reader, struct tsfs_error *err)
 int scan_reader_take(struct scan_reader *reader, uint32_t col, struct tsfs_vec *out, struct tsfs_error *err)
 {
     if (reader->nsel == reader->n) {
-        int rc = scan_reader_fetch(reader, col, err);
+        int rc = fetch_piece(reader, col, err);
         *out = reader->cols[col];
         return rc;
     }

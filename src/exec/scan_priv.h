@@ -85,8 +85,6 @@ void scan_series_columns(const struct scan_input *input, const struct tsfs_serie
 void scan_reader_piece(struct scan_reader *reader, uint32_t from, uint32_t n);
 /* The rows of the piece that pass the filter, columns fetched as terms need them: sets sel and nsel. */
 TSFS_MUST_CHECK int scan_reader_filter(struct scan_reader *reader, struct tsfs_error *err);
-/* Column col of the piece's rows, n of them, in reader->cols. */
-TSFS_MUST_CHECK int scan_reader_fetch(struct scan_reader *reader, uint32_t col, struct tsfs_error *err);
 /* Column col of the piece's surviving rows, nsel of them. */
 TSFS_MUST_CHECK int scan_reader_take(struct scan_reader *reader, uint32_t col, struct tsfs_vec *out,
                                      struct tsfs_error *err);

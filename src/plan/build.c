@@ -272,7 +272,8 @@ struct tsfs_plan *plan_build_rel(struct plan_builder *b, const struct tsfs_bound
     return plan;
 }
 
-int plan_rules(struct tsfs_arena *arena, struct tsfs_plan **plan)
+/* The rules, in the order in which they are applied.  0 or -ENOMEM. */
+static int apply_rules(struct tsfs_arena *arena, struct tsfs_plan **plan)
 {
     int rc = plan_push_terms(arena, plan, &(struct plan_terms){0});
     if (rc == 0)
@@ -296,7 +297,7 @@ struct tsfs_plan *plan_build_root(struct plan_builder *b, const struct tsfs_boun
     b->root = outer_root;
     if (plan == NULL)
         return NULL;
-    int rc = b->bare ? 0 : plan_rules(b->arena, &plan);
+    int rc = b->bare ? 0 : apply_rules(b->arena, &plan);
     if (rc != 0)
         return plan_fail(b, rc);
     if (frame.n == 0)

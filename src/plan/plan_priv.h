@@ -68,9 +68,6 @@ struct tsfs_plan *plan_filter(struct plan_builder *b, struct tsfs_plan *input, s
 struct tsfs_plan *plan_first_columns(struct plan_builder *b, struct tsfs_plan *input, uint32_t n,
                                      const struct tsfs_bound *rel);
 
-/* The rules, in the order in which they are applied.  0 or -ENOMEM. */
-TSFS_MUST_CHECK int plan_rules(struct tsfs_arena *arena, struct tsfs_plan **plan);
-
 struct plan_terms {
     struct tsfs_expr **items;
     uint32_t n;
@@ -91,12 +88,6 @@ TSFS_MUST_CHECK int plan_push_join(struct tsfs_arena *arena, struct tsfs_plan **
 TSFS_MUST_CHECK int plan_inline(struct tsfs_arena *arena, struct tsfs_plan *plan);
 /* prune.c: no column made that nobody uses. */
 TSFS_MUST_CHECK int plan_prune(struct tsfs_arena *arena, struct tsfs_plan *plan);
-/* Lists of expressions, for rules that replace columns in whatever a plan node holds. */
-typedef struct tsfs_expr *(*plan_map_fn)(void *ctx, struct tsfs_expr *e);
-/* Replaces every expression of the node by what map says of it (its inputs' are left alone); the node's lists
- * are made anew.  -ENOMEM when map says NULL. */
-TSFS_MUST_CHECK int plan_map_node(struct tsfs_arena *arena, struct tsfs_plan *plan, plan_map_fn map,
-                                  void *ctx, bool *changed);
 /* order.c: limits into sorts, newest first, projections that change nothing. */
 void plan_order(struct tsfs_plan **plan);
 

@@ -8,7 +8,7 @@
 struct substitution {
     struct tsfs_arena *arena;
     const struct tsfs_plan_params *params;
-    bool failed; /* out of memory */
+    bool changed; /* some expression is another one now */
 };
 
 static bool is_known(const struct substitution *s, uint32_t id)
@@ -111,10 +111,113 @@ static struct tsfs_expr *replace(struct substitution *s, struct tsfs_expr *e)
     return out == NULL ? NULL : fold(s, out);
 }
 
-static struct tsfs_expr *replace_mapped(void *ctx, struct tsfs_expr *e)
+/* ---- expressions of a node: its lists are made anew ---- */
+
+static int replace_one(struct substitution *s, struct tsfs_expr **e)
 {
-    return replace(ctx, e);
+    if (*e == NULL)
+        return 0;
+    struct tsfs_expr *to = replace(s, *e);
+    if (to == NULL)
+        return -ENOMEM;
+    s->changed |= to != *e;
+    *e = to;
+    return 0;
 }
+
+static int replace_list(struct substitution *s, struct tsfs_expr ***list, uint32_t n)
+{
+    struct tsfs_expr **out = TSFS_NEW_ARRAY(s->arena, struct tsfs_expr *, n);
+    int rc = out == NULL ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        out[i] = (*list)[i];
+        rc = replace_one(s, &out[i]);
+    }
+    *list = out;
+    return rc;
+}
+
+static int replace_keys(struct substitution *s, struct tsfs_plan_key **keys, uint32_t n)
+{
+    struct tsfs_plan_key *out = TSFS_NEW_ARRAY(s->arena, struct tsfs_plan_key, n);
+    int rc = out == NULL ? -ENOMEM : 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        out[i] = (*keys)[i];
+        rc = replace_one(s, &out[i].expr);
+    }
+    *keys = out;
+    return rc;
+}
+
+static int replace_aggregates(struct substitution *s, struct tsfs_plan *plan)
+{
+    uint32_t n = plan->aggregate.naggs;
+    struct tsfs_plan_aggregate *aggs = TSFS_NEW_ARRAY(s->arena, struct tsfs_plan_aggregate, n);
+    int rc = aggs == NULL ? -ENOMEM : replace_list(s, &plan->aggregate.groups, plan->aggregate.ngroups);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        aggs[i] = plan->aggregate.aggs[i];
+        rc = replace_list(s, &aggs[i].args, aggs[i].nargs);
+        if (rc == 0)
+            rc = replace_one(s, &aggs[i].filter);
+    }
+    plan->aggregate.aggs = aggs;
+    return rc;
+}
+
+static int replace_windows(struct substitution *s, struct tsfs_plan *plan)
+{
+    uint32_t n = plan->window.nfunctions;
+    struct tsfs_plan_window *functions = TSFS_NEW_ARRAY(s->arena, struct tsfs_plan_window, n);
+    int rc = functions == NULL ? -ENOMEM : replace_list(s, &plan->window.partition, plan->window.npartition);
+    if (rc == 0)
+        rc = replace_keys(s, &plan->window.keys, plan->window.nkeys);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        functions[i] = plan->window.functions[i];
+        rc = replace_list(s, &functions[i].args, functions[i].nargs);
+        if (rc == 0)
+            rc = replace_one(s, &functions[i].filter);
+        if (rc == 0)
+            rc = replace_one(s, &functions[i].start_offset);
+        if (rc == 0)
+            rc = replace_one(s, &functions[i].end_offset);
+    }
+    plan->window.functions = functions;
+    return rc;
+}
+
+static int replace_node(struct substitution *s, struct tsfs_plan *plan)
+{
+    int rc = 0;
+    switch (plan->kind) {
+    case TSFS_PLAN_SCAN:
+        rc = replace_one(s, &plan->scan.series_filter);
+        return rc != 0 ? rc : replace_one(s, &plan->scan.row_filter);
+    case TSFS_PLAN_FILTER: return replace_one(s, &plan->filter.predicate);
+    case TSFS_PLAN_PROJECT: return replace_list(s, &plan->project.exprs, plan->ncols);
+    case TSFS_PLAN_AGGREGATE: return replace_aggregates(s, plan);
+    case TSFS_PLAN_SORT: return replace_keys(s, &plan->sort.keys, plan->sort.nkeys);
+    case TSFS_PLAN_JOIN:
+        rc = replace_list(s, &plan->join.left_keys, plan->join.nkeys);
+        if (rc == 0)
+            rc = replace_list(s, &plan->join.right_keys, plan->join.nkeys);
+        return rc != 0 ? rc : replace_one(s, &plan->join.condition);
+    case TSFS_PLAN_WINDOW: return replace_windows(s, plan);
+    case TSFS_PLAN_APPLY: return replace_list(s, &plan->apply.args, plan->apply.nparams);
+    case TSFS_PLAN_UNNEST:
+        rc = replace_list(s, &plan->unnest.exprs, plan->unnest.nexprs);
+        return rc != 0 ? rc : replace_list(s, &plan->unnest.through, plan->unnest.nthrough);
+    case TSFS_PLAN_VALUES:
+    case TSFS_PLAN_LIMIT:
+    case TSFS_PLAN_APPEND:
+    case TSFS_PLAN_SET:
+    case TSFS_PLAN_INIT:
+    case TSFS_PLAN_SHARED:
+    case TSFS_PLAN_ANALYZE: return 0;
+    }
+    return rc;
+}
+
+/* ---- the plan ---- */
 
 /* The scan's conditions, once more. */
 static int redraw(struct tsfs_arena *arena, struct tsfs_plan *plan)
@@ -142,7 +245,7 @@ static int redraw(struct tsfs_arena *arena, struct tsfs_plan *plan)
 int tsfs_plan_substitute(struct tsfs_arena *arena, struct tsfs_plan *plan,
                          const struct tsfs_plan_params *params, struct tsfs_plan **out)
 {
-    struct substitution s = {arena, params, false};
+    struct substitution s = {.arena = arena, .params = params};
     struct tsfs_plan *copy = TSFS_NEW(arena, struct tsfs_plan);
     int rc = 0;
     if (copy == NULL)
@@ -165,126 +268,10 @@ int tsfs_plan_substitute(struct tsfs_arena *arena, struct tsfs_plan *plan,
         same &= copy->more[i] == plan->more[i];
     struct tsfs_expr *series = plan->kind == TSFS_PLAN_SCAN ? plan->scan.series_filter : NULL;
     struct tsfs_expr *rows = plan->kind == TSFS_PLAN_SCAN ? plan->scan.row_filter : NULL;
-    bool changed = false;
-    if ((rc = plan_map_node(arena, copy, replace_mapped, &s, &changed)) != 0)
+    if ((rc = replace_node(&s, copy)) != 0)
         return rc;
     if (plan->kind == TSFS_PLAN_SCAN && (copy->scan.series_filter != series || copy->scan.row_filter != rows))
         rc = redraw(arena, copy);
-    *out = same && !changed ? plan : copy;
-    return rc;
-}
-
-/* ---- expressions of a node ---- */
-
-static int map_one(struct tsfs_expr **e, plan_map_fn map, void *ctx, bool *changed)
-{
-    if (*e == NULL)
-        return 0;
-    struct tsfs_expr *to = map(ctx, *e);
-    if (to == NULL)
-        return -ENOMEM;
-    *changed |= to != *e;
-    *e = to;
-    return 0;
-}
-
-static int map_list(struct tsfs_arena *arena, struct tsfs_expr ***list, uint32_t n, plan_map_fn map,
-                    void *ctx, bool *changed)
-{
-    struct tsfs_expr **out = TSFS_NEW_ARRAY(arena, struct tsfs_expr *, n);
-    int rc = out == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        out[i] = (*list)[i];
-        rc = map_one(&out[i], map, ctx, changed);
-    }
-    *list = out;
-    return rc;
-}
-
-static int map_keys(struct tsfs_arena *arena, struct tsfs_plan_key **keys, uint32_t n, plan_map_fn map,
-                    void *ctx, bool *changed)
-{
-    struct tsfs_plan_key *out = TSFS_NEW_ARRAY(arena, struct tsfs_plan_key, n);
-    int rc = out == NULL ? -ENOMEM : 0;
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        out[i] = (*keys)[i];
-        rc = map_one(&out[i].expr, map, ctx, changed);
-    }
-    *keys = out;
-    return rc;
-}
-
-static int map_aggregates(struct tsfs_arena *arena, struct tsfs_plan *plan, plan_map_fn map, void *ctx,
-                          bool *changed)
-{
-    uint32_t n = plan->aggregate.naggs;
-    struct tsfs_plan_aggregate *aggs = TSFS_NEW_ARRAY(arena, struct tsfs_plan_aggregate, n);
-    int rc = aggs == NULL
-                 ? -ENOMEM
-                 : map_list(arena, &plan->aggregate.groups, plan->aggregate.ngroups, map, ctx, changed);
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        aggs[i] = plan->aggregate.aggs[i];
-        rc = map_list(arena, &aggs[i].args, aggs[i].nargs, map, ctx, changed);
-        if (rc == 0)
-            rc = map_one(&aggs[i].filter, map, ctx, changed);
-    }
-    plan->aggregate.aggs = aggs;
-    return rc;
-}
-
-static int map_windows(struct tsfs_arena *arena, struct tsfs_plan *plan, plan_map_fn map, void *ctx,
-                       bool *changed)
-{
-    uint32_t n = plan->window.nfunctions;
-    struct tsfs_plan_window *functions = TSFS_NEW_ARRAY(arena, struct tsfs_plan_window, n);
-    int rc = functions == NULL
-                 ? -ENOMEM
-                 : map_list(arena, &plan->window.partition, plan->window.npartition, map, ctx, changed);
-    if (rc == 0)
-        rc = map_keys(arena, &plan->window.keys, plan->window.nkeys, map, ctx, changed);
-    for (uint32_t i = 0; i < n && rc == 0; i++) {
-        functions[i] = plan->window.functions[i];
-        rc = map_list(arena, &functions[i].args, functions[i].nargs, map, ctx, changed);
-        if (rc == 0)
-            rc = map_one(&functions[i].filter, map, ctx, changed);
-        if (rc == 0)
-            rc = map_one(&functions[i].start_offset, map, ctx, changed);
-        if (rc == 0)
-            rc = map_one(&functions[i].end_offset, map, ctx, changed);
-    }
-    plan->window.functions = functions;
-    return rc;
-}
-
-int plan_map_node(struct tsfs_arena *arena, struct tsfs_plan *plan, plan_map_fn map, void *ctx, bool *changed)
-{
-    int rc = 0;
-    switch (plan->kind) {
-    case TSFS_PLAN_SCAN:
-        rc = map_one(&plan->scan.series_filter, map, ctx, changed);
-        return rc != 0 ? rc : map_one(&plan->scan.row_filter, map, ctx, changed);
-    case TSFS_PLAN_FILTER: return map_one(&plan->filter.predicate, map, ctx, changed);
-    case TSFS_PLAN_PROJECT: return map_list(arena, &plan->project.exprs, plan->ncols, map, ctx, changed);
-    case TSFS_PLAN_AGGREGATE: return map_aggregates(arena, plan, map, ctx, changed);
-    case TSFS_PLAN_SORT: return map_keys(arena, &plan->sort.keys, plan->sort.nkeys, map, ctx, changed);
-    case TSFS_PLAN_JOIN:
-        rc = map_list(arena, &plan->join.left_keys, plan->join.nkeys, map, ctx, changed);
-        if (rc == 0)
-            rc = map_list(arena, &plan->join.right_keys, plan->join.nkeys, map, ctx, changed);
-        return rc != 0 ? rc : map_one(&plan->join.condition, map, ctx, changed);
-    case TSFS_PLAN_WINDOW: return map_windows(arena, plan, map, ctx, changed);
-    case TSFS_PLAN_APPLY: return map_list(arena, &plan->apply.args, plan->apply.nparams, map, ctx, changed);
-    case TSFS_PLAN_UNNEST:
-        rc = map_list(arena, &plan->unnest.exprs, plan->unnest.nexprs, map, ctx, changed);
-        return rc != 0 ? rc
-                       : map_list(arena, &plan->unnest.through, plan->unnest.nthrough, map, ctx, changed);
-    case TSFS_PLAN_VALUES:
-    case TSFS_PLAN_LIMIT:
-    case TSFS_PLAN_APPEND:
-    case TSFS_PLAN_SET:
-    case TSFS_PLAN_INIT:
-    case TSFS_PLAN_SHARED:
-    case TSFS_PLAN_ANALYZE: return 0;
-    }
+    *out = same && !s.changed ? plan : copy;
     return rc;
 }

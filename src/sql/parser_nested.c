@@ -43,7 +43,7 @@ static bool parse_row_type(struct sql_parser *p, const struct sql_token *start, 
         struct tsfs_str *name = type == NULL ? NULL : sql_list_add(p, &names, sizeof(*name));
         bool named;
         if (name == NULL || !names_field(p, &named) || (named && !sql_name(p, name, "a field's name")) ||
-            !sql_parse_type(p, type) || !sql_accept_token(p, SQL_TOK_COMMA, &more))
+            !sql_parse_type(p, type, NULL) || !sql_accept_token(p, SQL_TOK_COMMA, &more))
             return false;
     }
     if (!sql_expect_token(p, SQL_TOK_RPAREN, ", or )"))
@@ -68,7 +68,7 @@ static bool parse_nested_type(struct sql_parser *p, enum tsfs_type *out)
     if (row) {
         ok = parse_row_type(p, &first, out);
     } else {
-        ok = sql_advance(p) && sql_parse_type(p, out) &&
+        ok = sql_advance(p) && sql_parse_type(p, out, NULL) &&
              (angle ? sql_expect_token(p, SQL_TOK_GT, ">") : sql_expect_token(p, SQL_TOK_RPAREN, ")"));
         if (ok) {
             *out = array ? tsfs_type_array(*out) : tsfs_type_timeseries(*out);
@@ -133,13 +133,8 @@ static bool parse_length(struct sql_parser *p, enum tsfs_type type, uint32_t *le
     return sql_advance(p) && sql_expect_token(p, SQL_TOK_RPAREN, ")");
 }
 
-bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out)
-{
-    return sql_parse_type_of_length(p, out, NULL);
-}
-
 /* A type after AS: one word, or "double precision", "interval day to second", or a nested type. */
-bool sql_parse_type_of_length(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
+bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
 {
     struct sql_token first = p->tok;
     if (p->tok.kind != SQL_TOK_WORD)

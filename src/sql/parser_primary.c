@@ -85,7 +85,7 @@ static struct sql_ast_expr *parse_cast(struct sql_parser *p)
     struct sql_list list = {0};
     if (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_LPAREN, "(") ||
         !sql_add_expr(p, &list, sql_parse_expr(p)) || !sql_expect(p, SQL_KW_AS, "AS and a type") ||
-        !sql_parse_type_of_length(p, &e->type, &e->length) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
+        !sql_parse_type(p, &e->type, &e->length) || !sql_expect_token(p, SQL_TOK_RPAREN, ")"))
         return NULL;
     return sql_with_args(p, e, list.items, 1);
 }

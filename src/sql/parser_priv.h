@@ -115,9 +115,8 @@ struct sql_ast_expr *sql_parse_interval_to(struct sql_parser *p, const struct sq
 struct sql_ast_expr *sql_parse_zone(struct sql_parser *p, struct sql_ast_expr *e); /* from AT on */
 
 /* parser_nested.c */
-/* length: of varchar(n), 0 = none was given. */
-bool sql_parse_type_of_length(struct sql_parser *p, enum tsfs_type *out, uint32_t *length);
-bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out);
+/* length: of varchar(n), 0 = none was given; NULL: it may have none. */
+bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length);
 struct sql_ast_expr *sql_parse_array(struct sql_parser *p); /* from ARRAY on, [ is ahead */
 struct sql_ast_expr *sql_parse_row(struct sql_parser *p);   /* from ROW on, ( is ahead */
 /* From the arrow on; params is what stood before it. */
