@@ -294,6 +294,10 @@ int tsfs_eval_expr(struct tsfs_eval *eval, const struct tsfs_expr *expr, const s
         if (!eval_is_comparison(expr))
             return eval_call(eval, expr, cols, n, out);
         break;
+    case TSFS_EXPR_OUTER:
+    case TSFS_EXPR_SUBQUERY: /* the planner's fault: a plan that runs has values for these */
+        return tsfs_error_set_at(eval->err, -EINVAL, expr->line, expr->column,
+                                 "this query depends on another in a way that has no plan");
     default: break;
     }
     uint64_t t[EXEC_BATCH_WORDS], f[EXEC_BATCH_WORDS];

@@ -137,13 +137,25 @@ static bool is_between(const struct tsfs_expr *t, const struct tsfs_subquery *q)
     return first != takes_params(t->args[1], q) && !has_column(t->args[first ? 0 : 1]);
 }
 
+/* Whether a subquery in e that runs once depends on queries further out, the one that becomes a join perhaps
+ * among them: its params would have no values there. */
+static bool has_free_subquery(const struct tsfs_expr *e)
+{
+    if (e->kind == TSFS_EXPR_SUBQUERY && e->nargs == 0 && e->subquery->free)
+        return true;
+    for (uint32_t i = 0; i < e->nargs; i++)
+        if (has_free_subquery(e->args[i]))
+            return true;
+    return false;
+}
+
 /* A SELECT without anything but FROM and WHERE that matters here, its FROM without params. */
 static bool is_plain(const struct tsfs_subquery *q, const struct tsfs_bound *rel)
 {
     return rel->kind == TSFS_BOUND_SELECT && rel->cte == NULL && rel->select.from != NULL &&
            rel->select.where != NULL && rel->select.limit > 0 && rel->select.offset == 0 &&
-           !plan_has_subquery(rel->select.where, true) && !tsfs_expr_unstable(rel->select.where) &&
-           !rel_takes_params(rel->select.from, q);
+           !plan_has_subquery(rel->select.where, true) && !has_free_subquery(rel->select.where) &&
+           !tsfs_expr_unstable(rel->select.where) && !rel_takes_params(rel->select.from, q);
 }
 
 const struct tsfs_subquery *plan_is_membership(const struct tsfs_expr *e)

@@ -250,7 +250,7 @@ static bool takes(struct binder *b, const struct sql_ast_expr *ast, const char *
                         : least == 1 && most == 1 ? "1 argument"
                         : least == 2 && most == 2 ? "2 arguments"
                         : least == 2 && most == 3 ? "2 or 3 arguments"
-                                                  : "at least 1 argument";
+                                                  : "at least 2 arguments";
     return bind_fail(b, ast->line, ast->column, "%s takes %s, not %u", name, count, ast->nargs);
 }
 
@@ -417,7 +417,7 @@ static struct tsfs_expr *bind_special(struct binder *b, struct bind_select *s, c
     struct tsfs_str name = ast->call->name;
     *found = true;
     if (is_named(name, "coalesce"))
-        return takes(b, ast, "coalesce", 1, UINT32_MAX) ? bind_coalesce(b, s, ast) : NULL;
+        return takes(b, ast, "coalesce", 2, UINT32_MAX) ? bind_coalesce(b, s, ast) : NULL;
     if (is_named(name, "if"))
         return takes(b, ast, "if", 2, 3) ? bind_if(b, s, ast) : NULL;
     if (is_named(name, "nullif"))

@@ -76,6 +76,18 @@ static const struct bind_cte *find_cte(const struct binder *b, struct tsfs_str n
     return NULL;
 }
 
+/* What it takes from queries around it, queries between it and this place take through it. */
+static const struct tsfs_bound *use_cte(struct binder *b, const struct bind_cte *cte)
+{
+    cte->rel->cte->uses++;
+    if (!cte->rel->cte->correlated)
+        return cte->rel;
+    b->outer_refs++;
+    for (struct bind_frame *f = b->frame; f != NULL && f != cte->frame; f = f->up)
+        f->free = true;
+    return cte->rel;
+}
+
 const struct tsfs_bound *bind_rename(struct binder *b, const struct tsfs_bound *rel, struct tsfs_str name,
                                      const struct tsfs_str *columns, uint32_t n, uint32_t line,
                                      uint32_t column)
@@ -360,9 +372,7 @@ static bool bind_item(struct binder *b, const struct sql_ast_from *from, struct 
     case SQL_AST_DERIVED: rel = bind_query(b, from->query); break;
     default:
         cte = from->database.ptr == NULL ? find_cte(b, from->name) : NULL;
-        rel = cte != NULL ? cte->rel : bind_scan(b, from);
-        if (cte != NULL)
-            cte->rel->cte->uses++;
+        rel = cte != NULL ? use_cte(b, cte) : bind_scan(b, from);
         break;
     }
     if (rel != NULL)
@@ -401,7 +411,7 @@ bool bind_ctes(struct binder *b, const struct sql_ast_query *q)
             return rel == NULL ? false : bind_fail_memory(b);
         copy->cte->name = ast->name;
         copy->cte->correlated = b->outer_refs != outer_refs;
-        *cte = (struct bind_cte){ast->name, copy, b->ctes};
+        *cte = (struct bind_cte){ast->name, copy, b->frame, b->ctes};
         b->ctes = cte;
     }
     return true;

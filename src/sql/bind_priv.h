@@ -7,9 +7,12 @@
 #include "sql/expr_tree.h"
 #include "sql/names.h"
 
+struct bind_frame;
+
 struct bind_cte {
     struct tsfs_str name;
     struct tsfs_bound *rel;
+    struct bind_frame *frame;    /* that WITH stands in */
     const struct bind_cte *next; /* older and outer ones */
 };
 

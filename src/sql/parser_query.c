@@ -138,8 +138,12 @@ static bool parse_limits(struct sql_parser *p, struct sql_ast_query *q)
             if (!found && !sql_expect(p, SQL_KW_NEXT, "FIRST or NEXT"))
                 return false;
             q->limit = 1;
-            if (p->tok.kind == SQL_TOK_INTEGER && !parse_count(p, &q->limit, "a number of rows"))
+            struct sql_token count = p->tok;
+            if (count.kind == SQL_TOK_INTEGER && !parse_count(p, &q->limit, "a number of rows"))
                 return false;
+            if (q->limit == 0)
+                return sql_fail_at(p, count.line, count.column,
+                                   "FETCH takes at least one row: LIMIT 0 is no rows");
             if (!parse_rows_word(p, true))
                 return false;
             if (!sql_accept(p, SQL_KW_WITH, &q->ties))

@@ -122,7 +122,7 @@ static const struct scalar_case scalar_cases[] = {
     {">=", {"Y 2", "Y 2"}, "true"},
     {">=", {"d 2.0", "d 2.0"}, "true"},
     {"greatest", {"b 1", "b 7", "b 3"}, "7"},
-    {"greatest", {"d 1.0", "d NaN"}, "NaN"},
+    {"greatest", {"d 1.0", "d NaN"}, "1.0"},
     {"greatest", {"s a", "s b"}, "b"},
     {"greatest", {"b 1", "~b"}, "NULL"},
     {"greatest", {"B false", "B true"}, "true"},

@@ -222,6 +222,28 @@ static void subqueries(void **state)
         {"SELECT DISTINCT host FROM t o WHERE EXISTS (SELECT 1 FROM u m WHERE m.n = (SELECT max(i.n) FROM u "
          "i WHERE i.host = o.host))",
          "|'h2'\n|'h3'"},
+        /* the inmost takes nothing from the row next to it, but from the one further out */
+        {"SELECT a FROM (VALUES 1, 2) w (a) WHERE 1 IN (SELECT 1 FROM (VALUES 1, 5) v (b) WHERE b IN (SELECT "
+         "1 FROM (VALUES 2, 3) x (c) WHERE c = a))",
+         "|2"},
+        {"SELECT a FROM (VALUES 1, 2) w (a) WHERE a IN (SELECT b FROM (VALUES 1, 2) v (b) WHERE EXISTS "
+         "(SELECT "
+         "1 FROM (VALUES 2) x (c) WHERE c = a))",
+         "|2"},
+        {"SELECT a FROM (VALUES 1, 2, 3) w (a) WHERE NOT EXISTS (SELECT 1 FROM (VALUES 1, 2) v (b) WHERE b = "
+         "a "
+         "AND b = (SELECT max(c) FROM (VALUES 1, 2) x (c) WHERE c <= a - 1 OR c = a))",
+         "|3"},
+        {"SELECT a, (SELECT count(*) FROM (VALUES 1, 2, 2) v (b) WHERE b = a AND 2 = (SELECT max(c) FROM "
+         "(VALUES 1, 2) x (c) WHERE c <= a)) FROM (VALUES 1, 2) w (a)",
+         "|1|0\n|2|2"},
+        /* so does a query of WITH that is named further in */
+        {"SELECT a, (WITH x (c) AS (VALUES (a)) SELECT (SELECT c FROM x)) FROM (VALUES 1, 2) w (a)",
+         "|1|1\n|2|2"},
+        {"SELECT a, (WITH x (c) AS (SELECT a), y (d) AS (SELECT c + 1 FROM x) SELECT (SELECT d FROM y) * "
+         "(SELECT "
+         "count(*) FROM y)) FROM (VALUES 1, 2) w (a)",
+         "|1|2\n|2|3"},
         {"SELECT a, (SELECT sum(b) FROM (VALUES 1, 2, 3) v(b) WHERE b <= a) FROM (VALUES 1, 2, 3, 2) w(a)",
          "|1|1\n|2|3\n|2|3\n|3|6"},
         {"SELECT a, (SELECT b FROM (VALUES 1, 2) v(b) WHERE b = a) FROM (VALUES 1, 5) w(a)", "|1|1\n|5|-"},

@@ -72,10 +72,10 @@ COMPARE_STRINGS(ge_str, tsfs_str_cmp(x, y) >= 0)
         return 0;                                                                                            \
     }
 
-/* NaN counts as the largest double, here as in ORDER BY, min and max. */
+/* NaN is passed over unless there is nothing else, as by min and max. */
 FOLD_KERNEL(greatest_bool, uint8_t, x > y)
 FOLD_KERNEL(greatest_int64, int64_t, x > y)
-FOLD_KERNEL(greatest_double, double, x > y || isnan(x))
+FOLD_KERNEL(greatest_double, double, x > y || isnan(y))
 FOLD_KERNEL(greatest_str, struct tsfs_str, tsfs_str_cmp(x, y) > 0)
 FOLD_KERNEL(least_bool, uint8_t, x < y)
 FOLD_KERNEL(least_int64, int64_t, x < y)
