@@ -38,11 +38,12 @@ struct hot_col {
 struct hot_shape;
 
 /* A shared one serves all chunks of one shape and size in which no row lacks a measure: its columns' next is
- * UINT16_MAX and nothing in it ever changes. */
+ * UINT16_MAX and nothing in it ever changes.  If it is packed its chunks have one row, whose numbers stand
+ * behind its time as they do in the log. */
 struct hot_colset {
     _Atomic uint16_t n;
     uint16_t cap;
-    bool shared;
+    bool shared, packed;
     uint32_t cells;          /* the writer's, unless shared: values written */
     struct hot_shape *shape; /* the writer's: of the last row; if shared, of all */
     struct hot_col cols[];
@@ -90,6 +91,7 @@ struct hot_shape {
     bool numeric; /* BIGINT and DOUBLE only */
     struct hot_colset
         *dense[HOT_CHUNK_SIZES]; /* of its chunks, by the logarithm of their size; made when needed */
+    struct hot_colset *packed;   /* of those that are; likewise */
     uint32_t keys[];             /* slot | type << 16 */
 };
 
@@ -201,14 +203,30 @@ static inline void *hot_col_data(const struct hot_chunk *chunk, const struct hot
     return (void *)((uintptr_t)hot_chunk_time(chunk) + (uintptr_t)col->at);
 }
 
+/* packed.c */
+
+/* Cells that are all BIGINT or DOUBLE as they go into the log: half a byte each for their widths, then their
+ * bytes.  8 bytes behind the end, which is returned, may be written over. */
+uint8_t *hot_pack(uint8_t *p, const struct tsfs_cell *cells, unsigned n);
+size_t hot_packed_size(const struct tsfs_cell *cells, unsigned n);
+
+/* The numbers of a packed chunk. */
+static inline const uint8_t *hot_packed(const struct hot_chunk *chunk)
+{
+    return (const uint8_t *)(chunk + 1) + sizeof(int64_t);
+}
+
+/* One of the n; *at is where it begins, and then where the next one does.  The first one is at 0. */
+uint64_t hot_packed_next(const uint8_t *packed, unsigned n, unsigned i, uint8_t type, size_t *at);
+
 /* lane.c */
 
 /* The first lane of a series, made if need be; lane after `lane` likewise. */
 TSFS_MUST_CHECK int hot_lane_get(struct tsfs_hot *hot, uint32_t series, struct hot_lane **out);
 TSFS_MUST_CHECK int hot_lane_next(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_lane **out);
-/* Makes lane->tail the chunk that takes row number lane->staged. */
+/* Makes lane->tail the chunk that takes row number lane->staged.  *written: its values are there already. */
 TSFS_MUST_CHECK int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape *shape,
-                                  const struct tsfs_cell *cells, unsigned ncells);
+                                  const struct tsfs_cell *cells, unsigned ncells, bool *written);
 /* Finds or makes each cell's column, with a bitmap where one will be needed, so that writing the row cannot
  * fail.  rows = how many are staged in the chunk; it is not dense any more. */
 TSFS_MUST_CHECK int hot_chunk_prepare(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t rows,

@@ -16,7 +16,8 @@
  *
  * As long as all rows of a chunk have the same measures there is nothing to say about its columns that is not
  * true of all chunks of that shape and size, so they share one set; one of its own is made for the first row
- * that differs.  A small chunk and its values are one allocation.
+ * that differs.  A small chunk and its values are one allocation; one of a single row holds its numbers
+ * packed if they are small (packed.c).
  *
  * Arrays of large chunks are set apart by one more cache line each: with power-of-two strides, all columns of
  * one row would compete for one set of the cache. */
@@ -26,7 +27,8 @@
 
 #include "hot/hot_priv.h"
 
-#define STAGGER 64u /* bytes */
+#define STAGGER   64u /* bytes */
+#define PACK_GAIN 16u /* bytes: a row that packing makes shorter by less stays as it is */
 
 static void lane_init(struct hot_lane *lane, uint32_t number, uint32_t series, uint32_t depth)
 {
@@ -125,7 +127,7 @@ static struct hot_colset *new_colset(struct tsfs_hot *hot, unsigned cap)
     if (set) {
         atomic_store_explicit(&set->n, 0, memory_order_relaxed);
         set->cap = (uint16_t)cap;
-        set->shared = false;
+        set->shared = set->packed = false;
         set->cells = 0;
         set->shape = NULL;
     }
@@ -157,11 +159,11 @@ static uint32_t next_cap(const struct hot_chunk *last)
     return cap < HOT_CHUNK_ROWS ? cap : HOT_CHUNK_ROWS;
 }
 
-/* The columns of a new chunk of this size. */
-static struct hot_colset *first_colset(struct tsfs_hot *hot, struct hot_shape *shape, uint32_t cap,
-                                       const struct tsfs_cell *cells, unsigned ncells)
+/* The columns of a new chunk of this size, which one shape's chunks may share: then *shared keeps them. */
+static struct hot_colset *first_colset(struct tsfs_hot *hot, struct hot_colset **shared, uint32_t cap,
+                                       struct hot_shape *shape, const struct tsfs_cell *cells,
+                                       unsigned ncells)
 {
-    struct hot_colset **shared = shape ? &shape->dense[31 - __builtin_clz(cap)] : NULL;
     if (shared && *shared)
         return *shared;
     struct hot_colset *set = new_colset(hot, shape || ncells > 1 ? ncells : 2);
@@ -178,28 +180,53 @@ static struct hot_colset *first_colset(struct tsfs_hot *hot, struct hot_shape *s
     set->shape = shape;
     if (shared) {
         set->shared = true;
+        set->packed = shared == &shape->packed;
         *shared = set;
     }
     return set;
 }
 
+/* One of one row, which it holds packed if that is shorter by enough to count. */
+static struct hot_chunk *packed_chunk(struct tsfs_hot *hot, struct hot_shape *shape,
+                                      const struct tsfs_cell *cells, unsigned ncells, struct hot_colset **set)
+{
+    size_t size = hot_packed_size(cells, ncells);
+    if (size + PACK_GAIN > ncells * sizeof(int64_t))
+        return NULL;
+    *set = first_colset(hot, &shape->packed, 1, shape, cells, ncells);
+    struct hot_chunk *chunk =
+        *set ? slab_bump_alloc(&hot->bump, sizeof(*chunk) + sizeof(int64_t) + size + 8, 8) : NULL;
+    if (!chunk)
+        return NULL;
+    uint8_t *end = hot_pack((uint8_t *)(chunk + 1) + sizeof(int64_t), cells, ncells);
+    slab_bump_trim(&hot->bump, (const char *)end);
+    return chunk;
+}
+
 static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, struct hot_shape *shape,
-                     const struct tsfs_cell *cells, unsigned ncells, struct hot_chunk **out)
+                     const struct tsfs_cell *cells, unsigned ncells, struct hot_chunk **out, bool *written)
 {
     uint32_t cap = next_cap(last);
     size_t size = array_bytes(cap, sizeof(int64_t));
-    for (unsigned i = 0; i < ncells; i++)
-        size += array_bytes(cap, tsfs_type_width(cells[i].type));
-    struct hot_colset *set = first_colset(hot, shape, cap, cells, ncells);
-    struct hot_chunk *chunk;
-    if (cap < HOT_CHUNK_FAR) {
-        chunk = slab_bump_alloc(&hot->bump, sizeof(*chunk) + size, 8);
-    } else {
-        struct hot_far_chunk *far = slab_bump_alloc(&hot->heads, sizeof(*far), 64);
-        int64_t *arrays = slab_bump_alloc(&hot->bump, size, 64);
-        if (far && arrays)
-            far->time = arrays;
-        chunk = far && arrays ? &far->chunk : NULL;
+    struct hot_colset *set = NULL;
+    struct hot_chunk *chunk = NULL;
+    if (cap == 1 && shape && shape->numeric)
+        chunk = packed_chunk(hot, shape, cells, ncells, &set);
+    *written = chunk != NULL;
+    if (!chunk) {
+        for (unsigned i = 0; i < ncells; i++)
+            size += array_bytes(cap, tsfs_type_width(cells[i].type));
+        set = first_colset(hot, shape ? &shape->dense[31 - __builtin_clz(cap)] : NULL, cap, shape, cells,
+                           ncells);
+        if (cap < HOT_CHUNK_FAR) {
+            chunk = slab_bump_alloc(&hot->bump, sizeof(*chunk) + size, 8);
+        } else {
+            struct hot_far_chunk *far = slab_bump_alloc(&hot->heads, sizeof(*far), 64);
+            int64_t *arrays = slab_bump_alloc(&hot->bump, size, 64);
+            if (far && arrays)
+                far->time = arrays;
+            chunk = far && arrays ? &far->chunk : NULL;
+        }
     }
     if (!set || !chunk)
         return -ENOMEM; /* what was taken stays with the generation; memory is out anyway */
@@ -213,15 +240,16 @@ static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, struct hot_sh
 }
 
 int hot_lane_room(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape *shape,
-                  const struct tsfs_cell *cells, unsigned ncells)
+                  const struct tsfs_cell *cells, unsigned ncells, bool *written)
 {
     struct hot_chunk *tail = atomic_load_explicit(&lane->tail, memory_order_relaxed), *next;
+    *written = false;
     if (tail && lane->staged - tail->start < tail->cap)
         return 0;
     /* a batch that was undone may have left one, empty */
     next = atomic_load_explicit(tail ? &tail->next : &lane->head, memory_order_relaxed);
     if (!next) {
-        int rc = new_chunk(hot, tail, shape, cells, ncells, &next);
+        int rc = new_chunk(hot, tail, shape, cells, ncells, &next, written);
         if (rc)
             return rc;
         atomic_store_explicit(tail ? &tail->next : &lane->head, next, memory_order_release);
@@ -303,10 +331,16 @@ static int own_columns(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t r
     const struct hot_colset *shared = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
     uint16_t n = atomic_load_explicit(&shared->n, memory_order_relaxed);
     struct hot_colset *set = new_colset(hot, n < 2 ? 2 : n);
-    if (!set)
+    uint64_t *unpacked = shared->packed ? slab_bump_alloc(&hot->bump, n * sizeof(*unpacked), 8) : NULL;
+    size_t at = 0;
+    if (!set || (shared->packed && !unpacked))
         return -ENOMEM;
     for (unsigned i = 0; i < n; i++) {
         init_col(&set->cols[i], shared->cols[i].slot, shared->cols[i].type, shared->cols[i].at);
+        if (unpacked) {
+            unpacked[i] = hot_packed_next(hot_packed(chunk), n, i, shared->cols[i].type, &at);
+            set->cols[i].at = (intptr_t)((uintptr_t)&unpacked[i] - (uintptr_t)hot_chunk_time(chunk));
+        }
         atomic_store_explicit(&set->cols[i].next, (uint16_t)rows, memory_order_relaxed);
     }
     atomic_store_explicit(&set->n, n, memory_order_relaxed);

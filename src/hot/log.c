@@ -135,25 +135,6 @@ static int define_shape(struct tsfs_hot *hot, const struct tsfs_schema *schema, 
     return 0;
 }
 
-/* Cells that are all BIGINT or DOUBLE: half a byte each for their widths, then their bytes. */
-static uint8_t *put_numbers(uint8_t *p, const struct tsfs_cell *cells, unsigned n)
-{
-    uint8_t *widths = p;
-    p += (n + 1) / 2;
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t v = cells[i].type == TSFS_DOUBLE ? record_pack_double((uint64_t)cells[i].i)
-                                                  : record_zigzag(cells[i].i);
-        unsigned w = record_width(v);
-        record_put(p, v);
-        p += w;
-        if (i & 1)
-            widths[i / 2] |= (uint8_t)(w << 4);
-        else
-            widths[i / 2] = (uint8_t)w;
-    }
-    return p;
-}
-
 static uint8_t *put_mixed(uint8_t *p, const struct tsfs_cell *cells, unsigned ncells)
 {
     uint8_t *widths = p;
@@ -227,7 +208,7 @@ int hot_log_row(struct tsfs_hot *hot, const struct tsfs_schema *schema, struct h
         for (unsigned i = 0; i < ncells; i++)
             p = record_put_u16(p, schema->measures[cells[i].slot]);
     }
-    p = shape && shape->numeric ? put_numbers(p, cells, ncells) : put_mixed(p, cells, ncells);
+    p = shape && shape->numeric ? hot_pack(p, cells, ncells) : put_mixed(p, cells, ncells);
     *end = (size_t)(p - batch->rec) - TSFS_WAL_FRAME_BYTES;
     return 0;
 }

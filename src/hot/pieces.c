@@ -119,6 +119,23 @@ static int fill_vec(struct build *b, const struct slice *s, const struct hot_col
     return 0;
 }
 
+/* The row of a packed chunk, unpacked. */
+static int unpack(struct build *b, const struct slice *s, const struct hot_colset *set, unsigned n,
+                  struct tsfs_vec *vecs)
+{
+    size_t at = 0;
+    uint64_t *values = tsfs_arena_alloc(b->arena, n * sizeof(*values));
+    if (!values)
+        return -ENOMEM;
+    for (unsigned i = 0; i < n; i++) {
+        const struct hot_col *col = &set->cols[i];
+        values[i] = hot_packed_next(hot_packed(s->chunk), n, i, col->type, &at);
+        if (snap_wants(b->snap, col->slot))
+            vecs[col->slot] = (struct tsfs_vec){.type = col->type, .data = &values[i]};
+    }
+    return 0;
+}
+
 /* A slice as it lies. */
 static int add_slice(struct build *b, const struct slice *s)
 {
@@ -131,7 +148,12 @@ static int add_slice(struct build *b, const struct slice *s)
     struct tsfs_hot_piece *piece = new_piece(b);
     if (!vecs || !piece)
         return -ENOMEM;
-    for (unsigned i = 0; i < n; i++) {
+    if (set->packed) {
+        int rc = unpack(b, s, set, n, vecs);
+        if (rc)
+            return rc;
+    }
+    for (unsigned i = 0; i < n && !set->packed; i++) {
         if (!snap_wants(b->snap, set->cols[i].slot))
             continue;
         int rc = fill_vec(b, s, &set->cols[i], &vecs[set->cols[i].slot]);
@@ -161,7 +183,7 @@ struct target {
 };
 
 static int put_value(struct build *b, struct target *t, uint32_t nrows, uint32_t out,
-                     const struct hot_chunk *chunk, const struct hot_col *col, uint32_t row)
+                     const struct hot_col *col, const void *value)
 {
     unsigned width = tsfs_type_width(col->type);
     if (!t->data) {
@@ -171,8 +193,7 @@ static int put_value(struct build *b, struct target *t, uint32_t nrows, uint32_t
         if (!t->data || !t->valid)
             return -ENOMEM;
     }
-    memcpy((char *)t->data + (size_t)out * width,
-           (const char *)hot_col_data(chunk, col) + (size_t)row * width, width);
+    memcpy((char *)t->data + (size_t)out * width, value, width);
     tsfs_bit_set(t->valid, out);
     return 0;
 }
@@ -207,11 +228,16 @@ static int flush(struct build *b)
         struct hot_colset *set = cols_of(ref->chunk, &m);
         out += i > 0 && !ref->same;
         time[out] = ref->time;
+        size_t at = 0;
         for (unsigned c = 0; c < m; c++) {
             const struct hot_col *col = &set->cols[c];
+            uint64_t number = set->packed ? hot_packed_next(hot_packed(ref->chunk), m, c, col->type, &at) : 0;
             if (!snap_wants(b->snap, col->slot) || !has_value(col, ref->row))
                 continue;
-            int rc = put_value(b, &targets[col->slot], nrows, out, ref->chunk, col, ref->row);
+            const void *value = set->packed ? (const void *)&number
+                                            : (const char *)hot_col_data(ref->chunk, col) +
+                                                  (size_t)ref->row * tsfs_type_width(col->type);
+            int rc = put_value(b, &targets[col->slot], nrows, out, col, value);
             if (rc)
                 return rc;
         }

@@ -68,6 +68,7 @@ static int remember(struct tsfs_hot *hot, uint64_t hash, const struct tsfs_cell 
     shape->n = (uint16_t)n;
     shape->numeric = true;
     memset(shape->dense, 0, sizeof(shape->dense));
+    shape->packed = NULL;
     for (unsigned i = 0; i < n; i++) {
         shape->keys[i] = cell_key(&cells[i]);
         if (cells[i].type != TSFS_BIGINT && cells[i].type != TSFS_DOUBLE)

@@ -83,7 +83,7 @@ static int write_row(struct tsfs_hot *hot, struct hot_chunk *chunk, uint32_t row
     if (rc)
         return rc;
     struct hot_colset *set = atomic_load_explicit(&chunk->cols, memory_order_relaxed);
-    if (set->shared && set->shape == shape) {
+    if (set->shared && !set->packed && set->shape == shape) {
         cols = set->cols;
         if (shape->numeric) {
             for (unsigned i = 0; i < ncells; i++)
@@ -135,14 +135,16 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape 
             return rc;
         t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed);
     }
+    bool written = false;
     rc = touch(hot, lane);
     if (!rc)
-        rc = hot_lane_room(hot, lane, shape, cells, ncells);
+        rc = hot_lane_room(hot, lane, shape, cells, ncells, &written);
     if (rc)
         return rc;
     struct hot_chunk *chunk = atomic_load_explicit(&lane->tail, memory_order_relaxed);
     uint32_t row = lane->staged - chunk->start;
-    rc = write_row(hot, chunk, row, row, shape, cells, ncells);
+    if (!written)
+        rc = write_row(hot, chunk, row, row, shape, cells, ncells);
     if (rc)
         return rc;
     hot_chunk_time(chunk)[row] = time;

@@ -1,6 +1,7 @@
 /* The hot tier, call by call; snapshots beside a writer; its memory and its refusals.  The contents under
  * random writes are tests/property/prop_hot.c. */
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "col/vec.h"
 #include "hot/hot.h"
 
 #define MEASURES 10
@@ -355,6 +357,85 @@ static void definitions_by_difference(void **state)
     }
 }
 
+/* Values of the first rows of a series, short and long, as they come out of a snapshot. */
+static void expect_row(struct fixture *f, uint32_t id, uint32_t row, const double want[MEASURES])
+{
+    struct tsfs_hot_snap *snap;
+    struct tsfs_hot_piece *pieces;
+    struct tsfs_arena arena;
+    uint32_t n;
+    assert_int_equal(tsfs_hot_snapshot(f->hot, f->schema, NULL, &snap), 0);
+    tsfs_arena_init(&arena, NULL);
+    assert_int_equal(tsfs_hot_snap_pieces(snap, id, &arena, &pieces, &n), 0);
+    uint32_t k = 0;
+    while (k < n && row >= pieces[k].nrows)
+        row -= pieces[k++].nrows;
+    assert_true(k < n);
+    for (unsigned m = 0; m < MEASURES; m++) {
+        bool there = m < pieces[k].ncols && pieces[k].cols[m].data && !tsfs_vec_null(&pieces[k].cols[m], row);
+        assert_true(there == !isnan(want[m]));
+        if (there)
+            assert_memory_equal(&pieces[k].cols[m].d[row], &want[m], sizeof(double));
+    }
+    tsfs_arena_free(&arena);
+    tsfs_hot_snap_free(snap);
+}
+
+static void stage_some(struct fixture *f, uint32_t id, int64_t time, const double v[MEASURES])
+{
+    struct tsfs_cell cells[MEASURES];
+    unsigned n = 0;
+    for (unsigned m = 0; m < MEASURES; m++)
+        if (!isnan(v[m]))
+            cells[n++] = (struct tsfs_cell){.slot = (uint16_t)m, .type = TSFS_DOUBLE, .d = v[m]};
+    assert_int_equal(tsfs_hot_stage(f->hot, f->schema, id, time, cells, n), 0);
+}
+
+/* The first rows of a series are packed.  They come out as they went in; so do those that are written where
+ * one that was taken back had been, longer ones and ones with other measures; and rows that are written a
+ * second time before they are published. */
+static void packed_rows(void **state)
+{
+    struct fixture *f = *state;
+    double small[MEASURES], large[MEASURES], part[MEASURES], both[MEASURES];
+    for (unsigned m = 0; m < MEASURES; m++) {
+        small[m] = m % 4 ? m * 0.5 : m == 4 ? -0.0 : 0;
+        large[m] = m % 2 ? -1.0 / (m + 1) : m;
+        part[m] = m % 3 ? NAN : m * 1e300;
+        both[m] = isnan(part[m]) ? small[m] : part[m];
+    }
+    uint32_t id = series(f, 0);
+    stage_some(f, id, 1, small);
+    assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    stage_some(f, id, 1, large);
+    assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    stage_some(f, id, 1, part);
+    assert_int_equal(tsfs_hot_undo(f->hot, f->wal), 0);
+    stage_some(f, id, 1, small);
+    stage_some(f, id, 2, large);
+    stage_some(f, id, 3, small);
+    commit(f);
+    expect_row(f, 0, 0, small);
+    expect_row(f, 0, 1, large);
+    expect_row(f, 0, 2, small);
+    id = series(f, 1);
+    stage_some(f, id, 1, small); /* as a source does that sends a line for each measure */
+    stage_some(f, id, 1, part);
+    stage_some(f, id, 2, small);
+    stage_some(f, id, 2, large);
+    commit(f);
+    expect_row(f, 1, 0, both);
+    expect_row(f, 1, 1, large);
+    id = series(f, 2);
+    stage_some(f, id, 5, small);
+    commit(f);
+    stage_some(f, id, 5, part); /* into another lane: merged when it is read */
+    stage_some(f, id, 4, small);
+    commit(f);
+    expect_row(f, 2, 0, small);
+    expect_row(f, 2, 1, both);
+}
+
 static void record_limit(void **state)
 {
     struct fixture *f = *state;
@@ -584,6 +665,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_of_full_days, setup, teardown),
         cmocka_unit_test_setup_teardown(definitions_after_undo, setup, teardown),
         cmocka_unit_test_setup_teardown(definitions_by_difference, setup, teardown),
+        cmocka_unit_test_setup_teardown(packed_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(record_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshots_of_an_instant, setup, teardown),
