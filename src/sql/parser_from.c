@@ -100,6 +100,19 @@ static struct sql_ast_from *derived(struct sql_parser *p, struct sql_ast_query *
     return from;
 }
 
+/* What stood in parentheses that opened at `at`, under the name that may follow: (a JOIN b) AS x is
+ * (SELECT * FROM a JOIN b) AS x. */
+static struct sql_ast_from *named(struct sql_parser *p, struct sql_ast_from *from, const struct sql_token *at)
+{
+    struct sql_ast_from *outer = new_from(p, SQL_AST_DERIVED, at);
+    if (outer == NULL || !parse_name_and_columns(p, outer))
+        return NULL;
+    if (outer->alias.ptr == NULL)
+        return from;
+    outer->query = sql_query_from(p, from, at);
+    return outer->query != NULL ? outer : NULL;
+}
+
 static struct sql_ast_from *parse_joins(struct sql_parser *p, struct sql_ast_from *left);
 
 /* After "(": what it holds, up to and including ")".  *query is set if it was a query, else the item is
@@ -126,9 +139,11 @@ static struct sql_ast_from *parse_inside(struct sql_parser *p, struct sql_ast_qu
             if (*query == NULL)
                 return NULL;
         } else {
-            if (inner != NULL)
-                item = derived(p, inner, &open);
-            if (item == NULL || (item->kind == SQL_AST_DERIVED && !parse_name_and_columns(p, item)))
+            if (inner == NULL)
+                item = item == NULL ? NULL : named(p, item, &open);
+            else if ((item = derived(p, inner, &open)) != NULL && !parse_name_and_columns(p, item))
+                return NULL;
+            if (item == NULL)
                 return NULL;
             item = parse_joins(p, item);
         }
@@ -326,7 +341,7 @@ static struct sql_ast_from *parse_primary(struct sql_parser *p)
         if (p->rc != 0)
             return NULL;
         if (query == NULL)
-            return from;
+            return named(p, from, &start);
         from = derived(p, query, &start);
     } else {
         bool unnest;

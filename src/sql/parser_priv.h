@@ -50,6 +50,9 @@ void *sql_list_add(struct sql_parser *p, struct sql_list *list, size_t size);
 
 /* parser_query.c */
 struct sql_ast_query *sql_parse_query(struct sql_parser *p);
+/* SELECT * FROM from */
+struct sql_ast_query *sql_query_from(struct sql_parser *p, struct sql_ast_from *from,
+                                     const struct sql_token *at);
 /* SELECT * FROM (inner) */
 struct sql_ast_query *sql_query_over(struct sql_parser *p, struct sql_ast_query *inner,
                                      const struct sql_token *at);

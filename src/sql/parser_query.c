@@ -203,33 +203,36 @@ static struct sql_ast_query *new_query(struct sql_parser *p)
     return q;
 }
 
-/* SELECT * FROM (inner), so that inner keeps its own ORDER BY and LIMIT. */
-static struct sql_ast_select *select_all(struct sql_parser *p, struct sql_ast_query *inner,
-                                         const struct sql_token *open)
+struct sql_ast_query *sql_query_from(struct sql_parser *p, struct sql_ast_from *from,
+                                     const struct sql_token *at)
 {
+    struct sql_ast_query *q = new_query(p);
     struct sql_ast_select *s = TSFS_NEW(p->arena, struct sql_ast_select);
-    struct sql_ast_expr *star = sql_new_node(p, SQL_AST_STAR, open);
+    struct sql_ast_expr *star = sql_new_node(p, SQL_AST_STAR, at);
     struct sql_ast_item *item = TSFS_NEW(p->arena, struct sql_ast_item);
+    if (q == NULL || s == NULL || star == NULL || item == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    *item = (struct sql_ast_item){.expr = star};
+    *s = (struct sql_ast_select){
+        .line = at->line, .column = at->column, .items = item, .nitems = 1, .from = from};
+    q->select = s;
+    return q;
+}
+
+/* The inner one keeps its own ORDER BY and LIMIT. */
+struct sql_ast_query *sql_query_over(struct sql_parser *p, struct sql_ast_query *inner,
+                                     const struct sql_token *at)
+{
     struct sql_ast_from *from = TSFS_NEW(p->arena, struct sql_ast_from);
-    if (s == NULL || star == NULL || item == NULL || from == NULL) {
+    if (from == NULL) {
         sql_fail_memory(p);
         return NULL;
     }
     *from = (struct sql_ast_from){
-        .kind = SQL_AST_DERIVED, .line = open->line, .column = open->column, .query = inner, .height = 1};
-    *item = (struct sql_ast_item){.expr = star};
-    *s = (struct sql_ast_select){
-        .line = open->line, .column = open->column, .items = item, .nitems = 1, .from = from};
-    return s;
-}
-
-struct sql_ast_query *sql_query_over(struct sql_parser *p, struct sql_ast_query *inner,
-                                     const struct sql_token *at)
-{
-    struct sql_ast_query *q = new_query(p);
-    if (q == NULL || (q->select = select_all(p, inner, at)) == NULL)
-        return NULL;
-    return q;
+        .kind = SQL_AST_DERIVED, .line = at->line, .column = at->column, .query = inner, .height = 1};
+    return sql_query_from(p, from, at);
 }
 
 struct sql_ast_query *sql_query_table(struct sql_parser *p, const struct sql_token *at)

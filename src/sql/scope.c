@@ -131,14 +131,18 @@ bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const st
                              sql_nearest_hint(&near, hint));
     }
     struct sql_nearest near = {.wanted = last};
+    struct tsfs_str where = scope->what;
     for (uint32_t i = 0; i < scope->ncols; i++)
-        sql_nearest_try(&near, scope->cols[i].name);
-    if (s->aliases != BIND_ALIASES_NONE)
+        if (name->nparts == 1 || qualified(&scope->cols[i], name, true)) {
+            sql_nearest_try(&near, scope->cols[i].name);
+            where = name->nparts == 1 ? where : scope->cols[i].table;
+        }
+    if (name->nparts == 1 && s->aliases != BIND_ALIASES_NONE)
         for (uint32_t i = 0; i < s->nitems; i++)
             if (s->items[i].alias.ptr != NULL)
                 sql_nearest_try(&near, s->items[i].alias);
     sql_nearest_hint(&near, hint);
     return bind_fail(
-        b, name->line, name->column, "no column \"%.*s\" in %.*s%s", BIND_NAME(last), BIND_NAME(scope->what),
+        b, name->line, name->column, "no column \"%.*s\" in %.*s%s", BIND_NAME(last), BIND_NAME(where),
         hint[0] == '\0' && name->quoted && name->nparts == 1 ? " (a text goes into '..')" : hint);
 }
