@@ -212,3 +212,28 @@ int tsfs_num_parse_i64(struct tsfs_str s, int64_t *out)
     *out = (int64_t)(negative ? 0 - v : v);
     return 0;
 }
+
+int tsfs_num_parse_size(struct tsfs_str s, int64_t *out)
+{
+    static const char units[] = "KMGT";
+    size_t digits = 0;
+    while (digits < s.len && is_digit(s.ptr[digits]))
+        digits++;
+    struct tsfs_str unit = {s.ptr + digits, s.len - digits};
+    unsigned shift = 0;
+    const char *found = unit.len > 0 ? memchr(units, unit.ptr[0] & ~0x20, sizeof(units) - 1) : NULL;
+    if (found != NULL) {
+        shift = 10 * (unsigned)(found - units + 1);
+        size_t skip = unit.len == 3 && unit.ptr[1] == 'i' ? 2 : 1;
+        unit = (struct tsfs_str){unit.ptr + skip, unit.len - skip};
+    }
+    if (unit.len > 1 || (unit.len == 1 && (unit.ptr[0] & ~0x20) != 'B'))
+        return -EINVAL;
+    int64_t n;
+    int rc = tsfs_num_parse_i64((struct tsfs_str){s.ptr, digits}, &n);
+    if (rc == 0 && n > INT64_MAX >> shift)
+        rc = -ERANGE;
+    if (rc == 0)
+        *out = n << shift;
+    return rc;
+}

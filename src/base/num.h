@@ -19,6 +19,10 @@ double tsfs_num_scale(uint64_t mantissa, int exponent);
 /* [+-]digits.  -EINVAL, -ERANGE. */
 TSFS_MUST_CHECK int tsfs_num_parse_i64(struct tsfs_str s, int64_t *out);
 
+/* A number of bytes: digits, then K, M, G or T for powers of 1,024 in either case, then B or iB if wanted:
+ * 4096, 256M, 2GiB.  -EINVAL, -ERANGE. */
+TSFS_MUST_CHECK int tsfs_num_parse_size(struct tsfs_str s, int64_t *out);
+
 #define TSFS_NUM_TEXT_MAX 32
 
 /* Shortest decimal that reads back to the same bits, as SQL results show it: 21.5, 100.0 (always a point

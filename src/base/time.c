@@ -197,24 +197,9 @@ static bool zone(struct reader *r, int64_t *offset)
     return true;
 }
 
-static bool blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static void trim(struct tsfs_str *s)
-{
-    while (s->len > 0 && blank(s->ptr[0])) {
-        s->ptr++;
-        s->len--;
-    }
-    while (s->len > 0 && blank(s->ptr[s->len - 1]))
-        s->len--;
-}
-
 int tsfs_time_parse(struct tsfs_str s, int64_t *ns)
 {
-    trim(&s);
+    s = tsfs_str_trim(s);
     struct reader r = {s.ptr, s.ptr + s.len};
     struct tsfs_civil c = {.month = 1, .day = 1};
     unsigned year, month = 1, day = 1;
@@ -307,7 +292,7 @@ static const struct unit {
 
 int tsfs_duration_parse(struct tsfs_str s, int64_t *ns)
 {
-    trim(&s);
+    s = tsfs_str_trim(s);
     size_t digits = 0;
     while (digits < s.len && s.ptr[digits] >= '0' && s.ptr[digits] <= '9')
         digits++;

@@ -44,22 +44,19 @@ int tsfs_perms_parse(struct tsfs_perms *perms, struct tsfs_str text, struct tsfs
     uint32_t line = 0;
     perms->n = 0;
     while (text.len) {
-        const char *end = memchr(text.ptr, '\n', text.len);
-        size_t n = end ? (size_t)(end - text.ptr) : text.len;
+        struct tsfs_str one = tsfs_str_cut(&text, '\n');
         char copy[64], key[TSFS_PERMS_KEY_MAX];
         unsigned mode, uid, gid;
         line++;
-        if (n >= sizeof(copy))
+        if (one.len >= sizeof(copy))
             return tsfs_error_set_at(err, -EINVAL, line, 0, "perms: the line is too long");
-        memcpy(copy, text.ptr, n);
-        copy[n] = '\0';
+        memcpy(copy, one.ptr, one.len);
+        copy[one.len] = '\0';
         if (sscanf(copy, "%15s %o %u %u", key, &mode, &uid, &gid) != 4)
             return tsfs_error_set_at(err, -EINVAL, line, 0, "perms: not \"key mode uid gid\"");
         int rc = tsfs_perms_set(perms, key, (mode_t)mode, (uid_t)uid, (gid_t)gid);
         if (rc < 0)
             return tsfs_error_set_at(err, rc, line, 0, "perms: too many entries");
-        text.ptr += n + (end != NULL);
-        text.len -= n + (end != NULL);
     }
     return 0;
 }

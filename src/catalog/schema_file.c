@@ -17,21 +17,10 @@ int tsfs_schema_render(const struct tsfs_schema *schema, uint16_t from, struct t
     return 0;
 }
 
-static struct tsfs_str next_part(struct tsfs_str *rest, char separator)
-{
-    const char *end = memchr(rest->ptr, separator, rest->len);
-    size_t n = end ? (size_t)(end - rest->ptr) : rest->len;
-    struct tsfs_str part = {rest->ptr, n};
-    size_t step = n + (end != NULL);
-    rest->ptr += step;
-    rest->len -= step;
-    return part;
-}
-
 static int parse_column(struct tsfs_str line, struct tsfs_column *out)
 {
-    out->name = next_part(&line, '\t');
-    struct tsfs_str role = next_part(&line, '\t');
+    out->name = tsfs_str_cut(&line, '\t');
+    struct tsfs_str role = tsfs_str_cut(&line, '\t');
     if (out->name.len == 0 || !tsfs_type_from_name(line, &out->type))
         return -EINVAL;
     for (int r = TSFS_ROLE_TIME; r <= TSFS_ROLE_MEASURE; r++) {
@@ -60,7 +49,7 @@ int tsfs_schema_parse(struct tsfs_str text, size_t *good, struct tsfs_schema **o
         goto out;
     }
     while (text.len && memchr(text.ptr, '\n', text.len)) {
-        struct tsfs_str one = next_part(&text, '\n');
+        struct tsfs_str one = tsfs_str_cut(&text, '\n');
         struct tsfs_column c = {0};
         line++;
         *good = (size_t)(text.ptr - start);

@@ -67,41 +67,6 @@ void tsfs_settings_default(struct tsfs_settings *out)
             *member(out, &table[i]) = table[i].standard;
 }
 
-static struct tsfs_str trim(struct tsfs_str s)
-{
-    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t' || s.ptr[0] == '\r')) {
-        s.ptr++;
-        s.len--;
-    }
-    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t' || s.ptr[s.len - 1] == '\r'))
-        s.len--;
-    return s;
-}
-
-/* "1G", "256M", "4096": binary multiples. */
-static int parse_size(struct tsfs_str s, int64_t *out)
-{
-    static const char units[] = "KMGT";
-    int shift = 0;
-    if (s.len && (s.ptr[s.len - 1] == 'B' || s.ptr[s.len - 1] == 'b'))
-        s.len--;
-    if (s.len) {
-        char last = (char)(s.ptr[s.len - 1] & ~0x20);
-        const char *unit = memchr(units, last, 4);
-        if (unit) {
-            shift = 10 * (int)(unit - units + 1);
-            s.len--;
-        }
-    }
-    int rc = tsfs_num_parse_i64(s, out);
-    if (rc < 0)
-        return rc;
-    if (*out < 0 || *out > (INT64_MAX >> shift))
-        return -ERANGE;
-    *out <<= shift;
-    return 0;
-}
-
 static unsigned format_size(int64_t v, char out[TSFS_TIME_TEXT_MAX])
 {
     static const char units[] = "TGMK";
@@ -149,8 +114,8 @@ static bool next_decimal(struct tsfs_str *list, struct tsfs_str *name, struct ts
             colon = end;
     }
     size_t stop = colon < end ? colon : end;
-    *name = trim((struct tsfs_str){list->ptr, stop});
-    *scale = stop < end ? trim((struct tsfs_str){list->ptr + stop + 1, end - stop - 1})
+    *name = tsfs_str_trim((struct tsfs_str){list->ptr, stop});
+    *scale = stop < end ? tsfs_str_trim((struct tsfs_str){list->ptr + stop + 1, end - stop - 1})
                         : (struct tsfs_str){list->ptr + end, 0};
     list->ptr += end;
     list->len -= end;
@@ -255,7 +220,7 @@ static int parse_value(const struct setting *what, struct tsfs_str text, uint32_
         return tsfs_error_set_at(err, -EINVAL, line, 0, "%s = %.*s: must be one of %s", what->key, shown,
                                  text.ptr, names);
     }
-    rc = what->kind == SIZE ? parse_size(text, out) : tsfs_duration_parse(text, out);
+    rc = what->kind == SIZE ? tsfs_num_parse_size(text, out) : tsfs_duration_parse(text, out);
     if (rc == -EINVAL)
         return tsfs_error_set_at(err, -EINVAL, line, 0, "%s = %.*s: is not a %s", what->key, shown, text.ptr,
                                  what->kind == SIZE ? "size such as 256M or 2G"
@@ -299,21 +264,13 @@ int tsfs_settings_parse(struct tsfs_settings *settings, struct tsfs_str text, st
     struct tsfs_settings next = *settings;
     uint32_t line = 0;
     while (text.len) {
-        const char *end = memchr(text.ptr, '\n', text.len);
-        size_t n = end ? (size_t)(end - text.ptr) : text.len;
-        struct tsfs_str one = trim((struct tsfs_str){text.ptr, n});
-        size_t step = n + (end != NULL);
-        text.ptr += step;
-        text.len -= step;
+        struct tsfs_str one = tsfs_str_trim(tsfs_str_cut(&text, '\n'));
         line++;
         if (one.len == 0 || one.ptr[0] == '#')
             continue;
-        const char *equals = memchr(one.ptr, '=', one.len);
-        if (!equals)
+        if (!memchr(one.ptr, '=', one.len))
             return tsfs_error_set_at(err, -EINVAL, line, 0, "not a setting: write \"key = value\"");
-        size_t at = (size_t)(equals - one.ptr);
-        struct tsfs_str key = trim((struct tsfs_str){one.ptr, at});
-        struct tsfs_str value = trim((struct tsfs_str){equals + 1, one.len - at - 1});
+        struct tsfs_str key = tsfs_str_trim(tsfs_str_cut(&one, '=')), value = tsfs_str_trim(one);
         const struct setting *what = find(key);
         if (!what)
             return unknown_key(key, line, err);

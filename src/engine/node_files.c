@@ -275,20 +275,9 @@ int tsfs_node_store(struct tsfs_node *node, enum tsfs_file file, const char *dat
         rc = store_config(node, rest, err);
     } else if (file == TSFS_FILE_CTL && node->table) {
         while (rest.len && rc == 0) {
-            const char *end = memchr(rest.ptr, '\n', rest.len);
-            size_t n = end ? (size_t)(end - rest.ptr) : rest.len;
-            struct tsfs_str command = {rest.ptr, n};
-            while (command.len &&
-                   (command.ptr[command.len - 1] == ' ' || command.ptr[command.len - 1] == '\r'))
-                command.len--;
-            while (command.len && command.ptr[0] == ' ') {
-                command.ptr++;
-                command.len--;
-            }
+            struct tsfs_str command = tsfs_str_trim(tsfs_str_cut(&rest, '\n'));
             if (command.len)
                 rc = run_command(node, command, interrupted, ctx, err);
-            rest.ptr += n + (end != NULL);
-            rest.len -= n + (end != NULL);
         }
     } else {
         return -EPERM;

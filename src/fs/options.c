@@ -4,11 +4,12 @@
  * to mount(8) and systemd themselves; those are taken and dropped.  Anything else is refused by name. */
 #include "fs/options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/num.h"
 
 #define THREADS_MAX 1024u
 
@@ -30,45 +31,19 @@ const char fs_usage[] =
     "\n"
     "fusermount3 -u MOUNT unmounts.  See tsfs(1).\n";
 
-static int parse_size(const char *text, uint64_t *out)
-{
-    if (!isdigit((unsigned char)*text))
-        return -EINVAL;
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    if (errno)
-        return -ERANGE;
-    static const char units[] = "KMGT";
-    unsigned shift = 0;
-    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-    if (unit && *unit) {
-        shift = 10 * (unsigned)(unit - units + 1);
-        end++;
-        if (*end == 'i')
-            end++;
-    }
-    if (*end == 'B')
-        end++;
-    if (*end)
-        return -EINVAL;
-    if (n == 0 || n > (UINT64_MAX >> 1) >> shift)
-        return -ERANGE;
-    *out = (uint64_t)n << shift;
-    return 0;
-}
-
 static int set_memory(struct fs_options *out, const char *text, struct tsfs_error *err)
 {
-    if (parse_size(text, &out->memory) < 0)
+    int64_t n;
+    if (tsfs_num_parse_size(tsfs_str_from(text), &n) < 0 || n == 0)
         return tsfs_error_set(err, -EINVAL, "memory=%s: not a size (such as 256M or 2G)", text);
+    out->memory = (uint64_t)n;
     return 0;
 }
 
 static int set_threads(struct fs_options *out, const char *text, struct tsfs_error *err)
 {
-    uint64_t n;
-    if (parse_size(text, &n) < 0 || n > THREADS_MAX)
+    int64_t n;
+    if (tsfs_num_parse_i64(tsfs_str_from(text), &n) < 0 || n < 1 || n > (int64_t)THREADS_MAX)
         return tsfs_error_set(err, -EINVAL, "threads=%s: not a number from 1 to %u", text, THREADS_MAX);
     out->threads = (unsigned)n;
     return 0;

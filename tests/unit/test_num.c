@@ -116,6 +116,35 @@ static void integers(void **state)
     }
 }
 
+static void sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t value;
+    } good[] = {
+        {"0", 0},
+        {"4096", 4096},
+        {"4096B", 4096},
+        {"1k", 1024},
+        {"256M", INT64_C(256) << 20},
+        {"2GB", INT64_C(2) << 30},
+        {"2GiB", INT64_C(2) << 30},
+        {"8388607T", INT64_C(8388607) << 40},
+    };
+    int64_t v;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(tsfs_num_parse_size(tsfs_str_from(good[i].text), &v), 0);
+        assert_int_equal(v, good[i].value);
+    }
+    static const char *const bad[] = {"",    "M",   "B",    "-1",  "+1",   "1X",
+                                      "1 M", "1MM", "1MiX", "1iB", "1.5G", "1BB"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(tsfs_num_parse_size(tsfs_str_from(bad[i]), &v), -EINVAL);
+    static const char *const over[] = {"8388608T", "9223372036854775808", "99999999999T"};
+    for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++)
+        assert_int_equal(tsfs_num_parse_size(tsfs_str_from(over[i]), &v), -ERANGE);
+}
+
 static void shows_doubles(void **state)
 {
     static const struct {
@@ -163,10 +192,8 @@ static void shows_doubles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parses_doubles),
-        cmocka_unit_test(endless_digits),
-        cmocka_unit_test(integers),
-        cmocka_unit_test(shows_doubles),
+        cmocka_unit_test(parses_doubles), cmocka_unit_test(endless_digits), cmocka_unit_test(integers),
+        cmocka_unit_test(sizes),          cmocka_unit_test(shows_doubles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
