@@ -375,29 +375,22 @@ static int bits_xor_finish(AGG_FINISH_ARGS)
     return 0;
 }
 
-#define IMPL(NAME, STATE, RUNS, SUMMARY, MERGE, FINISH)                                                      \
-    static const struct tsfs_aggregate_impl NAME = {.state_size = sizeof(STATE),                             \
-                                                    .update_run = RUNS##_run,                                \
-                                                    .update_rows = RUNS##_rows,                              \
-                                                    .update_summary = SUMMARY,                               \
-                                                    .merge = MERGE,                                          \
-                                                    .finish = FINISH}
+AGG_IMPL(impl_count_all, struct count_state, count_all, count_merge, count_finish,
+         .update_summary = count_all_summary);
+AGG_IMPL(impl_count, struct count_state, count, count_merge, count_finish, .update_summary = count_summary);
+AGG_IMPL(impl_count_if, struct count_state, count_if, count_merge, count_finish);
+AGG_IMPL(impl_isum, struct isum_state, isum, isum_merge, isum_finish, .update_summary = isum_summary);
+AGG_IMPL(impl_iavg, struct isum_state, isum, isum_merge, iavg_finish, .update_summary = isum_summary);
+AGG_IMPL(impl_ivavg, struct isum_state, isum, isum_merge, ivavg_finish, .update_summary = isum_summary);
+AGG_IMPL(impl_dsum, struct dsum_state, dsum, dsum_merge, dsum_finish, .update_summary = dsum_summary);
+AGG_IMPL(impl_davg, struct dsum_state, dsum, dsum_merge, davg_finish, .update_summary = dsum_summary);
+AGG_IMPL(impl_geometric, struct dsum_state, log, dsum_merge, log_finish);
+AGG_IMPL(impl_bool_and, struct bool_state, bool, bool_merge, bool_and_finish);
+AGG_IMPL(impl_bool_or, struct bool_state, bool, bool_merge, bool_or_finish);
+AGG_IMPL(impl_bits_and, struct bits_state, bits, bits_merge, bits_and_finish);
+AGG_IMPL(impl_bits_or, struct bits_state, bits, bits_merge, bits_or_finish);
 
-IMPL(impl_count_all, struct count_state, count_all, count_all_summary, count_merge, count_finish);
-IMPL(impl_count, struct count_state, count, count_summary, count_merge, count_finish);
-IMPL(impl_count_if, struct count_state, count_if, NULL, count_merge, count_finish);
-IMPL(impl_isum, struct isum_state, isum, isum_summary, isum_merge, isum_finish);
-IMPL(impl_iavg, struct isum_state, isum, isum_summary, isum_merge, iavg_finish);
-IMPL(impl_ivavg, struct isum_state, isum, isum_summary, isum_merge, ivavg_finish);
-IMPL(impl_dsum, struct dsum_state, dsum, dsum_summary, dsum_merge, dsum_finish);
-IMPL(impl_davg, struct dsum_state, dsum, dsum_summary, dsum_merge, davg_finish);
-IMPL(impl_geometric, struct dsum_state, log, NULL, dsum_merge, log_finish);
-IMPL(impl_bool_and, struct bool_state, bool, NULL, bool_merge, bool_and_finish);
-IMPL(impl_bool_or, struct bool_state, bool, NULL, bool_merge, bool_or_finish);
-IMPL(impl_bits_and, struct bits_state, bits, NULL, bits_merge, bits_and_finish);
-IMPL(impl_bits_or, struct bits_state, bits, NULL, bits_merge, bits_or_finish);
-
-IMPL(impl_bits_xor, struct bits_state, bits, NULL, bits_merge, bits_xor_finish);
+AGG_IMPL(impl_bits_xor, struct bits_state, bits, bits_merge, bits_xor_finish);
 
 #define PLAIN(nm, res, im, hlp, type) AGGREGATE(nm, TSFS_OP_NONE, res, im, hlp, type)
 

@@ -122,25 +122,27 @@ static uint32_t imax_place(const int64_t *y, uint32_t n)
     return place_of(y, lanes_imax(y, n));
 }
 
-/* NaN is passed over unless there is nothing else. */
-static uint32_t dmin_place(const double *y, uint32_t n)
+/* Where the extreme m of y is, which has so many NaNs: they are passed over unless there is nothing else. */
+static uint32_t double_place(const double *y, uint32_t n, double m, uint64_t nans)
 {
-    uint64_t nans;
-    double m = lanes_min(y, n, &nans);
     uint32_t i = 0;
     while (nans < n && y[i] != m)
         i++;
     return i;
 }
 
+static uint32_t dmin_place(const double *y, uint32_t n)
+{
+    uint64_t nans;
+    double m = lanes_min(y, n, &nans);
+    return double_place(y, n, m, nans);
+}
+
 static uint32_t dmax_place(const double *y, uint32_t n)
 {
     uint64_t nans;
     double m = lanes_max(y, n, &nans);
-    uint32_t i = 0;
-    while (nans < n && y[i] != m)
-        i++;
-    return i;
+    return double_place(y, n, m, nans);
 }
 
 /* y of row i of the run is better than the state's, or the state has none. */
@@ -393,40 +395,21 @@ static int any_finish(AGG_FINISH_ARGS)
     return agg_held_put(ctx, &((const struct any_state *)state)->x, data, valid, row);
 }
 
-#define IMPL(NAME, STATE, SUMMARY, FINISH)                                                                   \
-    static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(STATE),                      \
-                                                           .by_order = true,                                 \
-                                                           .update_run = NAME##_run,                         \
-                                                           .update_rows = NAME##_rows,                       \
-                                                           .update_summary = SUMMARY,                        \
-                                                           .merge = NAME##_merge,                            \
-                                                           .finish = FINISH}
-
-IMPL(imin_by, struct by_state, NULL, by_finish);
-IMPL(imax_by, struct by_state, NULL, by_finish);
-IMPL(dmin_by, struct by_state, NULL, by_finish);
-IMPL(dmax_by, struct by_state, NULL, by_finish);
-IMPL(smin_by, struct by_state, NULL, by_finish);
-IMPL(smax_by, struct by_state, NULL, by_finish);
-IMPL(nmin_by, struct by_state, NULL, by_finish);
-IMPL(nmax_by, struct by_state, NULL, by_finish);
-IMPL(any, struct any_state, NULL, any_finish);
+AGG_IMPL(imin_by_impl, struct by_state, imin_by, imin_by_merge, by_finish, .by_order = true);
+AGG_IMPL(imax_by_impl, struct by_state, imax_by, imax_by_merge, by_finish, .by_order = true);
+AGG_IMPL(dmin_by_impl, struct by_state, dmin_by, dmin_by_merge, by_finish, .by_order = true);
+AGG_IMPL(dmax_by_impl, struct by_state, dmax_by, dmax_by_merge, by_finish, .by_order = true);
+AGG_IMPL(smin_by_impl, struct by_state, smin_by, smin_by_merge, by_finish, .by_order = true);
+AGG_IMPL(smax_by_impl, struct by_state, smax_by, smax_by_merge, by_finish, .by_order = true);
+AGG_IMPL(nmin_by_impl, struct by_state, nmin_by, nmin_by_merge, by_finish, .by_order = true);
+AGG_IMPL(nmax_by_impl, struct by_state, nmax_by, nmax_by_merge, by_finish, .by_order = true);
+AGG_IMPL(any_impl, struct any_state, any, any_merge, any_finish, .by_order = true);
 
 /* y is the time column: summaries may answer. */
-static const struct tsfs_aggregate_impl tmin_by_impl = {.state_size = sizeof(struct by_state),
-                                                        .by_order = true,
-                                                        .update_run = imin_by_run,
-                                                        .update_rows = imin_by_rows,
-                                                        .update_summary = min_by_summary,
-                                                        .merge = imin_by_merge,
-                                                        .finish = by_finish};
-static const struct tsfs_aggregate_impl tmax_by_impl = {.state_size = sizeof(struct by_state),
-                                                        .by_order = true,
-                                                        .update_run = imax_by_run,
-                                                        .update_rows = imax_by_rows,
-                                                        .update_summary = max_by_summary,
-                                                        .merge = imax_by_merge,
-                                                        .finish = by_finish};
+AGG_IMPL(tmin_by_impl, struct by_state, imin_by, imin_by_merge, by_finish, .by_order = true,
+         .update_summary = min_by_summary);
+AGG_IMPL(tmax_by_impl, struct by_state, imax_by, imax_by_merge, by_finish, .by_order = true,
+         .update_summary = max_by_summary);
 
 #define BY(T, MIN, MAX)                                                                                      \
     AGGREGATE("min_by", TSFS_OP_MIN_BY, ANY, MIN, "min_by(x, y): x where y is smallest", ANY, T),            \

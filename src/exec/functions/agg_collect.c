@@ -342,18 +342,8 @@ static int series_finish(AGG_FINISH_ARGS)
     return 0;
 }
 
-static const struct tsfs_aggregate_impl array_impl = {.state_size = sizeof(struct collected),
-                                                      .by_order = true,
-                                                      .update_run = array_run,
-                                                      .update_rows = array_rows,
-                                                      .merge = collect_merge,
-                                                      .finish = array_finish};
-static const struct tsfs_aggregate_impl series_impl = {.state_size = sizeof(struct collected),
-                                                       .by_order = true,
-                                                       .update_run = series_run,
-                                                       .update_rows = series_rows,
-                                                       .merge = collect_merge,
-                                                       .finish = series_finish};
+AGG_IMPL(array_impl, struct collected, array, collect_merge, array_finish, .by_order = true);
+AGG_IMPL(series_impl, struct collected, series, collect_merge, series_finish, .by_order = true);
 
 #define SERIES(sig) SIG_AGGREGATE("create_time_series", TSFS_OP_NONE, sig, series_impl, SERIES_HELP)
 #define SERIES_HELP "create_time_series(t, x): the series of the values x at the times t, none of them NULL"

@@ -260,24 +260,16 @@ static int nested_finish(AGG_FINISH_ARGS)
     return agg_held_put(ctx, &((const struct nested_state *)state)->held, data, valid, row);
 }
 
-#define IMPL(NAME, STATE, SUMMARY, FINISH)                                                                   \
-    static const struct tsfs_aggregate_impl impl_##NAME = {.state_size = sizeof(STATE),                      \
-                                                           .update_run = NAME##_run,                         \
-                                                           .update_rows = NAME##_rows,                       \
-                                                           .update_summary = SUMMARY,                        \
-                                                           .merge = NAME##_merge,                            \
-                                                           .finish = FINISH}
-
-IMPL(imin, struct int_state, imin_summary, int_finish);
-IMPL(imax, struct int_state, imax_summary, int_finish);
-IMPL(dmin, struct double_state, dmin_summary, double_finish);
-IMPL(dmax, struct double_state, dmax_summary, double_finish);
-IMPL(bmin, struct bool_state, NULL, bool_finish);
-IMPL(bmax, struct bool_state, NULL, bool_finish);
-IMPL(smin, struct str_state, NULL, str_finish);
-IMPL(smax, struct str_state, NULL, str_finish);
-IMPL(nmin, struct nested_state, NULL, nested_finish);
-IMPL(nmax, struct nested_state, NULL, nested_finish);
+AGG_IMPL(impl_imin, struct int_state, imin, imin_merge, int_finish, .update_summary = imin_summary);
+AGG_IMPL(impl_imax, struct int_state, imax, imax_merge, int_finish, .update_summary = imax_summary);
+AGG_IMPL(impl_dmin, struct double_state, dmin, dmin_merge, double_finish, .update_summary = dmin_summary);
+AGG_IMPL(impl_dmax, struct double_state, dmax, dmax_merge, double_finish, .update_summary = dmax_summary);
+AGG_IMPL(impl_bmin, struct bool_state, bmin, bmin_merge, bool_finish);
+AGG_IMPL(impl_bmax, struct bool_state, bmax, bmax_merge, bool_finish);
+AGG_IMPL(impl_smin, struct str_state, smin, smin_merge, str_finish);
+AGG_IMPL(impl_smax, struct str_state, smax, smax_merge, str_finish);
+AGG_IMPL(impl_nmin, struct nested_state, nmin, nmin_merge, nested_finish);
+AGG_IMPL(impl_nmax, struct nested_state, nmax, nmax_merge, nested_finish);
 
 #define EXTREME(T, IMPL_MIN, IMPL_MAX)                                                                       \
     AGGREGATE("min", TSFS_OP_MIN, T, IMPL_MIN, "min(x): the smallest value", T),                             \

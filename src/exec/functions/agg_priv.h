@@ -111,6 +111,15 @@ static inline uint32_t agg_count_valid(const struct tsfs_vec *v, uint32_t from, 
         return rc;                                                                                           \
     }
 
+/* The implementation NAME: RUNS_run and RUNS_rows take rows.  What follows FINISH are further members. */
+#define AGG_IMPL(NAME, STATE, RUNS, MERGE, FINISH, ...)                                                      \
+    static const struct tsfs_aggregate_impl NAME = {.state_size = sizeof(STATE),                             \
+                                                    .update_run = RUNS##_run,                                \
+                                                    .update_rows = RUNS##_rows,                              \
+                                                    .merge = MERGE,                                          \
+                                                    .finish = FINISH,                                        \
+                                                    __VA_ARGS__}
+
 /* A result row: its value, or NULL. */
 #define AGG_PUT(T, value)                                                                                    \
     do {                                                                                                     \

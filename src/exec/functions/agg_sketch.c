@@ -244,16 +244,8 @@ static int distinct_finish(AGG_FINISH_ARGS)
     return 0;
 }
 
-static const struct tsfs_aggregate_impl distinct_impl = {.state_size = sizeof(struct distinct),
-                                                         .update_run = distinct_run,
-                                                         .update_rows = distinct_rows,
-                                                         .merge = distinct_merge,
-                                                         .finish = distinct_finish};
-static const struct tsfs_aggregate_impl distinct_error_impl = {.state_size = sizeof(struct distinct),
-                                                               .update_run = distinct_error_run,
-                                                               .update_rows = distinct_error_rows,
-                                                               .merge = distinct_merge,
-                                                               .finish = distinct_finish};
+AGG_IMPL(distinct_impl, struct distinct, distinct, distinct_merge, distinct_finish);
+AGG_IMPL(distinct_error_impl, struct distinct, distinct_error, distinct_merge, distinct_finish);
 
 /* ---- approx_percentile ---- */
 
@@ -454,17 +446,10 @@ static int digest_whole_finish(AGG_FINISH_ARGS)
     return rc;
 }
 
-#define DIGEST_IMPL(NAME, RUNS, FINISH)                                                                      \
-    static const struct tsfs_aggregate_impl NAME = {.state_size = sizeof(struct digest),                     \
-                                                    .update_run = RUNS##_run,                                \
-                                                    .update_rows = RUNS##_rows,                              \
-                                                    .merge = digest_merge,                                   \
-                                                    .finish = FINISH}
-
-DIGEST_IMPL(digest_impl, digest, digest_finish);
-DIGEST_IMPL(digest_whole_impl, digest, digest_whole_finish);
-DIGEST_IMPL(weighted_impl, weighted, digest_finish);
-DIGEST_IMPL(weighted_whole_impl, weighted, digest_whole_finish);
+AGG_IMPL(digest_impl, struct digest, digest, digest_merge, digest_finish);
+AGG_IMPL(digest_whole_impl, struct digest, digest, digest_merge, digest_whole_finish);
+AGG_IMPL(weighted_impl, struct digest, weighted, digest_merge, digest_finish);
+AGG_IMPL(weighted_whole_impl, struct digest, weighted, digest_merge, digest_whole_finish);
 
 /* ---- approx_percentile(x, array) ---- */
 
@@ -554,17 +539,10 @@ static int digests_whole_finish(AGG_FINISH_ARGS)
     return digests_put(ctx, state, data, valid, row, true);
 }
 
-#define DIGESTS_IMPL(NAME, RUNS, FINISH)                                                                     \
-    static const struct tsfs_aggregate_impl NAME = {.state_size = sizeof(struct digests),                    \
-                                                    .update_run = RUNS##_run,                                \
-                                                    .update_rows = RUNS##_rows,                              \
-                                                    .merge = digests_merge,                                  \
-                                                    .finish = FINISH}
-
-DIGESTS_IMPL(digests_impl, digests, digests_finish);
-DIGESTS_IMPL(digests_whole_impl, digests, digests_whole_finish);
-DIGESTS_IMPL(weighted_digests_impl, weighted_digests, digests_finish);
-DIGESTS_IMPL(weighted_digests_whole_impl, weighted_digests, digests_whole_finish);
+AGG_IMPL(digests_impl, struct digests, digests, digests_merge, digests_finish);
+AGG_IMPL(digests_whole_impl, struct digests, digests, digests_merge, digests_whole_finish);
+AGG_IMPL(weighted_digests_impl, struct digests, weighted_digests, digests_merge, digests_finish);
+AGG_IMPL(weighted_digests_whole_impl, struct digests, weighted_digests, digests_merge, digests_whole_finish);
 
 #define PERCENTILES(SIG, IM, HLP)   SIG_AGGREGATE("approx_percentile", TSFS_OP_NONE, SIG, IM, HLP)
 #define PS_HELP                     "approx_percentile(x, array): the array of the values below which these fractions lie"

@@ -206,32 +206,25 @@ static int regr_count_finish(AGG_FINISH_ARGS)
 
 CO_FINISH(regr_r2, n < 1 || s->xx == 0, s->yy == 0 ? 1.0 : s->xy * s->xy / (s->xx * s->yy))
 
-#define IMPL(NAME, STATE, RUNS, MERGE)                                                                       \
-    static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(STATE),                      \
-                                                           .update_run = RUNS##_run,                         \
-                                                           .update_rows = RUNS##_rows,                       \
-                                                           .merge = MERGE,                                   \
-                                                           .finish = NAME##_finish}
+AGG_IMPL(var_pop_impl, struct moments, variance, moments_merge, var_pop_finish);
+AGG_IMPL(var_samp_impl, struct moments, variance, moments_merge, var_samp_finish);
+AGG_IMPL(stddev_pop_impl, struct moments, variance, moments_merge, stddev_pop_finish);
+AGG_IMPL(stddev_samp_impl, struct moments, variance, moments_merge, stddev_samp_finish);
+AGG_IMPL(skewness_impl, struct moments, higher, moments_merge, skewness_finish);
+AGG_IMPL(kurtosis_impl, struct moments, higher, moments_merge, kurtosis_finish);
+AGG_IMPL(covar_pop_impl, struct comoments, co, co_merge, covar_pop_finish);
+AGG_IMPL(covar_samp_impl, struct comoments, co, co_merge, covar_samp_finish);
+AGG_IMPL(corr_impl, struct comoments, co, co_merge, corr_finish);
+AGG_IMPL(regr_slope_impl, struct comoments, co, co_merge, regr_slope_finish);
+AGG_IMPL(regr_intercept_impl, struct comoments, co, co_merge, regr_intercept_finish);
 
-IMPL(var_pop, struct moments, variance, moments_merge);
-IMPL(var_samp, struct moments, variance, moments_merge);
-IMPL(stddev_pop, struct moments, variance, moments_merge);
-IMPL(stddev_samp, struct moments, variance, moments_merge);
-IMPL(skewness, struct moments, higher, moments_merge);
-IMPL(kurtosis, struct moments, higher, moments_merge);
-IMPL(covar_pop, struct comoments, co, co_merge);
-IMPL(covar_samp, struct comoments, co, co_merge);
-IMPL(corr, struct comoments, co, co_merge);
-IMPL(regr_slope, struct comoments, co, co_merge);
-IMPL(regr_intercept, struct comoments, co, co_merge);
-
-IMPL(regr_avgx, struct comoments, co, co_merge);
-IMPL(regr_avgy, struct comoments, co, co_merge);
-IMPL(regr_sxx, struct comoments, co, co_merge);
-IMPL(regr_syy, struct comoments, co, co_merge);
-IMPL(regr_sxy, struct comoments, co, co_merge);
-IMPL(regr_count, struct comoments, co, co_merge);
-IMPL(regr_r2, struct comoments, co, co_merge);
+AGG_IMPL(regr_avgx_impl, struct comoments, co, co_merge, regr_avgx_finish);
+AGG_IMPL(regr_avgy_impl, struct comoments, co, co_merge, regr_avgy_finish);
+AGG_IMPL(regr_sxx_impl, struct comoments, co, co_merge, regr_sxx_finish);
+AGG_IMPL(regr_syy_impl, struct comoments, co, co_merge, regr_syy_finish);
+AGG_IMPL(regr_sxy_impl, struct comoments, co, co_merge, regr_sxy_finish);
+AGG_IMPL(regr_count_impl, struct comoments, co, co_merge, regr_count_finish);
+AGG_IMPL(regr_r2_impl, struct comoments, co, co_merge, regr_r2_finish);
 
 #define ONE(nm, im, hlp) AGGREGATE(nm, TSFS_OP_NONE, DBL, im##_impl, nm hlp, DBL)
 #define TWO(nm, im, hlp) AGGREGATE(nm, TSFS_OP_NONE, DBL, im##_impl, nm hlp, DBL, DBL)

@@ -136,12 +136,7 @@ static int merge_states(AGG_MERGE_ARGS, bool by, int sign)
     {                                                                                                        \
         return finish(ctx, state, data, valid, row, SIGN);                                                   \
     }                                                                                                        \
-    static const struct tsfs_aggregate_impl NAME##_impl = {.state_size = sizeof(struct top_state),           \
-                                                           .by_order = BY,                                   \
-                                                           .update_run = NAME##_run,                         \
-                                                           .update_rows = NAME##_rows,                       \
-                                                           .merge = NAME##_merge,                            \
-                                                           .finish = NAME##_finish};
+    AGG_IMPL(NAME##_impl, struct top_state, NAME, NAME##_merge, NAME##_finish, .by_order = BY);
 
 static int best_first(const void *a, const void *b, void *sign)
 {
