@@ -146,6 +146,7 @@ int rowgroup_finish(struct rowgroup *g)
     g->nblocks = g->npages = 0;
     if (!g->block_row || !g->block_rows || !g->page_end)
         return -ENOMEM;
+    bool one = g->nrows <= COLD_PAGE_ROWS_SMALL && g->nparts <= COLD_PAGE_SERIES_SMALL;
     uint32_t page = 0; /* where the open page begins */
     for (uint32_t i = 0; i < g->nparts; i++) {
         const struct rowgroup_part *p = &g->parts[i];
@@ -156,11 +157,11 @@ int rowgroup_finish(struct rowgroup *g)
             g->block_row[g->nblocks] = row;
             g->block_rows[g->nblocks++] = stop - row;
             /* the next block would overfill the page and the series' rest does not fit either */
-            if (b + 1 < n && stop - page + (stop - row) > COLD_PAGE_ROWS &&
+            if (!one && b + 1 < n && stop - page + (stop - row) > COLD_PAGE_ROWS &&
                 end - page > COLD_PAGE_ROWS + COLD_PAGE_ROWS / 4)
                 g->page_end[g->npages++] = page = stop;
         }
-        if (end - page >= COLD_PAGE_ROWS * 7 / 8)
+        if (!one && end - page >= COLD_PAGE_ROWS * 7 / 8)
             g->page_end[g->npages++] = page = end;
     }
     if (page < g->nrows)

@@ -96,10 +96,14 @@ static void put_chunk(struct thrift_writer *w, const struct tsfs_pq_column *colu
         thrift_put_i64(w, 11, (int64_t)c->offset);
     pq_stats_write(w, 12, column, &c->bounds, brief, c->compressed_size);
     if (!brief) {
-        thrift_put_list(w, 13, THRIFT_STRUCT, 1u + dictionary);
+        thrift_put_list(w, 13, THRIFT_STRUCT,
+                        (uint32_t)dictionary + (c->njoint > 0) + (c->njoint < c->npages));
         if (dictionary)
             put_encoding_count(w, 2, TSFS_PQ_PLAIN, 1);
-        put_encoding_count(w, 3, c->encoding, c->npages);
+        if (c->njoint > 0)
+            put_encoding_count(w, 0, c->encoding, c->njoint);
+        if (c->njoint < c->npages)
+            put_encoding_count(w, 3, c->encoding, c->npages - c->njoint);
     }
     if (c->bloom_size) {
         thrift_put_i64(w, 14, (int64_t)c->bloom_offset);

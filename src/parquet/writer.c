@@ -1,11 +1,11 @@
 /* A Parquet file from the first byte to the last (README.md and parquet.thrift of apache/parquet-format).
  *
  * Of the format this module uses: flat schemas of required and optional columns of BOOLEAN, INT32, INT64,
- * DOUBLE and BYTE_ARRAY; data pages of version 2, compressed with zstd page by page, with CRCs; the encodings
- * RLE, RLE_DICTIONARY, DELTA_BINARY_PACKED, BYTE_STREAM_SPLIT, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY and
- * PLAIN; statistics of chunks; the page index; split-block Bloom filters; sorting columns and key-value
- * metadata.  Page boundaries are the same rows in every column of a row group, which the format does not ask
- * for but which lets a reader go from page to page in step.
+ * DOUBLE and BYTE_ARRAY; data pages of version 2, or 1 (page_write.c), compressed with zstd page by page,
+ * with CRCs; the encodings RLE, RLE_DICTIONARY, DELTA_BINARY_PACKED, BYTE_STREAM_SPLIT,
+ * DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY and PLAIN; statistics of chunks; the page index; split-block
+ * Bloom filters; sorting columns and key-value metadata.  Page boundaries are the same rows in every column
+ * of a row group, which the format does not ask for but which lets a reader go from page to page in step.
  *
  *     "PAR1"
  *     row groups: for each column a chunk (dictionary page, data pages)
@@ -265,6 +265,7 @@ int tsfs_pq_writer_append(struct tsfs_pq_writer *w, struct tsfs_pq_encoded *e, s
                                    .encoding = e->encoding,
                                    .compressed = e->compressed,
                                    .npages = e->npages,
+                                   .njoint = e->njoint,
                                    .bounds = e->bounds,
                                    .strings = e->strings,
                                    .column_index = e->column_index,

@@ -93,6 +93,7 @@ struct tsfs_pq_encoded {
     uint32_t dictionary_size;       /* bytes of its page with header; 0 = none */
     enum tsfs_pq_encoding encoding; /* of the data pages */
     bool compressed;                /* any page of it is */
+    uint32_t njoint;                /* pages of version 1, levels and values in one frame */
     uint64_t nrows;
     struct pq_bounds bounds; /* min and max point into strings */
     struct tsfs_buf strings; /* what bounds borrows */
@@ -109,6 +110,7 @@ struct pq_page_writer {
     int level;
     struct tsfs_buf levels, values; /* of the page being put together */
     struct tsfs_buf packed, header;
+    struct tsfs_buf other, both; /* of a page that is compressed in two ways */
 };
 TSFS_MUST_CHECK int pq_page_writer_init(struct pq_page_writer *w, int zstd_level,
                                         struct tsfs_pq_encoded *out);
@@ -141,7 +143,7 @@ struct pq_written_chunk {
     uint32_t dictionary_size;
     enum tsfs_pq_encoding encoding;
     bool compressed;
-    uint32_t npages;
+    uint32_t npages, njoint;
     struct pq_bounds bounds;
     struct tsfs_buf strings;
     struct tsfs_buf column_index, offset_index, bloom;

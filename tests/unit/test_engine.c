@@ -185,7 +185,7 @@ static void partition_follows_the_first_write(void **state)
     struct tsfs_node *t;
     assert_string_equal(setting(f->db, "partition"), "auto");
     assert_string_equal(partition_after(f, "daily", "", 1000, y2020, day), "3650d");
-    assert_string_equal(partition_after(f, "hourly", "", 1000, y2020, hour), "365d");
+    assert_string_equal(partition_after(f, "hourly", "", 1000, y2020, hour), "1825d");
     assert_string_equal(partition_after(f, "minutes", "", 1000, y2020, hour / 12), "30d");
     assert_string_equal(partition_after(f, "dense", "", 1000, y2020, TSFS_NS_PER_S), "1d");
     /* what says too little */
@@ -251,7 +251,7 @@ static void partition_waits_for_points(void **state)
     assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
     assert_int_equal(put(f->db, text.data), (ssize_t)text.len - 1);
     assert_string_equal(setting(a, "partition"), "auto");
-    assert_string_equal(setting(b, "partition"), "365d");
+    assert_string_equal(setting(b, "partition"), "1825d");
     assert_string_equal(ask(f->db, "SELECT count(*) FROM b"), "_col0\n88\n");
     /* and those that are put right decide */
     assert_int_equal(command(a, TSFS_FILE_CONFIG, "precision = ns\n"), 0);
@@ -322,7 +322,7 @@ static void partition_within_retention(void **state)
     struct tsfs_node *t;
     /* a tenth of the retention at most */
     assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "cold_retention = 20000d\n"), 0);
-    assert_string_equal(partition_after(f, "a", "", 1000, y2020, day), "365d");
+    assert_string_equal(partition_after(f, "a", "", 1000, y2020, day), "1825d");
     /* what is set is taken as it is */
     assert_int_equal(command(f->db, TSFS_FILE_CONFIG, "cold_retention = 36500d\npartition = 12h\n"), 0);
     assert_string_equal(partition_after(f, "b", "", 100, y2020, day), "12h");
