@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/time.h"
 #include "engine/binding.h"
 #include "engine/engine_priv.h"
@@ -15,10 +16,6 @@
 #include "format/format.h"
 #include "plan/plan.h"
 #include "sql/check.h"
-
-enum {
-    QUERIES_AT_ONCE = 64,
-};
 
 /* A reader gets what is there after this long, even if he asked for more. */
 #define PATIENCE_NS (100 * TSFS_NS_PER_MS)
@@ -44,7 +41,8 @@ struct tsfs_query {
     int failed; /* -errno once it failed */
     struct tsfs_error err;
     _Atomic bool cancel;
-    int64_t timeout, spent; /* ns; time counts only while a reader waits */
+    int64_t timeout, spent; /* ns; time counts only while a reader waits or lanes are filled for the next */
+    int64_t left;           /* when the last reader did */
 
     struct tsfs_once *once; /* NULL = nobody else runs this text */
     struct binding binding;
@@ -153,6 +151,53 @@ void tsfs_query_set_once(struct tsfs_query *q, struct tsfs_once *once)
     q->once = once;
 }
 
+/* One user's readers that stay away must not keep the others from asking. */
+static int enter(struct tsfs_query *q)
+{
+    struct tsfs_engine *e = q->node->engine;
+    int rc = 0;
+    pthread_mutex_lock(&e->queries_lock);
+    unsigned n = e->queries_running, own = 0;
+    for (unsigned i = 0; i < n; i++)
+        own += e->askers[i] == q->creds.uid;
+    if (n >= TSFS_QUERIES_MAX)
+        rc = tsfs_error_set(&q->err, -EAGAIN, "%u queries are running already; try again", TSFS_QUERIES_MAX);
+    else if (q->creds.uid != 0 && own >= TSFS_QUERIES_USER_MAX)
+        rc = tsfs_error_set(&q->err, -EAGAIN, "you run %u queries already; read or close some of them",
+                            TSFS_QUERIES_USER_MAX);
+    if (rc == 0) {
+        e->askers[n] = q->creds.uid;
+        atomic_store(&e->queries_running, n + 1);
+        q->counted = true;
+    }
+    pthread_mutex_unlock(&e->queries_lock);
+    return rc;
+}
+
+static void leave(struct tsfs_query *q)
+{
+    struct tsfs_engine *e = q->node->engine;
+    if (!q->counted)
+        return;
+    pthread_mutex_lock(&e->queries_lock);
+    unsigned last = e->queries_running - 1, i = 0;
+    while (i < last && e->askers[i] != q->creds.uid)
+        i++;
+    e->askers[i] = e->askers[last];
+    atomic_store(&e->queries_running, last);
+    pthread_mutex_unlock(&e->queries_lock);
+    q->counted = false;
+}
+
+bool tsfs_query_is_paused(struct tsfs_query *q)
+{
+    if (pthread_mutex_trylock(&q->lock) != 0)
+        return false; /* somebody is at it */
+    bool paused = q->counted;
+    pthread_mutex_unlock(&q->lock);
+    return paused;
+}
+
 /* Gives back all but the result. */
 static void end_run(struct tsfs_query *q)
 {
@@ -169,9 +214,7 @@ static void end_run(struct tsfs_query *q)
     q->names = NULL;
     q->types = NULL;
     tsfs_buf_free(&q->chunk);
-    if (q->counted)
-        atomic_fetch_sub(&q->node->engine->queries_running, 1);
-    q->counted = false;
+    leave(q);
 }
 
 void tsfs_query_free(struct tsfs_query *q)
@@ -278,19 +321,17 @@ static int start(struct tsfs_query *q)
     struct tsfs_engine *engine = q->node->engine;
     struct tsfs_settings settings = node_settings(q->node);
     atomic_fetch_add(&engine->queries_total, 1);
-    if (atomic_fetch_add(&engine->queries_running, 1) >= QUERIES_AT_ONCE) {
-        atomic_fetch_sub(&engine->queries_running, 1);
-        return tsfs_error_set(&q->err, -EAGAIN, "%d queries are running already; try again", QUERIES_AT_ONCE);
-    }
-    q->counted = true;
+    int rc = enter(q);
+    if (rc < 0)
+        return rc;
     q->timeout = settings.query_timeout;
     q->started = true;
     q->options.deadline =
         q->timeout ? tsfs_time_monotonic() + q->timeout : 0; /* joins are built below, too */
     q->binding.poll = poll_start;
     q->binding.poll_ctx = q;
-    int rc = binding_open(&q->binding, q->node, &q->creds, (struct tsfs_str){q->text, q->text_len},
-                          (uint64_t)settings.query_memory, &q->err);
+    rc = binding_open(&q->binding, q->node, &q->creds, (struct tsfs_str){q->text, q->text_len},
+                      (uint64_t)settings.query_memory, &q->err);
     if (rc < 0)
         return rc;
     if (q->binding.doomed)
@@ -347,6 +388,12 @@ static int step(struct tsfs_query *q)
     return rc < 0 ? rc : store(q);
 }
 
+/* Of work that begins now; past, if all of its time is spent. */
+static int64_t deadline_of(const struct tsfs_query *q, int64_t now)
+{
+    return q->timeout ? now + q->timeout - q->spent : 0;
+}
+
 /* Produces result bytes up to `want` in all, or until some are there past `offset` and patience ends.  Under
  * lock. */
 static int produce(struct tsfs_query *q, uint64_t offset, uint64_t want, bool (*interrupted)(void *ctx),
@@ -360,17 +407,19 @@ static int produce(struct tsfs_query *q, uint64_t offset, uint64_t want, bool (*
         q->options.deadline = 0;
         rc = start(q);
     }
-    if (q->exec) {
-        tsfs_exec_resume(q->exec, ctx, q->timeout ? from + q->timeout - q->spent : 0);
-    }
+    if (q->lanes) /* what they have worked since the last read counts, too */
+        q->spent += query_lanes_worked(q->lanes, q->left);
+    if (q->exec)
+        tsfs_exec_resume(q->exec, ctx, deadline_of(q, from));
     while (rc == 0 && !q->finished && q->result.produced < want) {
         if (q->result.produced > offset && tsfs_time_monotonic() - from > PATIENCE_NS)
             break;
         rc = step(q);
     }
+    q->left = tsfs_time_monotonic();
+    q->spent += q->left - from;
     if (q->exec)
-        tsfs_exec_leave(q->exec);
-    q->spent += tsfs_time_monotonic() - from;
+        tsfs_exec_leave(q->exec, deadline_of(q, q->left));
     if (rc < 0) {
         rc = fail(q, rc);
         end_run(q);

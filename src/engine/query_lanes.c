@@ -14,6 +14,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/time.h"
+
 #define LANES      16u
 #define LANE_BYTES (512u << 10)
 
@@ -43,7 +45,10 @@ struct query_lanes {
     struct lane lanes[LANES]; /* a ring: those with parts are [head, head + used) */
     unsigned room;            /* lanes of the ring */
     unsigned head, used, width;
-    size_t charged; /* of the query's memory */
+    size_t charged;      /* of the query's memory */
+    unsigned put_off;    /* calls for a worker that came too late */
+    unsigned busy;       /* lanes that are being filled */
+    int64_t last_filled; /* when the last one was */
     uint32_t nparts, next_part;
 };
 
@@ -79,35 +84,44 @@ static bool fill_one(struct query_lanes *lanes)
     if (lane == NULL)
         return false;
     lane->state = LANE_BUSY;
+    lanes->busy++;
     pthread_mutex_unlock(&lanes->lock);
     fill(lanes, lane);
     pthread_mutex_lock(&lanes->lock);
+    lanes->busy--;
+    lanes->last_filled = tsfs_time_monotonic();
     lane->state = lane->rc > 0 ? LANE_FULL : LANE_ENDED;
     if (lanes->waiting && lane == lane_at(lanes, 0))
         pthread_cond_signal(&lanes->filled);
     return true;
 }
 
+/* For a reader that has been away for all of the query's time nothing is begun: the time may have passed with
+ * no work done. */
 static void work(void *ctx)
 {
     struct query_lanes *lanes = ctx;
+    bool late = tsfs_exec_late(lanes->options.exec);
     pthread_mutex_lock(&lanes->lock);
-    if (!lanes->closing)
+    if (late)
+        lanes->put_off++;
+    else if (!lanes->closing)
         fill_one(lanes);
     pthread_mutex_unlock(&lanes->lock);
 }
 
 /* ---- the reader ---- */
 
-/* As many lanes as there is memory for, one in any case.  Their buffers may fill an eighth of it: the query
- * itself must not run out of memory because several threads work for it. */
+/* As many lanes as there is memory for, one in any case.  Their buffers may fill an eighth of what is left of
+ * it: the query itself must not run out of memory because several threads work for it. */
 static void charge(struct query_lanes *lanes)
 {
     struct tsfs_budget *budget = lanes->options.budget;
     bool limited = budget && budget->limit > 0;
+    size_t used = limited ? budget->used : 0,
+           most = limited && used < budget->limit ? budget->limit - used : 0;
     while (lanes->room < LANES) {
-        if (limited &&
-            (budget->used + LANE_BYTES > budget->limit / 8 || !tsfs_budget_charge(budget, LANE_BYTES)))
+        if (limited && (lanes->charged + LANE_BYTES > most / 8 || !tsfs_budget_charge(budget, LANE_BYTES)))
             break;
         lanes->charged += limited ? LANE_BYTES : 0;
         lanes->room++;
@@ -144,6 +158,14 @@ int query_lanes_open(const struct query_lanes_options *options, struct query_lan
     return 0;
 }
 
+int64_t query_lanes_worked(struct query_lanes *lanes, int64_t from)
+{
+    pthread_mutex_lock(&lanes->lock);
+    int64_t until = lanes->busy > 0 ? tsfs_time_monotonic() : lanes->last_filled;
+    pthread_mutex_unlock(&lanes->lock);
+    return until > from ? until - from : 0;
+}
+
 void query_lanes_close(struct query_lanes *lanes)
 {
     if (!lanes)
@@ -169,14 +191,33 @@ static int open_lane(struct query_lanes *lanes, struct lane *lane, struct tsfs_e
     return rc < 0 ? rc : tsfs_format_create(o->format, o->names, o->types, o->ncols, &lane->formatter);
 }
 
+/* Lanes that there is no memory for are none: those from `opened` on have never been given anything. */
+static void narrow(struct query_lanes *lanes, unsigned opened, struct tsfs_error *err)
+{
+    size_t spare = lanes->charged > 0 ? (size_t)(lanes->room - opened) * LANE_BYTES : 0;
+    if (spare > 0)
+        tsfs_budget_release(lanes->options.budget, spare);
+    lanes->charged -= spare;
+    tsfs_error_clear(err);
+    pthread_mutex_lock(&lanes->lock);
+    lanes->room = opened;
+    pthread_mutex_unlock(&lanes->lock);
+}
+
 static int give_parts(struct query_lanes *lanes, struct tsfs_error *err)
 {
     unsigned used = lanes->used, before = used;
     int rc = 0;
     while (used < lanes->room && used < lanes->width && lanes->next_part < lanes->nparts) {
         struct lane *lane = lane_at(lanes, used);
-        if (!lane->formatter && (rc = open_lane(lanes, lane, err)) < 0)
-            break;
+        if (!lane->formatter && (rc = open_lane(lanes, lane, err)) < 0) {
+            unsigned opened = (unsigned)(lane - lanes->lanes);
+            if (rc != -ENOMEM || opened == 0)
+                break;
+            narrow(lanes, opened, err);
+            rc = 0;
+            continue;
+        }
         tsfs_exec_stream_part(lane->stream, lanes->next_part++);
         lane->state = LANE_OPEN;
         used++;
@@ -225,6 +266,12 @@ int query_lanes_round(struct query_lanes *lanes, struct result *result, struct t
     int rc = lanes->used == 0 ? give_parts(lanes, err) : 0;
     if (rc < 0)
         return rc;
+    pthread_mutex_lock(&lanes->lock);
+    unsigned put_off = lanes->put_off;
+    lanes->put_off = 0;
+    pthread_mutex_unlock(&lanes->lock);
+    if (put_off > 0)
+        tsfs_pool_job_add(lanes->job, put_off);
     await_head(lanes);
     struct lane *lane = lane_at(lanes, 0);
     if (lane->rc < 0) {

@@ -188,6 +188,11 @@ int exec_poll_kernel(void *ctx, struct tsfs_error *err)
     return poll_now(ctx, true, err);
 }
 
+int exec_poll_quiet(void *ctx)
+{
+    return poll_now(ctx, true, NULL);
+}
+
 struct tsfs_eval exec_eval(const struct exec_ctx *ctx, struct tsfs_arena *arena, struct tsfs_error *err)
 {
     return (struct tsfs_eval){.arena = arena,

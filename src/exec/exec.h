@@ -50,8 +50,11 @@ int tsfs_exec_stream_next(struct tsfs_exec_stream *stream, struct tsfs_batch **o
 /* While streams are read, at any time: `interrupted` is asked with this ctx from now on, as another reader's
  * request has come; deadline as in the options. */
 void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t deadline);
-/* The reader has gone: from the return on nobody is asked, and time does not count. */
-void tsfs_exec_leave(struct tsfs_exec *exec);
+/* The reader has gone: from the return on nobody is asked.  Who reads streams meanwhile has until deadline.
+ */
+void tsfs_exec_leave(struct tsfs_exec *exec, int64_t deadline);
+/* Whether the deadline is over: any thread. */
+bool tsfs_exec_late(struct tsfs_exec *exec);
 /* No more rows are wanted: who reads a stream ends soon.  Any thread. */
 void tsfs_exec_stop(struct tsfs_exec *exec);
 void tsfs_exec_stats(const struct tsfs_exec *exec, struct tsfs_exec_stats *out);

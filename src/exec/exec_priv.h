@@ -51,6 +51,8 @@ struct exec_op_stats {
 TSFS_MUST_CHECK int exec_poll(struct exec_ctx *ctx, struct tsfs_error *err);
 /* The same for kernels, ctx being the exec_ctx. */
 int exec_poll_kernel(void *ctx, struct tsfs_error *err);
+/* The same without a sentence: who gets it from a kernel polls once more for that. */
+int exec_poll_quiet(void *ctx);
 
 /* -ENOMEM with a sentence that names the operator and the limit. */
 int exec_no_memory(const struct exec_ctx *ctx, const char *operator, struct tsfs_error * err);

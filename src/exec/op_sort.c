@@ -15,7 +15,8 @@
 #include "exec/kernels/gather.h"
 #include "exec/kernels/order.h"
 
-#define SLACK_ROWS 4096u
+#define SLACK_ROWS    4096u
+#define COLLECT_AHEAD 16u /* rows that are asked for before they are needed */
 
 struct sort_op {
     struct exec_op op;
@@ -128,6 +129,12 @@ static int collect(const struct sort_op *self, struct tsfs_arena *arena, uint32_
     if (data == NULL || valid == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++) {
+        if (i + COLLECT_AHEAD < n) {
+            const struct order_entry *far = &rows[i + COLLECT_AHEAD];
+            const struct tsfs_vec *v = &self->cols[far->batch][col];
+            __builtin_prefetch(
+                (const char *)((uintptr_t)v->data + (v->constant ? 0u : far->row) * (uintptr_t)size));
+        }
         const struct tsfs_vec *v = &self->cols[rows[i].batch][col];
         if (tsfs_vec_null(v, rows[i].row)) {
             memset(data + (size_t)i * size, 0, size);
@@ -153,17 +160,18 @@ static enum tsfs_type type_of(const struct sort_op *self, uint32_t col)
     return col < plan->ncols ? plan->cols[col].type : self->exprs[col - plan->ncols]->type;
 }
 
-static int sort_entries(struct sort_op *self)
+static int sort_entries(struct sort_op *self, struct tsfs_error *err)
 {
     size_t size = self->n * sizeof(*self->entries);
     if (charge(self, size) != 0)
         return -ENOMEM;
+    struct exec_ctx *ctx = self->op.ctx;
+    struct order_run run = {.pool = ctx->options.pool, .go_on = exec_poll_quiet, .ctx = ctx};
     struct order_entry *scratch = malloc(size > 0 ? size : 1);
-    if (scratch != NULL)
-        order_sort(&self->set, self->entries, scratch, self->n);
+    int rc = scratch == NULL ? -ENOMEM : order_sort(&self->set, self->entries, scratch, self->n, &run);
     free(scratch);
     release(self, size);
-    return scratch == NULL ? -ENOMEM : 0;
+    return rc == 0 || rc == -ENOMEM ? rc : exec_poll(ctx, err);
 }
 
 static int by_arrival(const void *a, const void *b)
@@ -195,9 +203,9 @@ static size_t kept_rows(const struct sort_op *self)
 }
 
 /* Keeps the best rows, copied together in the order in which they came. */
-static int prune(struct sort_op *self)
+static int prune(struct sort_op *self, struct tsfs_error *err)
 {
-    int rc = sort_entries(self);
+    int rc = sort_entries(self, err);
     if (rc != 0)
         return rc;
     struct order_entry worst = self->entries[self->limit - 1];
@@ -311,7 +319,7 @@ static int add_batch(struct sort_op *self, const struct tsfs_batch *in, struct t
         return rc;
     self->n += n;
     if (self->n >= self->prune_at)
-        rc = prune(self);
+        rc = prune(self, err);
     return rc;
 }
 
@@ -327,7 +335,7 @@ static int consume(struct sort_op *self, struct tsfs_error *err)
     }
     if (rc != 0)
         return rc;
-    rc = sort_entries(self);
+    rc = sort_entries(self, err);
     if (rc == 0)
         self->n = kept_rows(self);
     return exec_fail(self->op.ctx, rc, "ORDER BY", err);

@@ -1,7 +1,7 @@
 /* WINDOW: keeps all rows, sorts them by partition and order, and computes the functions partition by
  * partition. Rows come out sorted. */
 #include <errno.h>
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "exec/kernels/order.h"
@@ -20,7 +20,9 @@ struct window_op {
     uint32_t npartition, nkeys;
     struct window_fn *fns;
     uint32_t nfns;
-    uint32_t *ids; /* sorted */
+    uint32_t *ids;              /* sorted */
+    uint64_t *starts, *changes; /* of them: where a partition begins, where the sort keys change */
+    struct tsfs_vec *results;   /* of all rows, in that order */
     bool ready;
     uint32_t at;
     struct tsfs_batch batch;
@@ -100,7 +102,7 @@ static int read_input(struct window_op *self, struct tsfs_error *err)
 
 /* ---- order ---- */
 
-static int sort_rows(struct window_op *self)
+static int sort_rows(struct window_op *self, struct tsfs_error *err)
 {
     uint32_t n = self->rows.n, nsort = self->npartition + self->nkeys, nchunks = self->rows.nchunks;
     self->ids = tsfs_arena_alloc(&self->store, (size_t)n * sizeof(uint32_t));
@@ -139,23 +141,57 @@ static int sort_rows(struct window_op *self)
                 entries[(size_t)c * TSFS_BATCH_ROWS + i].row = (uint16_t)i;
             }
         }
-        order_sort(&set, entries, spare, n);
-        for (uint32_t i = 0; i < n; i++)
+        struct exec_ctx *ctx = self->op.ctx;
+        struct order_run run = {.pool = ctx->options.pool, .go_on = exec_poll_quiet, .ctx = ctx};
+        rc = order_sort(&set, entries, spare, n, &run);
+        if (rc != 0 && rc != -ENOMEM)
+            rc = exec_poll(ctx, err);
+        for (uint32_t i = 0; i < n && rc == 0; i++)
             self->ids[i] = entries[i].batch * TSFS_BATCH_ROWS + entries[i].row;
     }
     tsfs_arena_free(&arena);
     return rc;
 }
 
-static bool same_keys(const struct window_op *self, const uint32_t *cols, uint32_t ncols, uint32_t a,
-                      uint32_t b)
+static bool same_values(const struct tsfs_vec *v, uint32_t a, uint32_t b)
 {
-    for (uint32_t k = 0; k < ncols; k++) {
-        struct tsfs_value x = rows_value(&self->rows, cols[k], a), y = rows_value(&self->rows, cols[k], b);
-        if (!tsfs_value_same(&x, &y))
-            return false;
+    if (tsfs_vec_null(v, a) || tsfs_vec_null(v, b))
+        return tsfs_vec_null(v, a) && tsfs_vec_null(v, b);
+    switch (v->type) {
+    case TSFS_BOOLEAN: return v->b[a] == v->b[b];
+    case TSFS_DOUBLE: return v->d[a] == v->d[b] || (isnan(v->d[a]) && isnan(v->d[b]));
+    case TSFS_VARCHAR:
+    case TSFS_VARBINARY: return tsfs_str_eq(v->s[a], v->s[b]);
+    default:
+        return tsfs_type_is_nested(v->type) ? tsfs_nested_same(v->type, v->p[a], v->p[b])
+                                            : v->i[a] == v->i[b];
     }
-    return true;
+}
+
+/* Marks the sorted rows that differ in some of the columns from the row before; the first row always. */
+static int mark_changes(struct window_op *self, const uint32_t *cols, uint32_t ncols, uint64_t **out,
+                        struct tsfs_error *err)
+{
+    uint32_t n = self->rows.n;
+    int rc = 0;
+    *out = tsfs_arena_calloc(&self->store, tsfs_bit_words(n), 8);
+    if (*out == NULL)
+        return -ENOMEM;
+    if (n > 0)
+        tsfs_bit_set(*out, 0);
+    for (uint32_t from = 0; from + 1 < n && ncols > 0 && rc == 0; from += TSFS_BATCH_ROWS - 1) {
+        uint32_t take = n - from < TSFS_BATCH_ROWS ? n - from : TSFS_BATCH_ROWS;
+        tsfs_arena_reset(&self->scratch);
+        rc = exec_poll(self->op.ctx, err);
+        for (uint32_t k = 0; k < ncols && rc == 0; k++) {
+            struct tsfs_vec v;
+            rc = rows_gather(&self->rows, &self->scratch, cols[k], self->ids + from, take, &v);
+            for (uint32_t i = 1; i < take && rc == 0; i++)
+                if (!same_values(&v, i - 1, i))
+                    tsfs_bit_set(*out, from + i);
+        }
+    }
+    return rc;
 }
 
 /* ---- functions of position ---- */
@@ -348,8 +384,7 @@ static int do_partition(struct window_op *self, uint32_t from, uint32_t to, stru
     if (part.peers == NULL || part.group_from == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < part.n; i++) {
-        if (i == 0 || (self->nkeys > 0 && !same_keys(self, self->sort + self->npartition, self->nkeys,
-                                                     part.ids[i - 1], part.ids[i])))
+        if (i == 0 || tsfs_bit_get(self->changes, from + i))
             part.group_from[part.ngroups++] = i;
         part.peers[i] = part.ngroups - 1;
     }
@@ -365,15 +400,23 @@ static int work(struct window_op *self, struct tsfs_error *err)
     int rc = read_input(self, err);
     uint32_t n = self->rows.n;
     if (rc == 0)
-        rc = sort_rows(self);
+        rc = sort_rows(self, err);
+    if (rc == 0)
+        rc = mark_changes(self, self->sort, self->npartition, &self->starts, err);
+    if (rc == 0)
+        rc = mark_changes(self, self->sort + self->npartition, self->nkeys, &self->changes, err);
+    self->results = TSFS_NEW_ARRAY(&self->store, struct tsfs_vec, self->nfns);
+    if (rc == 0 && self->results == NULL)
+        rc = -ENOMEM;
     for (uint32_t i = 0; i < self->nfns && rc == 0; i++)
         rc = tsfs_vec_room(&self->store, self->fns[i].plan->type, n, &self->fns[i].out);
     for (uint32_t from = 0, to; from < n && rc == 0; from = to) {
-        for (to = from + 1;
-             to < n && same_keys(self, self->sort, self->npartition, self->ids[to - 1], self->ids[to]);)
+        for (to = from + 1; to < n && !tsfs_bit_get(self->starts, to);)
             to++;
         rc = do_partition(self, from, to, err);
     }
+    for (uint32_t i = 0; i < self->nfns && rc == 0; i++)
+        self->results[i] = tsfs_vec_of_room(self->fns[i].plan->type, &self->fns[i].out, n);
     return rc;
 }
 
@@ -394,10 +437,9 @@ static int window_next(struct exec_op *op, struct tsfs_batch **out, struct tsfs_
     rc = self->batch.cols == NULL ? -ENOMEM : 0;
     for (uint32_t i = 0; i < self->ncols && rc == 0; i++)
         rc = rows_gather(&self->rows, &self->scratch, i, self->ids + self->at, n, &self->batch.cols[i]);
-    for (uint32_t i = 0; i < self->nfns && rc == 0; i++) {
-        struct tsfs_vec all = tsfs_vec_of_room(self->fns[i].plan->type, &self->fns[i].out, self->rows.n);
-        rc = tsfs_vec_slice(&self->scratch, &all, self->at, n, &self->batch.cols[self->ncols + i]);
-    }
+    for (uint32_t i = 0; i < self->nfns && rc == 0; i++)
+        rc = tsfs_vec_slice(&self->scratch, &self->results[i], self->at, n,
+                            &self->batch.cols[self->ncols + i]);
     if (rc != 0)
         return exec_fail(op->ctx, rc, NAME, err);
     self->at += n;

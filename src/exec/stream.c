@@ -184,7 +184,13 @@ void tsfs_exec_resume(struct tsfs_exec *exec, void *interrupted_ctx, int64_t dea
     set_reader(exec_context(exec), false, interrupted_ctx, deadline);
 }
 
-void tsfs_exec_leave(struct tsfs_exec *exec)
+void tsfs_exec_leave(struct tsfs_exec *exec, int64_t deadline)
 {
-    set_reader(exec_context(exec), true, NULL, 0);
+    set_reader(exec_context(exec), true, NULL, deadline);
+}
+
+bool tsfs_exec_late(struct tsfs_exec *exec)
+{
+    int64_t deadline = atomic_load(&exec_context(exec)->deadline);
+    return deadline != 0 && tsfs_time_monotonic() >= deadline;
 }

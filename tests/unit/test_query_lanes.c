@@ -77,6 +77,7 @@ struct query {
     struct result result;
     struct tsfs_error err;
     _Atomic bool cancel;
+    int64_t away_time, left; /* ns that workers have between rounds, 0: no limit; when the last one ended */
 };
 
 /* Few rows of the table pass, or all. */
@@ -142,7 +143,8 @@ static int round_of(struct query *q)
     tsfs_exec_resume(q->exec, &q->watched, 0);
     q->watched.away = false;
     int rc = query_lanes_round(q->lanes, &q->result, NULL, &q->err);
-    tsfs_exec_leave(q->exec);
+    q->left = tsfs_time_monotonic();
+    tsfs_exec_leave(q->exec, q->away_time ? q->left + q->away_time : 0);
     q->watched.away = true;
     return rc;
 }
@@ -279,6 +281,41 @@ static void closing_a_long_search(void **state)
     close_query(&q);
 }
 
+/* Workers of a reader that has paused find nothing for longer than they may. */
+static void a_long_search_while_the_reader_is_away(void **state)
+{
+    struct query q = {
+        .none = true, .long_parts = true, .away_time = 60 * TSFS_NS_PER_MS, .watched = {.delay = 5000}};
+    open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
+    assert_int_equal(round_of(&q), 1);
+    int before = q.watched.runs, after = settled(&q.watched);
+    assert_true(after <= before + 3 * 40); /* 12 of each thread in time; all have some thousand */
+    int64_t worked = query_lanes_worked(q.lanes, q.left);
+    assert_true(worked >= 20 * TSFS_NS_PER_MS && worked < 1000 * TSFS_NS_PER_MS);
+    int rc;
+    while ((rc = round_of(&q)) > 0) /* parts that were through in time */
+        ;
+    assert_int_equal(rc, -ETIMEDOUT);
+    close_query(&q);
+}
+
+/* All of the time passes before a worker comes to begin: it has done nothing yet, and nothing is wrong. */
+static void time_that_passes_without_work(void **state)
+{
+    struct tsfs_buf expected = {0};
+    struct query q = {.away_time = 1};
+    make_expected(false, false, TSFS_FORMAT_CSV, &expected);
+    open_query(&q, 3, false, TSFS_FORMAT_CSV, 0);
+    int rc;
+    while ((rc = round_of(&q)) > 0)
+        if (query_lanes_worked(q.lanes, q.left) == 0)
+            usleep(1000);
+    assert_true(rc == 0 || rc == -ETIMEDOUT); /* the latter: one was at work when the reader left */
+    check_bytes(&q, &expected, rc == 0);
+    close_query(&q);
+    tsfs_buf_free(&expected);
+}
+
 static void errors_come_behind_the_rows_before_them(void **state)
 {
     struct tsfs_buf expected = {0};
@@ -324,6 +361,8 @@ int main(void)
         cmocka_unit_test(work_goes_on_while_the_reader_is_away),
         cmocka_unit_test(closing_in_the_midst),
         cmocka_unit_test(closing_a_long_search),
+        cmocka_unit_test(a_long_search_while_the_reader_is_away),
+        cmocka_unit_test(time_that_passes_without_work),
         cmocka_unit_test(errors_come_behind_the_rows_before_them),
         cmocka_unit_test(little_memory_is_one_lane),
     };

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/pool.h"
 #include "col/vec.h"
 
 /* A row and the first of its keys in short: entries compare as (null_rank, prefix), then by all keys, then by
@@ -36,8 +37,25 @@ int order_compare(const struct order_set *set, const struct order_entry *a, cons
 /* Whether their keys are the same. */
 bool order_ties(const struct order_set *set, const struct order_entry *a, const struct order_entry *b);
 
-/* Sorts n entries; scratch has room for n. */
-void order_sort(const struct order_set *set, struct order_entry *entries, struct order_entry *scratch,
-                size_t n);
+struct order_run {
+    struct tsfs_pool *pool;  /* NULL: one thread */
+    int (*go_on)(void *ctx); /* now and then, by any thread; not 0 ends it; may be NULL */
+    void *ctx;
+};
+
+/* Sorts n entries, which come in the order of arrival; scratch has room for n.  -ENOMEM, or what go_on
+ * says: the entries are of no use then. */
+TSFS_MUST_CHECK int order_sort(const struct order_set *set, struct order_entry *entries,
+                               struct order_entry *scratch, size_t n, const struct order_run *run);
+
+/* ---- between the files of this kernel ---- */
+
+/* null_rank and prefix for one row of a key's column. */
+void order_word(const struct order_key *key, const struct tsfs_vec *v, uint32_t row, struct order_entry *e);
+/* The first eight bytes, filled up with zeros, as a number of the same order. */
+uint64_t order_str_word(struct tsfs_str s);
+/* By the keys from `from` on alone; 0 = they are the same. */
+int order_compare_from(const struct order_set *set, uint32_t from, const struct order_entry *a,
+                       const struct order_entry *b);
 
 #endif
