@@ -152,7 +152,13 @@ static struct tsfs_expr *bind_name(struct binder *b, struct bind_select *s, cons
         if (e != NULL || b->rc != 0)
             return e;
     }
-    struct tsfs_expr *outer = bind_outer(b, ast);
+    struct tsfs_expr *outer = bind_outer(b, ast, false);
+    struct sql_ast_expr shorter = *ast;
+    while (outer == NULL && b->rc == 0 && --shorter.nparts > 0)
+        if ((outer = bind_outer(b, &shorter, true)) != NULL) {
+            b->name = ast->parts[ast->nparts - 1];
+            return bind_fields(b, s, ast, shorter.nparts, outer);
+        }
     if (outer == NULL && b->rc == 0)
         bind_fail_no_column(b, bind_outer_table(b, s, ast), ast);
     return outer;

@@ -237,8 +237,9 @@ struct tsfs_expr *bind_literal(struct binder *b, struct tsfs_value v, const stru
 
 /* bind_subquery.c */
 struct tsfs_expr *bind_subquery(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
-/* A name that means nothing here, in the queries further out: NULL and b->rc 0 if nothing there either. */
-struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name);
+/* A name that means nothing here, in the queries further out, of a row alone if `row`: NULL and b->rc 0 if it
+ * means nothing there either. */
+struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name, bool row);
 /* For messages: the select whose FROM has the table that the name is qualified with, s if there is none. */
 const struct bind_select *bind_outer_table(struct binder *b, const struct bind_select *s,
                                            const struct sql_ast_expr *name);

@@ -69,7 +69,7 @@ static struct tsfs_expr *param(struct binder *b, uint32_t id, enum tsfs_type typ
     return e;
 }
 
-struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name)
+struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name, bool row)
 {
     for (struct bind_frame *f = b->frame; f != NULL; f = f->up) {
         struct bind_scope *scope = f->outer->scope;
@@ -80,7 +80,7 @@ struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name)
             i = bind_scope_find(b, scope, name, any_case);
         if (b->rc != 0)
             return NULL;
-        if (i == UINT32_MAX)
+        if (i == UINT32_MAX || (row && tsfs_type_kind(scope->cols[i].type) != TSFS_KIND_ROW))
             continue;
         const struct bind_scope_column *col = &scope->cols[i];
         struct tsfs_expr *e = col->expr;

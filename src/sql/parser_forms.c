@@ -181,15 +181,15 @@ struct sql_ast_expr *sql_make_listagg(struct sql_parser *p, struct sql_ast_expr 
 
 static const struct {
     const char *name;
-    char before;           /* what parts it from the unit before it */
-    int64_t factor, below; /* of the whole; how many of it the next unit has */
+    char before; /* what parts it from the unit before it */
+    int64_t factor;
 } fields[] = {
-    {"year", 0, 12, INT64_MAX},
-    {"month", '-', 1, 12},
-    {"day", 0, TSFS_NS_PER_DAY, INT64_MAX},
-    {"hour", ' ', TSFS_NS_PER_HOUR, 24},
-    {"minute", ':', TSFS_NS_PER_MIN, 60},
-    {"second", ':', TSFS_NS_PER_S, 60},
+    {"year", 0, 12},
+    {"month", '-', 1},
+    {"day", 0, TSFS_NS_PER_DAY},
+    {"hour", ' ', TSFS_NS_PER_HOUR},
+    {"minute", ':', TSFS_NS_PER_MIN},
+    {"second", ':', TSFS_NS_PER_S},
 };
 
 enum { FIELD_DAY = 2, FIELDS = sizeof(fields) / sizeof(fields[0]) };
@@ -202,7 +202,7 @@ static int find_field(struct tsfs_str unit)
     return -1;
 }
 
-/* "1 02:03:04.5" from field a to field b; -EINVAL, -ERANGE. */
+/* "1 02:03:04.5" from field a to field b, any number of each; -EINVAL, -ERANGE. */
 static int parse_range(struct tsfs_str s, int a, int b, int64_t *out)
 {
     size_t at = 0;
@@ -220,8 +220,6 @@ static int parse_range(struct tsfs_str s, int a, int b, int64_t *out)
                 __builtin_add_overflow(n, (int64_t)(s.ptr[at] - '0'), &n))
                 return -ERANGE;
         if (at == from)
-            return -EINVAL;
-        if (f > a && n >= fields[f].below)
             return -EINVAL;
         if (__builtin_mul_overflow(n, fields[f].factor, &n) || __builtin_add_overflow(sum, n, &sum))
             return -ERANGE;
