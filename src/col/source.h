@@ -85,6 +85,8 @@ struct tsfs_block {
 struct tsfs_summary {
     uint32_t count; /* non-NULL values */
     bool isum_overflow;
+    bool dsum_rounded; /* the sum is dsum only about: dsum_rest is not known, or would not be all */
+    double dsum_rest;  /* dsum + dsum_rest are exactly the sum; dsum is that sum rounded */
     union {
         double dsum;
         int64_t isum;

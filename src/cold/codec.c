@@ -10,8 +10,12 @@
  * the encoder looks for the smallest e such that each minimum, maximum, first and last of the slice is
  * exactly the double nearest to i / 10^e for an integer i, and stores the integers like those of BIGINT.
  * The sum gets the rounded integer and what the double differs from it in units of the last place, nearly
- * always a zero.  Where no such e exists the doubles are stored as they are, transposed into byte planes. */
+ * always a zero.  Where no such e exists the doubles are stored as they are, transposed into byte planes.
+ *
+ * What rounding a sum took away is a small whole number of units, one unit for the slice: the smallest bit
+ * that any of them has. */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +25,10 @@
 #define VARINT_MAX 10u
 #define E_MAX      9
 
-enum measure_kind { KIND_INT, KIND_DECIMAL, KIND_DOUBLE, KIND_COUNT };
+/* The last two are decimals and doubles with the rests of their sums; without these they are read only. */
+enum measure_kind { KIND_INT, KIND_DECIMAL, KIND_DOUBLE, KIND_COUNT, KIND_DECIMAL_RESTS, KIND_DOUBLE_RESTS };
+
+enum rests { RESTS_ZERO, RESTS_WHOLE, RESTS_PLANES };
 
 static const double powers[E_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 
@@ -335,6 +342,45 @@ static uint8_t *put_scaled(uint8_t *p, const struct scaled *v, uint32_t m, bool 
     return p;
 }
 
+/* The exponent of the lowest bit of d, which is not 0. */
+static int lowest_bit(double d)
+{
+    int e;
+    uint64_t whole = (uint64_t)ldexp(fabs(frexp(d, &e)), 53);
+    return e - 53 + __builtin_ctzll(whole);
+}
+
+static uint8_t *put_rests(uint8_t *p, const struct tsfs_summary *const *live, uint32_t m)
+{
+    int unit = INT_MAX;
+    double most = 0;
+    for (uint32_t i = 0; i < m; i++) {
+        if (live[i]->dsum_rest == 0)
+            continue;
+        int low = lowest_bit(live[i]->dsum_rest);
+        unit = low < unit ? low : unit;
+        most = fabs(live[i]->dsum_rest) > most ? fabs(live[i]->dsum_rest) : most;
+    }
+    if (most == 0) {
+        *p++ = RESTS_ZERO;
+        return p;
+    }
+    int high;
+    frexp(most, &high);
+    if (high - unit > 53 || unit < -1000) {
+        *p++ = RESTS_PLANES;
+        for (uint32_t i = 0; i < m; i++)
+            for (unsigned b = 0; b < 8; b++)
+                p[(size_t)b * m + i] = (uint8_t)(bits_of(live[i]->dsum_rest) >> (8 * b));
+        return p + (size_t)8 * m;
+    }
+    *p++ = RESTS_WHOLE;
+    p = cold_put(p, cold_zigzag((uint64_t)(int64_t)unit));
+    for (uint32_t i = 0; i < m; i++)
+        p = cold_put(p, cold_zigzag((uint64_t)(int64_t)ldexp(live[i]->dsum_rest, -unit)));
+    return p;
+}
+
 static uint8_t *put_planes(uint8_t *p, const struct tsfs_summary *const *live, uint32_t m)
 {
     for (unsigned field = 0; field < 5; field++)
@@ -356,15 +402,17 @@ int codec_measure_encode(enum tsfs_type type, const struct tsfs_summary *s, cons
                          struct tsfs_buf *out)
 {
     bool any = false;
-    uint8_t flagged = 0;
+    uint8_t flagged = 0, all_flags[COLD_SLICE];
     for (uint32_t i = 0; i < n; i++) {
         any |= s[i].count > 0;
-        flagged |= flags[i];
+        bool rounded = s[i].dsum_rounded && s[i].count > 0 && !(flags[i] & COLD_FLAG_NONE);
+        all_flags[i] = flags[i] | (type == TSFS_DOUBLE && rounded ? COLD_FLAG_ROUNDED : 0);
+        flagged |= all_flags[i];
     }
     if (!any)
         return 0; /* the empty slice: no value anywhere */
     uint8_t *p;
-    int rc = reserve(out, 3 + (size_t)n * (1 + 7 * VARINT_MAX), &p);
+    int rc = reserve(out, 4 + VARINT_MAX + (size_t)n * (1 + 8 * VARINT_MAX), &p);
     if (rc)
         return rc;
     struct scaled scaled[COLD_SLICE];
@@ -378,7 +426,7 @@ int codec_measure_encode(enum tsfs_type type, const struct tsfs_summary *s, cons
                 live[m++] = &s[i];
         while (e <= E_MAX && !scale_all(s, flags, n, e, scaled))
             e++;
-        kind = e <= E_MAX ? KIND_DECIMAL : KIND_DOUBLE;
+        kind = e <= E_MAX ? KIND_DECIMAL_RESTS : KIND_DOUBLE_RESTS;
     } else if (type == TSFS_BIGINT) {
         kind = KIND_INT;
         for (uint32_t i = 0; i < n; i++)
@@ -392,7 +440,7 @@ int codec_measure_encode(enum tsfs_type type, const struct tsfs_summary *s, cons
                                               .sum = s[i].isum};
     }
     *p++ = kind;
-    *p++ = kind == KIND_DECIMAL ? (uint8_t)e : 0;
+    *p++ = kind == KIND_DECIMAL_RESTS ? (uint8_t)e : 0;
     uint64_t prev = 0;
     for (uint32_t i = 0; i < n; i++) {
         p = cold_put(p, cold_zigzag(s[i].count - prev));
@@ -401,14 +449,16 @@ int codec_measure_encode(enum tsfs_type type, const struct tsfs_summary *s, cons
     if (kind != KIND_COUNT) {
         *p++ = flagged ? 1 : 0;
         if (flagged) {
-            memcpy(p, flags, n);
+            memcpy(p, all_flags, n);
             p += n;
         }
     }
-    if (kind == KIND_INT || kind == KIND_DECIMAL)
-        p = put_scaled(p, scaled, m, kind == KIND_DECIMAL);
-    else if (kind == KIND_DOUBLE)
+    if (kind == KIND_INT || kind == KIND_DECIMAL_RESTS)
+        p = put_scaled(p, scaled, m, kind == KIND_DECIMAL_RESTS);
+    else if (kind == KIND_DOUBLE_RESTS)
         p = put_planes(p, live, m);
+    if (type == TSFS_DOUBLE)
+        p = put_rests(p, live, m);
     commit(out, p);
     return 0;
 }
@@ -438,6 +488,32 @@ static double plane(const uint8_t *p, uint32_t m, unsigned field, uint32_t i)
     for (unsigned b = 0; b < 8; b++)
         u |= (uint64_t)p[((size_t)field * 8 + b) * m + i] << (8 * b);
     return double_of(u);
+}
+
+/* Of the m blocks, into rests; false: that is no such column. */
+static bool get_rests(struct cold_in *in, double *rests, uint32_t m)
+{
+    memset(rests, 0, m * sizeof(*rests));
+    if (in->p == in->end)
+        return false;
+    uint8_t how = *in->p++;
+    if (how == RESTS_WHOLE) {
+        int64_t unit = (int64_t)cold_unzigzag(cold_get(in));
+        if (unit < -1100 || unit > 1100)
+            return false;
+        for (uint32_t i = 0; i < m; i++)
+            rests[i] = ldexp((double)(int64_t)cold_unzigzag(cold_get(in)), (int)unit);
+    } else if (how == RESTS_PLANES) {
+        if ((size_t)(in->end - in->p) != (size_t)8 * m)
+            return false;
+        for (uint32_t i = 0; i < m; i++)
+            rests[i] = plane(in->p, m, 0, i);
+        in->p = in->end;
+    }
+    for (uint32_t i = 0; i < m; i++)
+        if (!isfinite(rests[i]))
+            return false;
+    return how <= RESTS_PLANES;
 }
 
 /* The j-th of m blocks that have a summary beyond their count. */
@@ -475,6 +551,9 @@ int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, u
     if (len < 2 || data[1] > E_MAX)
         goto bad;
     uint8_t kind = data[0], e = data[1];
+    bool rest_less = kind == KIND_DECIMAL || kind == KIND_DOUBLE;
+    if (kind == KIND_DECIMAL_RESTS || kind == KIND_DOUBLE_RESTS)
+        kind = kind == KIND_DECIMAL_RESTS ? KIND_DECIMAL : KIND_DOUBLE;
     if (type == TSFS_DOUBLE ? kind != KIND_DECIMAL && kind != KIND_DOUBLE : kind != want)
         goto bad;
     in.p += 2;
@@ -504,18 +583,24 @@ int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, u
             scaled[m++].count = s->summary[i].count;
     const uint8_t *planes = in.p;
     if (kind == KIND_DOUBLE) {
-        if ((size_t)(in.end - in.p) != (size_t)40 * m)
+        if ((size_t)(in.end - in.p) < (size_t)40 * m)
             goto bad;
-        in.p = in.end;
+        in.p += (size_t)40 * m;
     } else {
         get_scaled(&in, scaled, m, kind == KIND_DECIMAL);
     }
+    double rests[COLD_SLICE] = {0};
+    if (type == TSFS_DOUBLE && !rest_less && !get_rests(&in, rests, m))
+        goto bad;
     uint32_t j = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct tsfs_summary *o = &s->summary[i];
         if (o->count == 0 || (s->flags[i] & COLD_FLAG_NONE))
             continue;
         o->isum_overflow = kind == KIND_INT && (s->flags[i] & COLD_FLAG_OVERFLOW);
+        o->dsum_rounded = type == TSFS_DOUBLE && (rest_less || (s->flags[i] & COLD_FLAG_ROUNDED));
+        o->dsum_rest = rests[j];
+        s->flags[i] &= (uint8_t)~COLD_FLAG_ROUNDED;
         put_summary(o, kind, e, scaled, planes, m, j++);
     }
 end:

@@ -77,6 +77,7 @@ static inline uint64_t cold_unzigzag(uint64_t v)
 
 #define COLD_FLAG_NONE     1 /* the block has no summary but its count */
 #define COLD_FLAG_OVERFLOW 2 /* isum_overflow */
+#define COLD_FLAG_ROUNDED  4 /* dsum_rounded; in slices only */
 
 /* ---- decoded slices; each is one allocation, immutable ---- */
 

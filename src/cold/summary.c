@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "cold/index.h"
 
 /* Sums of the halves cannot overflow over so few values, and both loops vectorise; the exact sum is put
@@ -26,53 +27,47 @@ static void summarise_i64(const int64_t *v, uint32_t n, struct tsfs_summary *out
     }
 }
 
-/* s + v = *s + what goes to *e, exactly (Knuth, The Art of Computer Programming 2, 4.2.2: TwoSum). */
-static inline void two_sum(double *s, double *e, double v)
-{
-    double t = *s + v, b = t - *s;
-    *e += (*s - (t - b)) + (v - b);
-    *s = t;
-}
-
 #define LANES 8
 
-/* Sums are compensated in independent lanes so that the loop vectorises, then the lanes are added with the
- * same care.  Infinities and NaN leave the block without a summary. */
+/* In independent lanes, so that the loop vectorises.  Infinities and NaN leave the block without a summary.
+ */
 static void summarise_f64(const double *v, uint32_t n, struct tsfs_summary *out, uint8_t *flags)
 {
-    double s[LANES] = {0}, e[LANES] = {0}, min[LANES], max[LANES], odd[LANES] = {0};
+    double min[LANES], max[LANES], odd[LANES] = {0};
     for (unsigned l = 0; l < LANES; l++)
         min[l] = max[l] = v[0];
     uint32_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (unsigned l = 0; l < LANES; l++) {
-            double x = v[i + l], t = s[l] + x, b = t - s[l];
-            e[l] += (s[l] - (t - b)) + (x - b);
-            s[l] = t;
+            double x = v[i + l];
             min[l] = x < min[l] ? x : min[l];
             max[l] = x > max[l] ? x : max[l];
             odd[l] += x * 0.0;
         }
     for (; i < n; i++) {
-        two_sum(&s[0], &e[0], v[i]);
         min[0] = v[i] < min[0] ? v[i] : min[0];
         max[0] = v[i] > max[0] ? v[i] : max[0];
         odd[0] += v[i] * 0.0;
     }
-    double sum = s[0], rest = e[0];
     for (unsigned l = 1; l < LANES; l++) {
-        two_sum(&sum, &rest, s[l]);
-        rest += e[l];
         min[0] = min[l] < min[0] ? min[l] : min[0];
         max[0] = max[l] > max[0] ? max[l] : max[0];
         odd[0] += odd[l];
     }
-    sum += rest;
-    if (odd[0] != 0.0 || !isfinite(sum)) {
+    struct tsfs_sum sum = {0, 0};
+    if (tsfs_sum_of(&sum, v, n)) {
+        tsfs_sum_tidy(&sum);
+    } else {
+        out->dsum_rounded = true;
+        for (i = 0; i < n; i++)
+            sum.hi += v[i];
+    }
+    if (odd[0] != 0.0 || !isfinite(sum.hi)) {
         *flags |= COLD_FLAG_NONE;
         return;
     }
-    out->dsum = sum, out->dmin = min[0], out->dmax = max[0], out->dfirst = v[0], out->dlast = v[n - 1];
+    out->dsum = sum.hi, out->dsum_rest = sum.lo;
+    out->dmin = min[0], out->dmax = max[0], out->dfirst = v[0], out->dlast = v[n - 1];
 }
 
 void cold_summarise(const struct tsfs_vec *vec, uint32_t row, uint32_t n, struct tsfs_summary *out,

@@ -34,8 +34,11 @@ static bool same_summary(enum tsfs_type type, const struct tsfs_summary *a, uint
         return false;
     if (fa & COLD_FLAG_NONE)
         return true;
-    /* a sum of doubles may have been added up in another order */
-    if (type == TSFS_DOUBLE) {
+    if (type == TSFS_DOUBLE && !a->dsum_rounded && !b->dsum_rounded) {
+        if (a->dsum != b->dsum || a->dsum_rest != b->dsum_rest)
+            return false;
+    } else if (type == TSFS_DOUBLE) {
+        /* it may have been added up in another order */
         double d = a->dsum - b->dsum, big = a->dmax > -a->dmin ? a->dmax : -a->dmin;
         if (!(d <= big * a->count * 1e-12 && -d <= big * a->count * 1e-12))
             return false;

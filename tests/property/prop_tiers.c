@@ -10,6 +10,7 @@ struct row {
     uint32_t series;
     int64_t time;
     int v, s;
+    double x, y; /* of all sizes: their sums show the order of additions */
 };
 
 static uint64_t seed;
@@ -20,6 +21,14 @@ static uint32_t below(uint32_t n)
     seed ^= seed >> 7;
     seed ^= seed << 17;
     return (uint32_t)(seed >> 11) % n;
+}
+
+/* Hundredths most of the time, and now and then numbers that are far larger or smaller. */
+static double number(void)
+{
+    double d = ((double)below(200000) - 100000) / 100;
+    static const double powers[] = {1, 1, 1, 1, 1, 1e9, 1e-7, 1e25, 1e-30, 1e150};
+    return d * powers[below(200) == 0 ? below(10) : 0];
 }
 
 static void shuffle(struct row *rows, size_t n)
@@ -47,8 +56,9 @@ static void put_rows(struct fixture *f, const char *name, const struct row *rows
         char region[32] = "";
         if (r->series % 5 != 4)
             snprintf(region, sizeof(region), ",region=r%u", r->series * 7 % 3);
-        assert_int_equal(tsfs_buf_printf(&text, "%s,host=h%u%s v=%di,d=%d.5,s=\"t%d\" %lld\n", name,
-                                         r->series * 37 % 1009, region, r->v, r->v, r->s, (long long)r->time),
+        assert_int_equal(tsfs_buf_printf(&text, "%s,host=h%u%s v=%di,d=%d.5,s=\"t%d\",x=%.17g,y=%.17g %lld\n",
+                                         name, r->series * 37 % 1009, region, r->v, r->v, r->s, r->x, r->y,
+                                         (long long)r->time),
                          0);
         if (text.len > 1 << 20 || i + 1 == n) {
             assert_int_equal(tsfs_buf_append(&text, "", 1), 0);
@@ -108,6 +118,44 @@ static const char *const queries[] = {
     "FROM g "
     "LIMIT 1) a, (SELECT count(*) AS n FROM g) b",
     "SELECT region, (SELECT max_by(s, v) FROM %s) FROM (VALUES 'a') AS t (region)",
+    /* groups that tie */
+    "SELECT host, max(v) AS m FROM %s GROUP BY host ORDER BY m",
+    "SELECT max(v) AS m, count(*) AS n, host, region FROM %s GROUP BY region, host ORDER BY n DESC, m DESC",
+    "SELECT host, region, count(*) FROM %s GROUP BY host, region ORDER BY region NULLS FIRST",
+    "SELECT host, max(v) AS m FROM %s GROUP BY host ORDER BY m DESC FETCH FIRST 3 ROWS WITH TIES",
+    "SELECT host, v FROM %s WHERE v < 2 ORDER BY v FETCH FIRST 5 ROWS WITH TIES",
+    "SELECT DISTINCT region, v, s FROM %s ORDER BY v",
+    "SELECT bin(time, 6h) AS b, region, count(*) AS n FROM %s GROUP BY bin(time, 6h), region ORDER BY n "
+    "LIMIT 7",
+    "SELECT v, count(*) AS n FROM (SELECT host, max(v) AS v FROM %s GROUP BY host) GROUP BY v ORDER BY n > 0",
+    /* joined rows, rows of sets */
+    "SELECT a.host, b.v, b.s FROM (SELECT DISTINCT host FROM %s) a JOIN (SELECT host, v, s FROM %s WHERE v = "
+    "1) b "
+    "ON a.host = b.host ORDER BY b.v LIMIT 50",
+    "SELECT host, v FROM %s WHERE v < 2 UNION SELECT host, v FROM %s WHERE v > 1 ORDER BY v LIMIT 30",
+    "SELECT host FROM %s EXCEPT SELECT host FROM %s WHERE v = 3 ORDER BY length(host)",
+    "SELECT region, count(*) FROM %s GROUP BY ROLLUP (region, v) ORDER BY 2",
+    /* doubles */
+    "SELECT sum(x), avg(x), sum(y), avg(y), geometric_mean(abs(x) + 1) FROM %s",
+    "SELECT region, sum(x), avg(y), sum(x) FILTER (WHERE v > 1) FROM %s GROUP BY region ORDER BY region",
+    "SELECT bin(time, 3h) AS b, sum(x), avg(x), sum(y * 0.1) FROM %s GROUP BY bin(time, 3h) ORDER BY b",
+    "SELECT v, s, sum(x), avg(y) FROM %s GROUP BY v, s ORDER BY sum(x)",
+    "SELECT stddev(x), variance(y), stddev_pop(x), var_pop(y), skewness(x), kurtosis(y) FROM %s",
+    "SELECT v, stddev(x), var_pop(y), skewness(x / 1e140), kurtosis(y / 1e140) FROM %s GROUP BY v ORDER BY v",
+    "SELECT region, stddev(x), kurtosis(x) FROM %s WHERE abs(x) < 1000 GROUP BY region ORDER BY region",
+    "SELECT corr(x, y), covar_pop(x, y), covar_samp(x, y), regr_slope(x, y), regr_intercept(x, y), "
+    "regr_r2(x, y), regr_sxy(x, y), regr_avgx(x, y) FROM %s WHERE abs(x) < 1e20",
+    "SELECT s, corr(x, y), regr_slope(y, x), regr_sxx(x, y), regr_syy(x, y) FROM %s WHERE abs(x) < 1000 "
+    "GROUP BY s ORDER BY s",
+    "SELECT approx_percentile(x, 0.5), approx_percentile(y, 0.99), approx_percentile(v, 0.3), "
+    "approx_percentile(x, v + 1.5, 0.2), sum(1) FROM %s",
+    "SELECT v, approx_percentile(x, ARRAY[0.1, 0.5, 0.9]), approx_percentile(v, 0.5) FROM %s GROUP BY v "
+    "ORDER BY v",
+    "SELECT v, array_agg(DISTINCT s), sum(DISTINCT x) FROM %s GROUP BY v ORDER BY v",
+    "SELECT array_agg(DISTINCT host), count(DISTINCT x) FROM %s",
+    "SELECT sum(n) FROM (SELECT time, sum(x) OVER (ORDER BY time, host, region ROWS BETWEEN 3 PRECEDING AND "
+    "3 "
+    "FOLLOWING) AS n FROM %s)",
     "SELECT count(*), sum(v), min(host), max(d), count(DISTINCT s), approx_distinct(host) FROM %s",
 };
 
@@ -115,8 +163,8 @@ static const char *const names[] = {"hot", "cold", "mixed"};
 
 static char *answer(struct fixture *f, unsigned query, unsigned tier)
 {
-    char sql[400];
-    snprintf(sql, sizeof(sql), queries[query], names[tier]);
+    char sql[500];
+    snprintf(sql, sizeof(sql), queries[query], names[tier], names[tier]);
     const char *text = ask(f->db, sql);
     if (strncmp(text, "error", 5) == 0)
         fail_msg("%s: %s", sql, text);
@@ -135,11 +183,15 @@ static void check(struct fixture *f, uint32_t nseries, uint32_t nrows)
         rows[i] = (struct row){(uint32_t)(i / nrows),
                                f->day - TSFS_NS_PER_DAY +
                                    (int64_t)(i % nrows) * (2 * TSFS_NS_PER_DAY / (int64_t)nrows),
-                               (int)below(4), (int)below(12)};
+                               (int)below(4),
+                               (int)below(12),
+                               number(),
+                               number()};
     for (unsigned tier = 0; tier < 3; tier++) {
         shuffle(rows, n);
         size_t half = tier == 2 ? n / 2 : n;
-        struct row first = {0, f->day - TSFS_NS_PER_DAY, 0, 0}; /* the order of dimensions is the same */
+        struct row first = {0, f->day - TSFS_NS_PER_DAY, 0, 0, 0,
+                            0}; /* the order of dimensions is the same */
         for (size_t i = 0; i < n; i++)
             if (rows[i].series == 0 && rows[i].time == first.time)
                 first = rows[i];

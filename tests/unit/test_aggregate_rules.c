@@ -3,6 +3,8 @@
  * be off, inner loops that give the same bits on every machine. */
 #include "agg_support.h"
 #include "base/cpu.h"
+#include "base/sum.h"
+#include "exec/functions/exact.h"
 #include "exec/functions/lanes.h"
 
 static struct tsfs_value of_doubles(const char *name, const double *v, uint32_t n, enum way way)
@@ -35,6 +37,121 @@ static void test_sum_is_stable(void **state)
     assert_true(of_doubles("sum", v, ROWS, ONE_RUN).d == INFINITY);
     v[701] = -INFINITY;
     assert_true(isnan(of_doubles("sum", v, ROWS, MERGED_RUNS).d));
+}
+
+/* Values of all sizes, with all their digits, NULLs between them: what is computed from sums of them, of
+ * their squares and of their products is the same bits in every order, row by row, in runs and merged. */
+static void test_order_does_not_show(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned nargs;
+    } names[] = {{"sum", 1},        {"avg", 1},           {"geometric_mean", 1}, {"stddev", 1},
+                 {"var_pop", 1},    {"skewness", 1},      {"kurtosis", 1},       {"corr", 2},
+                 {"covar_samp", 2}, {"regr_slope", 2},    {"regr_r2", 2},        {"regr_avgx", 2},
+                 {"regr_syy", 2},   {"regr_intercept", 2}};
+    static const int spans[] = {0, 8, 40, 300, 1000, 2000};
+    enum tsfs_type types[2] = {TSFS_DOUBLE, TSFS_DOUBLE};
+    double x[ROWS], y[ROWS];
+    uint64_t valid[ROWS / 64 + 1];
+    for (int round = 0; round < 60; round++) {
+        int span = spans[round % 6];
+        memset(valid, 0, sizeof(valid));
+        for (uint32_t i = 0; i < ROWS; i++) {
+            x[i] =
+                ldexp((double)rnd() / 0x1p64 - 0.5, span == 0 ? 5 : (int)(rnd() % (unsigned)span) - span / 2);
+            y[i] = round % 12 < 6 ? x[i] * 3 + (double)(rnd() % 100) / 10 : (double)(rnd() % 100000) / 100;
+            if (rnd() % 7 != 0)
+                tsfs_bit_set(valid, i);
+        }
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+            struct tsfs_vec args[2] = {{.type = TSFS_DOUBLE, .d = x, .valid = valid},
+                                       {.type = TSFS_DOUBLE, .d = y}};
+            struct tsfs_value first = {0}, got;
+            const struct tsfs_function *fn = lookup(names[k].name, types, names[k].nargs);
+            for (int again = 0; again < 2; again++) {
+                for (enum way way = 0; way < WAYS; way++) {
+                    assert_int_equal(compute(fn, args, ROWS, way, &got), 0);
+                    if (again == 0 && way == 0)
+                        first = got;
+                    else if (first.null != got.null || memcmp(&first.d, &got.d, sizeof(double)) != 0)
+                        fail_msg("%s over %d powers of two: %.17g not %.17g", names[k].name, span, got.d,
+                                 first.d);
+                }
+                for (uint32_t i = ROWS - 1; i > 0; i--) {
+                    uint32_t j = (uint32_t)(rnd() % (i + 1));
+                    double swap = x[i];
+                    x[i] = x[j];
+                    x[j] = swap;
+                    swap = y[i];
+                    y[i] = y[j];
+                    y[j] = swap;
+                    bool a = tsfs_bit_get(valid, i), b = tsfs_bit_get(valid, j);
+                    a ? tsfs_bit_set(valid, j) : tsfs_bit_clear(valid, j);
+                    b ? tsfs_bit_set(valid, i) : tsfs_bit_clear(valid, i);
+                }
+            }
+        }
+        tsfs_arena_reset(&arena);
+    }
+}
+
+/* Sums are what whole numbers of any size say they are; cancellation takes nothing away from what is left. */
+static void test_exact(void **state)
+{
+    (void)state;
+    struct exact sum = {0};
+    static const double huge[] = {1e308,     1e308,  1e308, -1e308,     -1e308,
+                                  0x1p-1074, -1e308, 3,     -0x1p-1074, 0x1p-1074};
+    for (size_t i = 0; i < sizeof(huge) / sizeof(huge[0]); i++)
+        assert_int_equal(exact_add_double(&arena, &sum, huge[i]), 0);
+    assert_true(exact_double(&sum) == 3);
+    assert_int_equal(exact_add_double(&arena, &sum, -3), 0);
+    assert_true(exact_double(&sum) == 0x1p-1074);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(exact_add_double(&arena, &sum, -1.5e308), 0);
+    assert_true(exact_double(&sum) == -INFINITY);
+    /* halves go to the even neighbour, and the least bit below decides */
+    static const double ties[][4] = {{1, 0x1p-53, 0, 1},
+                                     {1, 0x1p-53, 0x1p-1000, 1 + 0x1p-52},
+                                     {1 + 0x1p-52, 0x1p-53, 0, 1 + 0x1p-51},
+                                     {-1, -0x1p-53, -0x1p-1074, -1 - 0x1p-52},
+                                     {0x1.fffffffffffffp0, 0x1p-53, 0, 2}};
+    for (size_t i = 0; i < sizeof(ties) / sizeof(ties[0]); i++) {
+        sum = (struct exact){0};
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(exact_add_double(&arena, &sum, ties[i][k]), 0);
+        assert_true(exact_double(&sum) == ties[i][3]);
+    }
+    /* whole numbers within 64 bits, scaled, in parts that are merged */
+    for (int round = 0; round < 2000; round++) {
+        struct exact parts[3] = {{0}};
+        int64_t want = 0;
+        int scale = (int)(rnd() % 400) - 200;
+        for (int i = 0; i < 30; i++) {
+            int64_t v = (int64_t)(rnd() >> (12 + rnd() % 50)) * (rnd() % 2 ? 1 : -1);
+            want += v;
+            assert_int_equal(exact_add_double(&arena, &parts[i % 3], ldexp((double)v, scale)), 0);
+        }
+        assert_int_equal(exact_add_exact(&arena, &parts[0], &parts[1]), 0);
+        assert_int_equal(exact_add_exact(&arena, &parts[2], &parts[0]), 0);
+        assert_true(exact_double(&parts[2]) == ldexp((double)want, scale));
+        struct exact_big a, b, product;
+        struct exact twice = {0};
+        assert_int_equal(exact_big_of(&arena, &parts[2], &a), 0);
+        assert_int_equal(exact_big_of(&arena, &parts[1], &b), 0);
+        assert_int_equal(exact_big_multiply(&arena, &a, &b, &product), 0);
+        assert_int_equal(exact_add_big(&arena, &twice, &product, true), 0);
+        double d = exact_double(&parts[2]) * exact_double(&parts[1]), e = -exact_double(&twice);
+        assert_true(fabs(d - e) <= fabs(d) * 0x1p-50);
+        tsfs_arena_reset(&arena);
+    }
+    double far[4] = {1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 6}, one[4];
+    assert_true(of_doubles("var_pop", far, 4, ONE_RUN).d == 3.5);
+    for (int i = 0; i < 4; i++)
+        one[i] = 1e200 + ldexp(far[i] - 1e9, 620);
+    assert_true(isfinite(of_doubles("stddev_pop", one, 4, ONE_RUN).d));
 }
 
 /* Only what is nothing but NaN has a NaN for its extremes. */
@@ -338,24 +455,23 @@ static void test_lanes_agree(void **state)
     (void)state;
     double v[100];
     int64_t w[100];
+    unsigned nexact = 0;
     for (int round = 0; round < 2000; round++) {
         uint32_t n = (uint32_t)(rnd() % 100) + 1;
         for (uint32_t i = 0; i < n; i++) {
             w[i] = (int64_t)(rnd() >> rnd() % 64);
-            v[i] = rnd() % 50 == 0 ? (double)NAN : ldexp((double)rnd() / 0x1p63 - 1, (int)(rnd() % 60));
+            v[i] = rnd() % 50 == 0 ? (double)NAN : ldexp((double)rnd() / 0x1p63 - 1, (int)(rnd() % 40));
         }
         struct {
-            struct lanes_sum sum;
-            double plain, first, second, min, max;
-            uint64_t nans[2], low, high;
+            struct tsfs_sum sum;
+            double min, max;
+            uint64_t nans[2], low, high, exact;
             int64_t imin, imax;
         } r[2];
         memset(r, 0, sizeof(r));
         for (int k = 0; k < 2; k++) {
             tsfs_cpu_portable_only = k == 0;
-            lanes_sum(&r[k].sum, v, n);
-            r[k].plain = lanes_plain_sum(v, n);
-            lanes_deviations(v, n, 12345, &r[k].first, &r[k].second);
+            r[k].exact = tsfs_sum_of(&r[k].sum, v, n);
             r[k].min = lanes_min(v, n, &r[k].nans[0]);
             r[k].max = lanes_max(v, n, &r[k].nans[1]);
             lanes_halves(w, n, &r[k].low, &r[k].high);
@@ -363,30 +479,36 @@ static void test_lanes_agree(void **state)
             r[k].imax = lanes_imax(w, n);
         }
         tsfs_cpu_portable_only = false;
-        /* NaNs may differ in their sign. */
-        double *sums[] = {&r[0].sum.hi, &r[0].sum.lo, &r[0].plain, &r[0].first, &r[0].second};
-        for (size_t k = 0; k < sizeof(sums) / sizeof(sums[0]); k++) {
-            double *other = (double *)(void *)((char *)sums[k] + sizeof(r[0]));
-            if (isnan(*sums[k]) && isnan(*other))
-                *sums[k] = *other = 0;
-        }
         assert_memory_equal(&r[0], &r[1], sizeof(r[0]));
         double least = INFINITY;
         for (uint32_t i = 0; i < n; i++)
             least = v[i] < least ? v[i] : least;
         assert_true(r[0].min == least);
+        bool nan = false;
+        for (uint32_t i = 0; i < n; i++)
+            nan |= isnan(v[i]);
+        assert_false(nan && r[0].exact);
+        nexact += r[0].exact;
     }
+    assert_true(nexact > 500); /* 40 and 53 and a few bits are not too many */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lanes_agree),        cmocka_unit_test(test_sum_is_stable),
-        cmocka_unit_test(test_nan_is_passed_over), cmocka_unit_test(test_integer_sum_overflow),
-        cmocka_unit_test(test_by_nulls),           cmocka_unit_test(test_count_all),
-        cmocka_unit_test(test_summaries),          cmocka_unit_test(test_summary_refused),
-        cmocka_unit_test(test_arbitrary),          cmocka_unit_test(test_approx_distinct),
+        cmocka_unit_test(test_lanes_agree),
+        cmocka_unit_test(test_sum_is_stable),
+        cmocka_unit_test(test_nan_is_passed_over),
+        cmocka_unit_test(test_integer_sum_overflow),
+        cmocka_unit_test(test_by_nulls),
+        cmocka_unit_test(test_count_all),
+        cmocka_unit_test(test_summaries),
+        cmocka_unit_test(test_summary_refused),
+        cmocka_unit_test(test_arbitrary),
+        cmocka_unit_test(test_approx_distinct),
         cmocka_unit_test(test_approx_percentile),
+        cmocka_unit_test(test_order_does_not_show),
+        cmocka_unit_test(test_exact),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

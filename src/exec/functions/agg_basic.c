@@ -4,11 +4,17 @@
  * which cannot overflow within a run and vectorises; the state holds 128 bits.  A sum that does not fit into
  * a bigint is an error at the end, whatever the order of the rows was.
  *
- * Doubles are summed with the lost parts kept beside (lanes.h): Knuth's TwoSum, without branches. */
+ * Doubles are summed exactly, too: as two of them (base/sum.h) while these hold the sum, which for data that
+ * was measured they nearly always do, else as a whole number of as many bits as it takes (exact.h).  It is
+ * rounded once, at the end.  So the sum depends neither on the order of rows nor on who added them up, and
+ * what passes the range of a double on the way there does no harm. */
 #include "exec/functions/agg_priv.h"
+#include "exec/functions/exact.h"
 #include "exec/functions/lanes.h"
 
 #include <math.h>
+
+#include "base/sum.h"
 
 __extension__ typedef __int128 wide;
 
@@ -174,23 +180,76 @@ static int ivavg_finish(AGG_FINISH_ARGS)
     return 0;
 }
 
+/* What two doubles cannot hold, and which values that are no numbers there were. */
+struct wide_sum {
+    struct exact sum;
+    bool plus_infinity, minus_infinity, nan;
+};
+
 struct dsum_state {
     uint64_t count;
-    struct lanes_sum sum;
+    struct tsfs_sum sum; /* as long as there is no wide one */
+    struct wide_sum *wide;
 };
+
+static int wide_one(struct tsfs_kernel_ctx *ctx, struct wide_sum *all, double v)
+{
+    if (isfinite(v))
+        return exact_add_double(ctx->arena, &all->sum, v) == 0 ? 0 : function_no_memory(ctx);
+    all->nan |= isnan(v);
+    all->plus_infinity |= v > 0;
+    all->minus_infinity |= v < 0;
+    return 0;
+}
+
+static int wide_sum(struct tsfs_kernel_ctx *ctx, struct wide_sum *all, const struct tsfs_sum *sum)
+{
+    int rc = exact_add_double(ctx->arena, &all->sum, sum->hi);
+    if (rc == 0)
+        rc = exact_add_double(ctx->arena, &all->sum, sum->lo);
+    return rc == 0 ? 0 : function_no_memory(ctx);
+}
+
+static int make_wide(struct tsfs_kernel_ctx *ctx, struct dsum_state *s)
+{
+    if (s->wide != NULL)
+        return 0;
+    s->wide = TSFS_NEW(ctx->arena, struct wide_sum);
+    return s->wide == NULL ? function_no_memory(ctx) : wide_sum(ctx, s->wide, &s->sum);
+}
+
+static int dsum_add(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, const struct tsfs_sum *sum)
+{
+    if (s->wide == NULL && tsfs_sum_merge(&s->sum, sum))
+        return 0;
+    int rc = make_wide(ctx, s);
+    return rc != 0 ? rc : wide_sum(ctx, s->wide, sum);
+}
 
 static int dsum_dense(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, const double *v, uint32_t n)
 {
-    lanes_sum(&s->sum, v, n);
+    struct tsfs_sum sum;
     s->count += n;
-    return 0;
+    if (tsfs_sum_of(&sum, v, n))
+        return dsum_add(ctx, s, &sum);
+    int rc = make_wide(ctx, s);
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        rc = wide_one(ctx, s->wide, v[i]);
+    return rc;
 }
 
 static inline int dsum_one(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, double v)
 {
-    lanes_sum_add(&s->sum, v);
     s->count++;
-    return 0;
+    if (s->wide == NULL) {
+        if (tsfs_sum_add(&s->sum, v))
+            return 0;
+        tsfs_sum_tidy(&s->sum);
+        if (tsfs_sum_add(&s->sum, v))
+            return 0;
+    }
+    int rc = make_wide(ctx, s);
+    return rc != 0 ? rc : wide_one(ctx, s->wide, v);
 }
 
 AGG_UPDATES(dsum, struct dsum_state, double, dsum_dense, dsum_one)
@@ -198,22 +257,39 @@ AGG_UPDATES(dsum, struct dsum_state, double, dsum_dense, dsum_one)
 static int dsum_summary(AGG_SUMMARY_ARGS)
 {
     struct dsum_state *s = state;
-    if (type != TSFS_DOUBLE)
+    if (type != TSFS_DOUBLE || (summary->count > 0 && summary->dsum_rounded))
         return 1;
     if (summary->count == 0)
         return 0;
-    lanes_sum_add(&s->sum, summary->dsum);
     s->count += summary->count;
-    return 0;
+    return dsum_add(ctx, s, &(struct tsfs_sum){summary->dsum, summary->dsum_rest});
 }
 
 static int dsum_merge(AGG_MERGE_ARGS)
 {
     struct dsum_state *s = into;
     const struct dsum_state *f = from;
-    lanes_sum_merge(&s->sum, &f->sum);
     s->count += f->count;
-    return 0;
+    if (f->wide == NULL)
+        return dsum_add(ctx, s, &f->sum);
+    int rc = make_wide(ctx, s);
+    if (rc != 0)
+        return rc;
+    s->wide->nan |= f->wide->nan;
+    s->wide->plus_infinity |= f->wide->plus_infinity;
+    s->wide->minus_infinity |= f->wide->minus_infinity;
+    rc = exact_add_exact(ctx->arena, &s->wide->sum, &f->wide->sum);
+    return rc == 0 ? 0 : function_no_memory(ctx);
+}
+
+static double dsum_value(const struct dsum_state *s)
+{
+    const struct wide_sum *all = s->wide;
+    if (all == NULL)
+        return s->sum.hi + s->sum.lo;
+    if (all->nan || (all->plus_infinity && all->minus_infinity))
+        return NAN;
+    return all->plus_infinity ? INFINITY : all->minus_infinity ? -INFINITY : exact_double(&all->sum);
 }
 
 static int dsum_finish(AGG_FINISH_ARGS)
@@ -221,7 +297,7 @@ static int dsum_finish(AGG_FINISH_ARGS)
     const struct dsum_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, lanes_sum_value(&s->sum));
+    AGG_PUT(double, dsum_value(s));
     return 0;
 }
 
@@ -230,17 +306,17 @@ static int davg_finish(AGG_FINISH_ARGS)
     const struct dsum_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, lanes_sum_value(&s->sum) / (double)s->count);
+    AGG_PUT(double, dsum_value(s) / (double)s->count);
     return 0;
 }
 
 /* geometric_mean: the mean of logarithms. */
 static int log_dense(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, const double *v, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
-        lanes_sum_add(&s->sum, log(v[i]));
-    s->count += n;
-    return 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < n && rc == 0; i++)
+        rc = dsum_one(ctx, s, log(v[i]));
+    return rc;
 }
 
 static inline int log_one(struct tsfs_kernel_ctx *ctx, struct dsum_state *s, double v)
@@ -255,7 +331,7 @@ static int log_finish(AGG_FINISH_ARGS)
     const struct dsum_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, exp(lanes_sum_value(&s->sum) / (double)s->count));
+    AGG_PUT(double, exp(dsum_value(s) / (double)s->count));
     return 0;
 }
 
@@ -403,7 +479,8 @@ static const struct tsfs_function items[] = {
      .impl = &impl_count_all},
     AGGREGATE("count", TSFS_OP_COUNT, BIG, impl_count, "count(x): rows where x is not NULL", ANY),
     AGGREGATE("sum", TSFS_OP_SUM, BIG, impl_isum, "sum(x): exact for whole numbers", BIG),
-    AGGREGATE("sum", TSFS_OP_SUM, DBL, impl_dsum, "sum(x): compensated for doubles", DBL),
+    AGGREGATE("sum", TSFS_OP_SUM, DBL, impl_dsum,
+              "sum(x): of doubles, rounded once, whatever the order of rows", DBL),
     AGGREGATE("sum", TSFS_OP_SUM, BIG, impl_isum, "sum(x): exact for whole numbers", INT),
     AGGREGATE("sum", TSFS_OP_NONE, DS, impl_isum, "sum(x): of intervals", DS),
     AGGREGATE("sum", TSFS_OP_NONE, YM, impl_isum, "sum(x): of intervals", YM),

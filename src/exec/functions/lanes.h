@@ -6,34 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Sums of doubles: hi is the plain sum, lo what its roundings lost, so that hi + lo does not depend on the
- * order to the last shown digit. */
-struct lanes_sum {
-    double hi, lo;
-};
+/* n > 0 for the extremes. */
 
-/* Knuth's TwoSum: hi + x exactly. */
-static inline void lanes_sum_add(struct lanes_sum *s, double x)
-{
-    double t = s->hi + x, b = t - s->hi;
-    s->lo += (s->hi - (t - b)) + (x - b);
-    s->hi = t;
-}
-static inline void lanes_sum_merge(struct lanes_sum *s, const struct lanes_sum *from)
-{
-    lanes_sum_add(s, from->hi);
-    s->lo += from->lo;
-}
-static inline double lanes_sum_value(const struct lanes_sum *s)
-{
-    return s->hi - s->hi == 0 ? s->hi + s->lo : s->hi; /* after an infinity or NaN lo means nothing */
-}
-
-/* All add to *s; n > 0 for the extremes. */
-void lanes_sum(struct lanes_sum *s, const double *v, uint32_t n);
-double lanes_plain_sum(const double *v, uint32_t n);
-/* Sums of (v - mean) and of its square. */
-void lanes_deviations(const double *v, uint32_t n, double mean, double *first, double *second);
 /* The least and largest, NaNs passed over (INFINITY, -INFINITY if there is nothing else); *nans of them. */
 double lanes_min(const double *v, uint32_t n, uint64_t *nans);
 double lanes_max(const double *v, uint32_t n, uint64_t *nans);
