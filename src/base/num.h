@@ -31,4 +31,26 @@ TSFS_MUST_CHECK int tsfs_num_parse_size(struct tsfs_str s, int64_t *out);
 unsigned tsfs_num_format_double(double v, char out[TSFS_NUM_TEXT_MAX]);
 unsigned tsfs_num_format_i64(int64_t v, char out[TSFS_NUM_TEXT_MAX]);
 
+/* 00 01 02 ... 99 */
+extern const char tsfs_num_pairs[200];
+
+/* v in decimal, for whoever prints many; returns the end, at most 20 bytes on. */
+static inline char *tsfs_num_put_u64(char *p, uint64_t v)
+{
+    char text[20], *end = text + sizeof(text), *q = end;
+    while (v >= 100) {
+        q -= 2;
+        memcpy(q, tsfs_num_pairs + v % 100 * 2, 2);
+        v /= 100;
+    }
+    if (v >= 10) {
+        q -= 2;
+        memcpy(q, tsfs_num_pairs + v * 2, 2);
+    } else {
+        *--q = (char)('0' + v);
+    }
+    memcpy(p, q, (size_t)(end - q));
+    return p + (end - q);
+}
+
 #endif

@@ -13,35 +13,18 @@
 
 #include "base/num_priv.h"
 
-static const char two_digits[] =
-    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-    "8081828384858687888990919293949596979899";
+const char tsfs_num_pairs[200] = "00010203040506070809101112131415161718192021222324"
+                                 "25262728293031323334353637383940414243444546474849"
+                                 "50515253545556575859606162636465666768697071727374"
+                                 "75767778798081828384858687888990919293949596979899";
 
-static unsigned put_u64(uint64_t v, char *out)
-{
-    char text[20];
-    unsigned at = sizeof(text);
-    while (v >= 100) {
-        at -= 2;
-        memcpy(text + at, two_digits + v % 100 * 2, 2);
-        v /= 100;
-    }
-    if (v >= 10) {
-        at -= 2;
-        memcpy(text + at, two_digits + v * 2, 2);
-    } else {
-        text[--at] = (char)('0' + v);
-    }
-    memcpy(out, text + at, sizeof(text) - at);
-    return (unsigned)sizeof(text) - at;
-}
+_Static_assert(sizeof(tsfs_num_pairs) == 200, "all pairs, no NUL");
 
 unsigned tsfs_num_format_i64(int64_t v, char out[TSFS_NUM_TEXT_MAX])
 {
     unsigned sign = v < 0;
     out[0] = '-';
-    return sign + put_u64(v < 0 ? 0 - (uint64_t)v : (uint64_t)v, out + sign);
+    return (unsigned)(tsfs_num_put_u64(out + sign, v < 0 ? 0 - (uint64_t)v : (uint64_t)v) - out);
 }
 
 /* The high half of (g * c) / 2^64 with its last bit set if anything was cut off. */
@@ -123,7 +106,7 @@ unsigned tsfs_num_format_double(double v, char out[TSFS_NUM_TEXT_MAX])
         exponent++;
     }
     char digits[20];
-    int n = (int)put_u64(m, digits);
+    int n = (int)(tsfs_num_put_u64(digits, m) - digits);
     int scientific = n + exponent - 1;
     if (scientific < -3 || scientific >= 16) {
         *p++ = digits[0];
@@ -137,7 +120,7 @@ unsigned tsfs_num_format_double(double v, char out[TSFS_NUM_TEXT_MAX])
         unsigned e = (unsigned)abs(scientific);
         if (e < 10)
             *p++ = '0';
-        p += put_u64(e, p);
+        p = tsfs_num_put_u64(p, e);
     } else if (scientific < 0) {
         memcpy(p, "0.000", 5);
         p += 1 - scientific;

@@ -9,13 +9,6 @@
 /* Rows are written into reserved room in slices of about this many bytes. */
 #define SLICE_BYTES (256u << 10)
 
-const char format_digit_pairs[200] = "00010203040506070809101112131415161718192021222324"
-                                     "25262728293031323334353637383940414243444546474849"
-                                     "50515253545556575859606162636465666768697071727374"
-                                     "75767778798081828384858687888990919293949596979899";
-
-_Static_assert(sizeof(format_digit_pairs) == 200, "all pairs, no NUL");
-
 int tsfs_format_create(enum tsfs_format format, const struct tsfs_str *names, const enum tsfs_type *types,
                        unsigned ncols, struct tsfs_formatter **out)
 {
@@ -197,31 +190,13 @@ int format_rows(struct tsfs_formatter *f, uint32_t row, uint32_t nrows, size_t w
     return 0;
 }
 
-static char *put_u64(char *p, uint64_t v)
-{
-    char text[20], *end = text + sizeof(text), *q = end;
-    while (v >= 100) {
-        q -= 2;
-        memcpy(q, format_digit_pairs + v % 100 * 2, 2);
-        v /= 100;
-    }
-    if (v >= 10) {
-        q -= 2;
-        memcpy(q, format_digit_pairs + v * 2, 2);
-    } else {
-        *--q = (char)('0' + v);
-    }
-    memcpy(p, q, (size_t)(end - q));
-    return p + (end - q);
-}
-
 static char *put_i64(char *p, int64_t v)
 {
     if (v < 0) {
         *p++ = '-';
-        return put_u64(p, 0 - (uint64_t)v);
+        return tsfs_num_put_u64(p, 0 - (uint64_t)v);
     }
-    return put_u64(p, (uint64_t)v);
+    return tsfs_num_put_u64(p, (uint64_t)v);
 }
 
 /* ns in [0, 1 day). */

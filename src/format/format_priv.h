@@ -113,19 +113,17 @@ static inline char *format_copy(char *p, const char *from, size_t len)
     return p + len;
 }
 
-extern const char format_digit_pairs[200];
-
 /* v < 100; writes two bytes. */
 static inline char *format_put_small(char *p, unsigned v)
 {
     unsigned two = v >= 10;
-    memcpy(p, format_digit_pairs + 2 * v + !two, 2);
+    memcpy(p, tsfs_num_pairs + 2 * v + !two, 2);
     return p + 1 + two;
 }
 
 static inline char *format_put_pair(char *p, unsigned v)
 {
-    memcpy(p, format_digit_pairs + 2 * v, 2);
+    memcpy(p, tsfs_num_pairs + 2 * v, 2);
     return p + 2;
 }
 
