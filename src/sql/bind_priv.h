@@ -148,14 +148,32 @@ bool bind_fail_no_column(struct binder *b, const struct bind_select *s, const st
 struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
 /* Everything below ast, none of it a lambda. */
 struct tsfs_expr **bind_operands(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
-/* The same, which must be boolean. */
-struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
-                                 const char *what);
 struct tsfs_expr *bind_new(struct binder *b, enum tsfs_expr_kind kind, enum tsfs_type type,
                            const struct sql_ast_expr *at, uint32_t nargs);
 
 /* Before e is put into several places: the copies count as one operand, which has a limit. */
 bool bind_repeat(struct binder *b, const struct sql_ast_expr *at, const struct tsfs_expr *e, uint32_t copies);
+
+/* bind_predicate.c */
+struct tsfs_expr *bind_predicate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
+/* An expression that must be boolean; what: of which. */
+struct tsfs_expr *bind_condition(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                 const char *what);
+/* left AND right, left OR right. */
+struct tsfs_expr *bind_logic2(struct binder *b, enum tsfs_expr_kind kind, const struct sql_ast_expr *at,
+                              struct tsfs_expr *left, struct tsfs_expr *right);
+struct tsfs_expr *bind_compare(struct binder *b, struct bind_select *s, const char *op,
+                               const struct sql_ast_expr *ast, struct tsfs_expr *left,
+                               struct tsfs_expr *right);
+struct tsfs_expr *bind_negate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                              struct tsfs_expr *arg);
+/* The same if ast is negated. */
+struct tsfs_expr *bind_negate_if(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                 struct tsfs_expr *e);
+struct tsfs_expr *bind_boolean(struct binder *b, bool value, const struct sql_ast_expr *at);
+bool bind_is_null(const struct tsfs_expr *e);
+/* A boolean literal that is not NULL. */
+bool bind_is_known(const struct tsfs_expr *e, bool value);
 
 /* bind_call.c */
 struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast);
@@ -225,14 +243,6 @@ struct tsfs_expr *bind_coerce(struct binder *b, struct bind_select *s, struct ts
 /* e, or the literal that it comes to when nothing in it varies. */
 struct tsfs_expr *bind_fold(struct binder *b, struct bind_select *s, struct tsfs_expr *e);
 
-/* left AND right, left OR right. */
-struct tsfs_expr *bind_logic2(struct binder *b, enum tsfs_expr_kind kind, const struct sql_ast_expr *at,
-                              struct tsfs_expr *left, struct tsfs_expr *right);
-struct tsfs_expr *bind_compare(struct binder *b, struct bind_select *s, const char *op,
-                               const struct sql_ast_expr *ast, struct tsfs_expr *left,
-                               struct tsfs_expr *right);
-struct tsfs_expr *bind_negate(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
-                              struct tsfs_expr *arg);
 struct tsfs_expr *bind_literal(struct binder *b, struct tsfs_value v, const struct sql_ast_expr *at);
 
 /* bind_subquery.c */
