@@ -74,6 +74,10 @@
 #define TSFS_TOP_ROWS_MAX    1000000     /* n of max(x, n) and its like */
 #define TSFS_ARRAY_MAX       (1u << 24)  /* elements of an array, points of a timeseries */
 
+/* queries under way at one time, also of readers who are away */
+#define TSFS_QUERIES_MAX      64u /* in all */
+#define TSFS_QUERIES_USER_MAX 32u /* of one user other than root */
+
 /* files */
 #define TSFS_CONFIG_WRITE_MAX 4096u       /* bytes of one write to config or ctl */
 #define TSFS_DECIMALS_MAX     2048u       /* bytes of the setting decimals and its end */

@@ -57,8 +57,9 @@ static int lock_data(struct tsfs_engine *e, struct tsfs_error *err)
     if (e->lock_fd == -ENOENT && e->options.read_only)
         return tsfs_error_set(err, -EINVAL, "%s is not a tsfs data folder", e->options.data);
     if (e->lock_fd < 0)
-        return tsfs_error_set(err, e->lock_fd, "cannot open %s/.lock: %s", e->options.data,
-                              strerror(-e->lock_fd));
+        return tsfs_error_set(err, e->lock_fd, "cannot open %s/.lock: %s%s", e->options.data,
+                              strerror(-e->lock_fd),
+                              e->lock_fd == -EROFS ? " (-o ro mounts it to be read)" : "");
     /* A daemon that was just unmounted or killed may need a moment to end: its files are synced after umount
      * has returned. */
     const struct timespec moment = {0, 20 * TSFS_NS_PER_MS};
@@ -128,6 +129,7 @@ int tsfs_engine_open(const struct tsfs_engine_options *options, struct tsfs_engi
     tsfs_cold_cache_limit(e->hot_budget.limit / 2);
     pthread_rwlock_init(&e->tree_lock, NULL);
     pthread_mutex_init(&e->jobs_lock, NULL);
+    pthread_mutex_init(&e->queries_lock, NULL);
     monotonic_cond(&e->jobs_wake);
     monotonic_cond(&e->jobs_done);
     int rc = open_data(e, err);
@@ -212,6 +214,7 @@ int tsfs_engine_close(struct tsfs_engine *e)
     free(e->data_path);
     pthread_rwlock_destroy(&e->tree_lock);
     pthread_mutex_destroy(&e->jobs_lock);
+    pthread_mutex_destroy(&e->queries_lock);
     pthread_cond_destroy(&e->jobs_wake);
     pthread_cond_destroy(&e->jobs_done);
     free(e);

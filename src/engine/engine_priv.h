@@ -123,6 +123,8 @@ struct tsfs_engine {
     uint64_t passes;     /* jobs_lock: finished tries to free memory */
     int pressure_result; /* jobs_lock: what came of the last: 1 moved a partition, 0 none to move, -errno */
 
+    pthread_mutex_t queries_lock;   /* who has a query under way; queries_running is changed under it */
+    uid_t askers[TSFS_QUERIES_MAX]; /* queries_lock: the first queries_running of them count */
     _Atomic unsigned queries_running;
     _Atomic uint64_t queries_total, queries_failed, rows_ingested, lines_refused, bytes_ingested, migrations,
         migrations_failed, partitions_dropped;

@@ -577,8 +577,12 @@ int tsfs_node_attr(struct tsfs_node *node, enum tsfs_file file, struct tsfs_attr
     case TSFS_FILE_CONFIG: out->mtime = node->config_mtime; break;
     case TSFS_FILE_ERRORS: out->mtime = ring_mtime(&node->errors); break;
     case TSFS_FILE_REJECTED: out->mtime = ring_mtime(&node->rejected); break;
-    case TSFS_FILE_VERSION: out->mtime = node->engine->started; break;
-    default: out->mtime = tsfs_time_now(); break;
+    case TSFS_FILE_STATUS:
+    case TSFS_FILE_METRICS:
+    case TSFS_FILE_STATS: out->mtime = tsfs_time_now(); break;
+    default: /* constant, or without content: nothing for tar and rsync to call changed */
+        out->mtime = node->engine->started;
+        break;
     }
     return 0;
 }

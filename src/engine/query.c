@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/time.h"
 #include "engine/binding.h"
 #include "engine/engine_priv.h"
@@ -15,10 +16,6 @@
 #include "format/format.h"
 #include "plan/plan.h"
 #include "sql/check.h"
-
-enum {
-    QUERIES_AT_ONCE = 64,
-};
 
 /* A reader gets what is there after this long, even if he asked for more. */
 #define PATIENCE_NS (100 * TSFS_NS_PER_MS)
@@ -154,6 +151,53 @@ void tsfs_query_set_once(struct tsfs_query *q, struct tsfs_once *once)
     q->once = once;
 }
 
+/* One user's readers that stay away must not keep the others from asking. */
+static int enter(struct tsfs_query *q)
+{
+    struct tsfs_engine *e = q->node->engine;
+    int rc = 0;
+    pthread_mutex_lock(&e->queries_lock);
+    unsigned n = e->queries_running, own = 0;
+    for (unsigned i = 0; i < n; i++)
+        own += e->askers[i] == q->creds.uid;
+    if (n >= TSFS_QUERIES_MAX)
+        rc = tsfs_error_set(&q->err, -EAGAIN, "%u queries are running already; try again", TSFS_QUERIES_MAX);
+    else if (q->creds.uid != 0 && own >= TSFS_QUERIES_USER_MAX)
+        rc = tsfs_error_set(&q->err, -EAGAIN, "you run %u queries already; read or close some of them",
+                            TSFS_QUERIES_USER_MAX);
+    if (rc == 0) {
+        e->askers[n] = q->creds.uid;
+        atomic_store(&e->queries_running, n + 1);
+        q->counted = true;
+    }
+    pthread_mutex_unlock(&e->queries_lock);
+    return rc;
+}
+
+static void leave(struct tsfs_query *q)
+{
+    struct tsfs_engine *e = q->node->engine;
+    if (!q->counted)
+        return;
+    pthread_mutex_lock(&e->queries_lock);
+    unsigned last = e->queries_running - 1, i = 0;
+    while (i < last && e->askers[i] != q->creds.uid)
+        i++;
+    e->askers[i] = e->askers[last];
+    atomic_store(&e->queries_running, last);
+    pthread_mutex_unlock(&e->queries_lock);
+    q->counted = false;
+}
+
+bool tsfs_query_is_paused(struct tsfs_query *q)
+{
+    if (pthread_mutex_trylock(&q->lock) != 0)
+        return false; /* somebody is at it */
+    bool paused = q->counted;
+    pthread_mutex_unlock(&q->lock);
+    return paused;
+}
+
 /* Gives back all but the result. */
 static void end_run(struct tsfs_query *q)
 {
@@ -170,9 +214,7 @@ static void end_run(struct tsfs_query *q)
     q->names = NULL;
     q->types = NULL;
     tsfs_buf_free(&q->chunk);
-    if (q->counted)
-        atomic_fetch_sub(&q->node->engine->queries_running, 1);
-    q->counted = false;
+    leave(q);
 }
 
 void tsfs_query_free(struct tsfs_query *q)
@@ -279,19 +321,17 @@ static int start(struct tsfs_query *q)
     struct tsfs_engine *engine = q->node->engine;
     struct tsfs_settings settings = node_settings(q->node);
     atomic_fetch_add(&engine->queries_total, 1);
-    if (atomic_fetch_add(&engine->queries_running, 1) >= QUERIES_AT_ONCE) {
-        atomic_fetch_sub(&engine->queries_running, 1);
-        return tsfs_error_set(&q->err, -EAGAIN, "%d queries are running already; try again", QUERIES_AT_ONCE);
-    }
-    q->counted = true;
+    int rc = enter(q);
+    if (rc < 0)
+        return rc;
     q->timeout = settings.query_timeout;
     q->started = true;
     q->options.deadline =
         q->timeout ? tsfs_time_monotonic() + q->timeout : 0; /* joins are built below, too */
     q->binding.poll = poll_start;
     q->binding.poll_ctx = q;
-    int rc = binding_open(&q->binding, q->node, &q->creds, (struct tsfs_str){q->text, q->text_len},
-                          (uint64_t)settings.query_memory, &q->err);
+    rc = binding_open(&q->binding, q->node, &q->creds, (struct tsfs_str){q->text, q->text_len},
+                      (uint64_t)settings.query_memory, &q->err);
     if (rc < 0)
         return rc;
     if (q->binding.doomed)

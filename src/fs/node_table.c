@@ -43,7 +43,7 @@ static const struct fs_row root_rows[] = {
     QUERY("query", TSFS_QUERY_CSV, 2),
     QUERY("query.json", TSFS_QUERY_JSON, 3),
     QUERY("query.txt", TSFS_QUERY_TEXT, 4),
-    FOLDER(".tsfs", FS_DAEMON, TSFS_FILE_STATUS, 1, 0555, false),
+    FOLDER(".tsfs", FS_DAEMON, TSFS_FILE_VERSION, 1, 0555, false),
 };
 
 static const struct fs_row database_rows[] = {

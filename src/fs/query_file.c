@@ -211,6 +211,47 @@ static void session_put(struct fs *fs, const struct fs_handle *handle)
     question_unref(old);
 }
 
+/* Drops a kept answer that has begun and that nobody has open; the next reader computes it again. */
+static bool question_drop_paused(struct fs_question *question)
+{
+    struct fs_answer *old = NULL;
+    pthread_mutex_lock(&question->lock);
+    for (size_t i = 0; i < FORMATS && !old; i++) {
+        struct fs_answer *kept = question->kept[i];
+        if (kept && atomic_load(&kept->refs) == 1 && kept->query && tsfs_query_is_paused(kept->query)) {
+            old = kept;
+            question->kept[i] = NULL;
+        }
+    }
+    pthread_mutex_unlock(&question->lock);
+    answer_unref(old);
+    return old != NULL;
+}
+
+/* Too many queries are under way: ends one that was begun by fsync and never read, of whoever it is longest
+ * ago that he asked.  False if there is none. */
+static bool sessions_make_room(struct fs *fs)
+{
+    uint64_t after = 0;
+    for (bool dropped = false; !dropped;) {
+        struct fs_session *oldest = NULL;
+        pthread_mutex_lock(&fs->sessions_lock);
+        for (size_t i = 0; i < FS_SESSIONS_MAX; i++) {
+            struct fs_session *s = &fs->sessions[i];
+            if (s->question && s->used > after && (!oldest || s->used < oldest->used))
+                oldest = s;
+        }
+        struct fs_question *question = oldest ? question_ref(oldest->question) : NULL;
+        after = oldest ? oldest->used : after;
+        pthread_mutex_unlock(&fs->sessions_lock);
+        if (!question)
+            return false;
+        dropped = question_drop_paused(question);
+        question_unref(question);
+    }
+    return true;
+}
+
 void fs_sessions_free(struct fs *fs)
 {
     for (size_t i = 0; i < FS_SESSIONS_MAX; i++) {
@@ -436,7 +477,7 @@ static ssize_t read_answer(fuse_req_t req, struct fs_answer *answer, char *data,
     return n;
 }
 
-ssize_t fs_query_read(fuse_req_t req, struct fs_handle *handle, char *data, size_t size, off_t offset)
+static ssize_t read_once(fuse_req_t req, struct fs_handle *handle, char *data, size_t size, off_t offset)
 {
     struct fs_query_handle *h = &handle->query;
     pthread_mutex_lock(&h->lock);
@@ -461,7 +502,16 @@ ssize_t fs_query_read(fuse_req_t req, struct fs_handle *handle, char *data, size
     return n;
 }
 
-int fs_query_sync(fuse_req_t req, struct fs_handle *handle)
+ssize_t fs_query_read(fuse_req_t req, struct fs_handle *handle, char *data, size_t size, off_t offset)
+{
+    ssize_t n;
+    do
+        n = read_once(req, handle, data, size, offset);
+    while (n == -EAGAIN && sessions_make_room(fs_of(req)));
+    return n;
+}
+
+static int sync_once(fuse_req_t req, struct fs_handle *handle)
 {
     struct fs *fs = fs_of(req);
     struct fs_query_handle *h = &handle->query;
@@ -497,6 +547,15 @@ int fs_query_sync(fuse_req_t req, struct fs_handle *handle)
     }
     answer_unref(answer);
     question_unref(question);
+    return r;
+}
+
+int fs_query_sync(fuse_req_t req, struct fs_handle *handle)
+{
+    int r;
+    do
+        r = sync_once(req, handle);
+    while (r == -EAGAIN && sessions_make_room(fs_of(req)));
     return r;
 }
 

@@ -27,3 +27,11 @@ fi
 grep -q "^$DATA $MNT fuse.tsfs " /proc/self/mounts && echo "source and type"
 echo 'm v=2 1700000001000000000' > "$MNT/p/write"
 value "$MNT/p/query" "SELECT count(*), sum(v) FROM m"
+umount_ts
+# DATA on a disk that cannot be written: the message says what can be done, and so it can.
+mkdir "$WORK/fixed"
+mount --bind "$DATA" "$WORK/fixed" && mount -o remount,bind,ro "$WORK/fixed" || exit 1
+"$TSFS" "$WORK/fixed" "$MNT" 2>&1 | sed "s|$WORK|WORK|"
+"$TSFS" -o ro "$WORK/fixed" "$MNT" && value "$MNT/p/query" "SELECT count(*), sum(v) FROM m"
+umount_ts
+umount "$WORK/fixed"
