@@ -23,7 +23,7 @@ enum { ROWS_PER_PART = 128 * 1024, PARTS_MOST = 64, ASKED_PARTS_MOST = 1024 };
 enum { INSTANT_SERIES = 4096 };
 
 /* A part of a segment costs more to open than one of hot rows. */
-enum { ROWS_PER_SEGMENT_PART = 64 * 1024 };
+enum { ROWS_PER_SEGMENT_PART = 16 * 1024 };
 
 /* A partition as it was at the instant of freezing; all of it is counted or owned. */
 struct frozen {
