@@ -286,18 +286,40 @@ int tsfs_settings_parse(struct tsfs_settings *settings, struct tsfs_str text, st
     return 0;
 }
 
-int tsfs_settings_render(const struct tsfs_settings *settings, struct tsfs_buf *out)
+/* The value of setting i as text; number is room for it. */
+static struct tsfs_str value_text(const struct tsfs_settings *settings, int i,
+                                  char number[TSFS_TIME_TEXT_MAX])
 {
     struct tsfs_settings copy = *settings;
-    for (int i = 0; i < SETTINGS; i++) {
-        char number[TSFS_TIME_TEXT_MAX];
-        struct tsfs_str text = tsfs_str_from(settings->decimals);
-        if (table[i].kind != DECIMALS)
-            text = (struct tsfs_str){number, format_value(&table[i], *member(&copy, &table[i]), number)};
-        int rc =
-            tsfs_buf_printf(out, "%s =%s%.*s\n", table[i].key, text.len ? " " : "", (int)text.len, text.ptr);
-        if (rc < 0)
-            return rc;
+    if (table[i].kind == DECIMALS)
+        return tsfs_str_from(settings->decimals);
+    return (struct tsfs_str){number, format_value(&table[i], *member(&copy, &table[i]), number)};
+}
+
+static int render_line(const struct tsfs_settings *settings, int i, struct tsfs_buf *out)
+{
+    char number[TSFS_TIME_TEXT_MAX];
+    struct tsfs_str text = value_text(settings, i, number);
+    return tsfs_buf_printf(out, "%s =%s%.*s\n", table[i].key, text.len ? " " : "", (int)text.len, text.ptr);
+}
+
+int tsfs_settings_render(const struct tsfs_settings *settings, struct tsfs_buf *out)
+{
+    int rc = 0;
+    for (int i = 0; i < SETTINGS && rc == 0; i++)
+        rc = render_line(settings, i, out);
+    return rc;
+}
+
+int tsfs_settings_render_changed(const struct tsfs_settings *settings, struct tsfs_buf *out)
+{
+    struct tsfs_settings defaults;
+    int rc = 0;
+    tsfs_settings_default(&defaults);
+    for (int i = 0; i < SETTINGS && rc == 0; i++) {
+        char number[TSFS_TIME_TEXT_MAX], other[TSFS_TIME_TEXT_MAX];
+        if (!tsfs_str_eq(value_text(settings, i, number), value_text(&defaults, i, other)))
+            rc = render_line(settings, i, out);
     }
-    return 0;
+    return rc;
 }

@@ -38,5 +38,8 @@ TSFS_MUST_CHECK int tsfs_settings_parse(struct tsfs_settings *settings, struct t
 bool tsfs_settings_scale(const struct tsfs_settings *settings, struct tsfs_str name, unsigned *scale);
 /* What parse reads back to the same settings. */
 TSFS_MUST_CHECK int tsfs_settings_render(const struct tsfs_settings *settings, struct tsfs_buf *out);
+/* Only those that are not the defaults, for a file that is read over them: a table of some dozen points is
+ * not to be half settings.  So the defaults are part of what DATA means, and cannot be changed. */
+TSFS_MUST_CHECK int tsfs_settings_render_changed(const struct tsfs_settings *settings, struct tsfs_buf *out);
 
 #endif

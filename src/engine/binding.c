@@ -83,6 +83,9 @@ static int find_child(struct tsfs_node *parent, struct tsfs_str name, const char
         text[name.len] = '\0';
         rc = tsfs_node_lookup(parent, text, out);
     }
+    if (rc == -EIO)
+        return tsfs_error_set(err, rc, "%s \"%.*s\" is damaged: .tsfs/status says how", what, shown,
+                              name.ptr);
     if (rc != -ENOENT)
         return rc;
     rc = tsfs_node_list(parent, collect, &names);

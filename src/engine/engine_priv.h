@@ -90,6 +90,7 @@ struct tsfs_node {
     struct tsfs_node *parent;     /* engine->tree_lock; a counted reference */
     char name[TSFS_NAME_MAX + 1]; /* engine->tree_lock */
     _Atomic bool dead;
+    char *damage;                /* why it could not be loaded: only its name is known, and it is dead */
     int dirfd;                   /* its folder below DATA; -1 for a dead node's is closed at the last unref */
     struct tsfs_node **children; /* engine->tree_lock; sorted by name; counted references */
     unsigned nchildren, children_cap;
@@ -135,6 +136,8 @@ TSFS_MUST_CHECK int node_new(struct tsfs_engine *engine, struct tsfs_node *paren
                              enum tsfs_node_kind kind, struct tsfs_node **out);
 /* Its errors and rejected texts to their files, at a clean end. */
 TSFS_MUST_CHECK int node_save_reports(struct tsfs_node *node);
+/* The lines of status about folders that could not be loaded. */
+TSFS_MUST_CHECK int node_render_damaged(struct tsfs_engine *engine, struct tsfs_buf *out);
 TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error *err);
 /* Every table, counted references in a malloc'd array; the caller unrefs and frees. */
 TSFS_MUST_CHECK int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned *n);

@@ -87,6 +87,7 @@ void tsfs_node_unref(struct tsfs_node *node)
         ring_free(&node->errors);
         ring_free(&node->rejected);
         pthread_mutex_destroy(&node->meta_lock);
+        free(node->damage);
         free(node->children);
         free(node);
         node = parent;
@@ -194,10 +195,11 @@ int tsfs_node_lookup(struct tsfs_node *parent, const char *name, struct tsfs_nod
     bool found;
     pthread_rwlock_rdlock(&parent->engine->tree_lock);
     unsigned at = child_at(parent, name, &found);
-    if (found)
+    bool damaged = found && parent->children[at]->damage;
+    if (found && !damaged)
         *out = tsfs_node_ref(parent->children[at]);
     pthread_rwlock_unlock(&parent->engine->tree_lock);
-    return found ? 0 : -ENOENT;
+    return damaged ? -EIO : found ? 0 : -ENOENT;
 }
 
 /* The children now, counted references in a malloc'd array. */
@@ -249,7 +251,8 @@ int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned 
     for (unsigned i = 0; *out && i < engine->root->nchildren; i++) {
         struct tsfs_node *database = engine->root->children[i];
         for (unsigned j = 0; j < database->nchildren; j++)
-            (*out)[(*n)++] = tsfs_node_ref(database->children[j]);
+            if (!database->children[j]->damage)
+                (*out)[(*n)++] = tsfs_node_ref(database->children[j]);
     }
     pthread_rwlock_unlock(&engine->tree_lock);
     return *out ? 0 : -ENOMEM;
@@ -263,9 +266,9 @@ int node_save_settings(const struct tsfs_node *node, const struct tsfs_settings 
 {
     struct tsfs_buf text = {0};
     save_file *save = fresh ? tsfs_io_write_new_file : tsfs_io_replace_file;
-    int rc = tsfs_settings_render(settings, &text);
+    int rc = tsfs_settings_render_changed(settings, &text);
     if (rc == 0)
-        rc = save(node->dirfd, config_name(node), text.data, text.len, 0600);
+        rc = save(node->dirfd, config_name(node), text.len ? text.data : "", text.len, 0600);
     tsfs_buf_free(&text);
     return rc;
 }
@@ -409,6 +412,8 @@ int node_make_table(struct tsfs_node *database, struct tsfs_str name, const stru
     text[name.len] = '\0';
     for (int tries = 0; tries < 3; tries++) {
         rc = tsfs_node_lookup(database, text, out);
+        if (rc == -EIO)
+            return tsfs_error_set(err, rc, "table \"%s\" is damaged: .tsfs/status says how", text);
         if (rc != -ENOENT)
             return rc;
         rc = tsfs_node_attr(database, TSFS_FILE_SELF, &attr);
@@ -701,6 +706,42 @@ static int load_meta(struct tsfs_node *node, struct tsfs_error *err)
     return rc;
 }
 
+static int load_children(struct tsfs_node *parent, struct tsfs_error *err);
+
+static int load_node(struct tsfs_node *node, struct tsfs_error *err)
+{
+    node->dirfd = tsfs_io()->openat(node->parent->dirfd, node->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int rc = node->dirfd < 0 ? node->dirfd : load_meta(node, err);
+    if (rc == 0)
+        rc = node->kind == TSFS_NODE_TABLE ? table_create(node, err) : load_children(node, err);
+    return rc < 0 ? tsfs_error_set(err, rc, "%s", strerror(-rc)) : 0;
+}
+
+/* One folder that cannot be read must not take the others with it.  It stays where it is and keeps its name:
+ * it is listed, whoever asks for it gets EIO, and nothing else can be put into its place. */
+static int set_aside(struct tsfs_node *node, const struct tsfs_error *why)
+{
+    struct tsfs_node *database = node->kind == TSFS_NODE_TABLE ? node->parent : NULL;
+    for (unsigned i = 0; i < node->nchildren; i++)
+        tsfs_node_unref(node->children[i]);
+    node->nchildren = 0;
+    table_free(node->table);
+    node->table = NULL;
+    node->dead = true;
+    node->damage = strdup(why->message);
+    tsfs_log(TSFS_LOG_ERROR, "%s%s%s cannot be loaded and is left alone: %s", database ? database->name : "",
+             database ? "." : "", node->name, why->message);
+    if (database)
+        node_report(database, "load", why, tsfs_str_from(node->name));
+    return node->damage ? 0 : -ENOMEM;
+}
+
+/* Nothing that is wrong with the folder itself. */
+static bool short_of_means(int rc)
+{
+    return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE;
+}
+
 static int load_children(struct tsfs_node *parent, struct tsfs_error *err)
 {
     struct names names = {0};
@@ -708,6 +749,7 @@ static int load_children(struct tsfs_node *parent, struct tsfs_error *err)
     for (unsigned i = 0; i < names.n && rc == 0; i++) {
         struct stat st;
         struct tsfs_node *node;
+        struct tsfs_error why = {0};
         const char *name = names.items[i];
         if (tsfs_io()->fstatat(parent->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
             tsfs_name_check(tsfs_str_from(name), NULL) < 0 || reserved(parent, name))
@@ -716,21 +758,39 @@ static int load_children(struct tsfs_node *parent, struct tsfs_error *err)
                       parent->kind == TSFS_NODE_ROOT ? TSFS_NODE_DATABASE : TSFS_NODE_TABLE, &node);
         if (rc < 0)
             break;
-        node->dirfd = tsfs_io()->openat(parent->dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-        rc = node->dirfd < 0 ? node->dirfd : load_meta(node, err);
+        rc = reserve_child(parent);
         if (rc == 0)
-            rc = node->kind == TSFS_NODE_TABLE ? table_create(node, err) : load_children(node, err);
-        if (rc == 0)
-            rc = reserve_child(parent);
-        if (rc < 0) {
-            tsfs_error_set(err, rc, "%s", strerror(-rc));
-            tsfs_error_prefix(err, "%s", name);
+            rc = load_node(node, &why);
+        if (rc < 0 && short_of_means(rc)) {
+            tsfs_error_set(err, rc, "%s: %s", name, why.message[0] ? why.message : strerror(-rc));
             tsfs_node_unref(node);
             break;
         }
+        if (rc < 0)
+            rc = set_aside(node, &why);
         insert_child(parent, node);
     }
     free_names(&names);
+    return rc;
+}
+
+/* One line for each node that was set aside.  Under tree_lock. */
+static int render_damaged(const struct tsfs_node *node, const char *database, struct tsfs_buf *out)
+{
+    int rc = 0;
+    if (node->damage)
+        rc = tsfs_buf_printf(out, "damaged = %s%s%s\t%s\n", database, database[0] ? "." : "", node->name,
+                             node->damage);
+    for (unsigned i = 0; i < node->nchildren && rc == 0; i++)
+        rc = render_damaged(node->children[i], node->name, out);
+    return rc;
+}
+
+int node_render_damaged(struct tsfs_engine *engine, struct tsfs_buf *out)
+{
+    pthread_rwlock_rdlock(&engine->tree_lock);
+    int rc = render_damaged(engine->root, "", out);
+    pthread_rwlock_unlock(&engine->tree_lock);
     return rc;
 }
 

@@ -134,7 +134,7 @@ static int render_status(struct tsfs_engine *engine, struct tsfs_buf *out)
         tsfs_node_unref(tables[i]);
     }
     free(tables);
-    return rc;
+    return rc < 0 ? rc : node_render_damaged(engine, out);
 }
 
 static int metric(struct tsfs_buf *out, const char *name, const char *type, const char *help, uint64_t value)
