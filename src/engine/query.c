@@ -4,6 +4,7 @@
  * snapshot); batches are pulled and formatted as far as the reader has come.  The result's bytes are kept, in
  * memory up to a size and then in a nameless file, so that any offset can be read again. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,9 @@
 
 /* A reader gets what is there after this long, even if he asked for more. */
 #define PATIENCE_NS (100 * TSFS_NS_PER_MS)
+
+/* Less than this stays with the allocator: the next query pays for pages that went back. */
+#define GIVE_BACK_BYTES (256u << 20)
 
 /* What a DELETE has done. */
 struct tsfs_once {
@@ -198,9 +202,11 @@ bool tsfs_query_is_paused(struct tsfs_query *q)
     return paused;
 }
 
-/* Gives back all but the result. */
+/* Gives back all but the result.  The allocator would keep what a large query has held, once for each thread
+ * that worked on it. */
 static void end_run(struct tsfs_query *q)
 {
+    size_t held = q->started ? q->binding.budget.used : 0;
     query_lanes_close(q->lanes);
     q->lanes = NULL;
     tsfs_exec_close(q->exec);
@@ -214,6 +220,8 @@ static void end_run(struct tsfs_query *q)
     q->names = NULL;
     q->types = NULL;
     tsfs_buf_free(&q->chunk);
+    if (held >= GIVE_BACK_BYTES)
+        (void)malloc_trim(0);
     leave(q);
 }
 
