@@ -268,6 +268,67 @@ static struct tsfs_expr *bind_extract(struct binder *b, struct bind_select *s, c
     return args[0] == NULL ? NULL : bind_apply(b, s, tsfs_str_from(field), ast, args, 1);
 }
 
+/* How wide the numbers of a type are; 0: it is none.  NULL goes with any. */
+static int number_width(enum tsfs_type type)
+{
+    return type == TSFS_INTEGER || type == TSFS_UNKNOWN ? 1
+           : type == TSFS_BIGINT                        ? 2
+           : type == TSFS_DOUBLE                        ? 3
+                                                        : 0;
+}
+
+static unsigned depth_of(const struct tsfs_expr *e)
+{
+    unsigned deepest = 0;
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        unsigned depth = depth_of(e->args[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
+
+/* a + b + .. or a || b || .. of many operands, from left to right.  Numbers are added by one call as long as
+ * the sum so far has one type, texts and arrays are put together by one; anything else is operator by
+ * operator, each deeper than the one before. */
+static struct tsfs_expr *bind_chain(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                    struct tsfs_expr **args)
+{
+    bool plus = ast->op[0] == '+', numbers = plus, texts = !plus, arrays = !plus;
+    unsigned deepest = 0;
+    for (uint32_t i = 0; i < ast->nargs; i++) {
+        numbers &= number_width(args[i]->type) > 0;
+        texts &= args[i]->type == TSFS_VARCHAR || args[i]->type == TSFS_UNKNOWN;
+        arrays &= tsfs_type_kind(args[i]->type) == TSFS_KIND_ARRAY && args[i]->type == args[0]->type;
+    }
+    if (texts || arrays)
+        return bind_apply(b, s, TSFS_STR("concat"), ast, args, ast->nargs);
+    for (uint32_t i = 0; i < ast->nargs && !numbers; i++) {
+        unsigned depth = depth_of(args[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    if (!numbers && deepest + ast->nargs > TSFS_SQL_DEPTH_MAX) {
+        bind_fail(b, ast->line, ast->column, "expressions nest deeper than %d levels here",
+                  TSFS_SQL_DEPTH_MAX);
+        return NULL;
+    }
+    struct tsfs_expr *left = args[0];
+    for (uint32_t i = 1, end; i < ast->nargs && left != NULL; i = end) {
+        end = i + 1;
+        if (numbers && number_width(args[i]->type) <= number_width(left->type))
+            while (end < ast->nargs && number_width(args[end]->type) <= number_width(left->type))
+                end++;
+        struct tsfs_expr **part = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, end - i + 1);
+        if (part == NULL) {
+            bind_fail_memory(b);
+            return NULL;
+        }
+        part[0] = left;
+        memcpy(part + 1, args + i, (end - i) * sizeof(*part));
+        left = bind_apply(b, s, tsfs_str_from(ast->op), ast, part, end - i + 1);
+    }
+    return left;
+}
+
 static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
                                        const struct sql_ast_expr *ast)
 {
@@ -275,7 +336,8 @@ static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
     if (args == NULL)
         return NULL;
     if (ast->kind == SQL_AST_BINARY)
-        return bind_apply(b, s, tsfs_str_from(ast->op), ast, args, 2);
+        return ast->nargs > 2 ? bind_chain(b, s, ast, args)
+                              : bind_apply(b, s, tsfs_str_from(ast->op), ast, args, 2);
     if (ast->op[0] == '-')
         return bind_apply(b, s, TSFS_STR("neg"), ast, args, 1);
     switch (args[0]->type) {

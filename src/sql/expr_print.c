@@ -158,7 +158,7 @@ static int print_call(const struct printer *p, const struct tsfs_expr *e)
 {
     char between[32];
     bool part = strcmp(e->fn->name, ".") == 0 || strcmp(e->fn->name, "[]") == 0;
-    if (e->nargs == 2 && !part && (symbol(e->fn->name) || e->fn->op == TSFS_OP_LIKE)) {
+    if ((e->nargs == 2 || e->fn->variadic) && !part && (symbol(e->fn->name) || e->fn->op == TSFS_OP_LIKE)) {
         snprintf(between, sizeof(between), " %s ", e->fn->op == TSFS_OP_LIKE ? "LIKE" : e->fn->name);
         return wrap(p, e, "(", 0, between, ")");
     }

@@ -2,9 +2,10 @@
  *
  *     OR | AND | NOT | comparison, BETWEEN, IN, LIKE, IS | || | + - | * / % | unary + - | primary
  *
- * Comparisons do not chain.  AND and OR take any number of operands in one node, so that long conditions are
- * no deep trees; all else that nests is counted against TSFS_SQL_DEPTH_MAX, both the parser's own recursion
- * and the height of the tree that it makes, which later stages recurse over. */
+ * Comparisons do not chain.  AND and OR take any number of operands in one node, and so do + and || where
+ * very many follow each other, so that long conditions, sums and texts are no deep trees; all else that nests
+ * is counted against TSFS_SQL_DEPTH_MAX, both the parser's own recursion and the height of the tree that it
+ * makes, which later stages recurse over. */
 #include "base/limits.h"
 #include "sql/parser_priv.h"
 
@@ -113,17 +114,64 @@ static int binds(enum sql_token_kind kind, const char **op)
     }
 }
 
+/* From so many of one operator on they are one node. */
+#define CHAIN_OPS 64u
+
+/* The n operators that make up the left edge of e as one node; its operands go into list. */
+static struct sql_ast_expr *flatten(struct sql_parser *p, struct sql_ast_expr *e, unsigned n,
+                                    struct sql_list *list)
+{
+    struct sql_ast_expr *operands[CHAIN_OPS + 1], *first = e;
+    for (unsigned i = n; i > 0; i--, first = first->args[0])
+        operands[i] = first->args[1];
+    operands[0] = first;
+    for (unsigned i = 0; i <= n; i++)
+        if (!sql_add_expr(p, list, operands[i]))
+            return NULL;
+    return sql_with_args(p, e, list->items, list->n);
+}
+
+static bool lengthen(struct sql_parser *p, struct sql_ast_expr *e, struct sql_list *list,
+                     struct sql_ast_expr *operand)
+{
+    if (!sql_add_expr(p, list, operand))
+        return false;
+    /* of all others the depth is counted already: that of a leaf stands for them */
+    unsigned depth = e->depth;
+    if (sql_with_args(p, e, (struct sql_ast_expr **)list->items + list->n - 1, 1) == NULL)
+        return false;
+    e->depth = depth > e->depth ? (uint16_t)depth : e->depth;
+    e->args = list->items;
+    e->nargs = list->n;
+    return true;
+}
+
 struct sql_ast_expr *sql_parse_value(struct sql_parser *p, int min)
 {
     struct sql_ast_expr *left = parse_unary(p);
-    const char *op = NULL;
+    const char *op = NULL, *last_op = NULL;
+    struct sql_list chain = {0};
+    unsigned same = 0; /* operators up to here that are one and the same */
     for (int power; left != NULL && (power = binds(p->tok.kind, &op)) > min;) {
         struct sql_token at = p->tok;
         if (!sql_advance(p))
             return NULL;
         const char *this_op = op;
         struct sql_ast_expr *right = sql_parse_value(p, power);
-        left = right == NULL ? NULL : new_op(p, SQL_AST_BINARY, &at, this_op, left, right, NULL);
+        if (right == NULL)
+            return NULL;
+        bool again = this_op == last_op;
+        last_op = this_op;
+        if (again && chain.n > 0) {
+            if (!lengthen(p, left, &chain, right))
+                return NULL;
+            continue;
+        }
+        chain = (struct sql_list){0};
+        left = new_op(p, SQL_AST_BINARY, &at, this_op, left, right, NULL);
+        same = again ? same + 1 : 1;
+        if (left != NULL && same == CHAIN_OPS && (at.kind == SQL_TOK_PLUS || at.kind == SQL_TOK_CONCAT))
+            left = flatten(p, left, same, &chain);
     }
     return left;
 }

@@ -65,12 +65,53 @@ static void test_bytes(void **state)
     check_all(CASES(bytes_cases));
 }
 
+/* Long chains of one operator, as programs write them: of any length, as if written operator by operator. */
+static void test_chains(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *start, *item, *end;
+        unsigned n;
+        const char *expected;
+    } chains[] = {
+        {"SELECT x", " + x", " FROM (VALUES 1, NULL) t(x)", 63, "64\nNULL"},
+        {"SELECT x", " + x", " FROM (VALUES 1, NULL) t(x)", 64, "65\nNULL"},
+        {"SELECT x", " + x", " FROM (VALUES 1, 2) t(x)", 65, "66\n132"},
+        {"SELECT x", " + x", " FROM (VALUES 1, 2) t(x)", 20000, "20001\n40002"},
+        {"SELECT x + y", " + x", " + z - 1 FROM (VALUES (1, 3000000000, 0.5)) t(x, y, z)", 300,
+         "3000000300.5"},
+        {"SELECT x", " + x", " FROM (VALUES 100000000) t(x)", 300,
+         "!integer addition overflow: 2100000000 + 100000000"},
+        {"SELECT TRY(x", " + x", ") FROM (VALUES 100000000, 1) t(x)", 300, "NULL\n301"},
+        {"SELECT 1", " + 1", "", 5000, "5001"},
+        {"SELECT length(x", " || x", ") FROM (VALUES 'ab', NULL) t(x)", 5000, "10002\nNULL"},
+        {"SELECT cardinality(a", " || a", ") FROM (VALUES ARRAY[1, 2]) t(a)", 500, "1002"},
+        {"SELECT cardinality(a", " || 5", ") FROM (VALUES ARRAY[1, 2]) t(a)", 100, "102"},
+        {"SELECT t", " + 1h", " = timestamp '2020-01-07' FROM (VALUES timestamp '2020-01-01') a(t)", 144,
+         "true"},
+        {"SELECT t", " + 1h", " FROM (VALUES timestamp '2020-01-01') a(t)", 250,
+         "!nest deeper than 200 levels"},
+        {"SELECT count(*) FROM (VALUES 7) t(x) WHERE x = 8", " OR x = 7", "", 5000, "1"},
+        {"SELECT count(*) FROM (SELECT 1", " UNION ALL SELECT 1", ")", 999, "1000"},
+    };
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+        struct tsfs_buf sql = {0};
+        assert_int_equal(tsfs_buf_printf(&sql, "%s", chains[i].start), 0);
+        for (unsigned k = 0; k < chains[i].n; k++)
+            assert_int_equal(tsfs_buf_printf(&sql, "%s", chains[i].item), 0);
+        assert_int_equal(tsfs_buf_printf(&sql, "%s", chains[i].end), 0);
+        struct sql_case c = {chains[i].start, chains[i].expected};
+        assert_int_equal(check(&c, strndupa(tsfs_buf_str(&sql).ptr, sql.len)), 0);
+        tsfs_buf_free(&sql);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_math),  cmocka_unit_test(test_text), cmocka_unit_test(test_regex),
-        cmocka_unit_test(test_time),  cmocka_unit_test(test_cast), cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_math),  cmocka_unit_test(test_text),   cmocka_unit_test(test_regex),
+        cmocka_unit_test(test_time),  cmocka_unit_test(test_cast),   cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_bytes), cmocka_unit_test(test_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

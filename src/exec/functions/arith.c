@@ -165,15 +165,66 @@ static int neg_double(KERNEL_ARGS)
     return 0;
 }
 
+/* a + b + c ..: from left to right, as written. */
+static int sum_whole(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t n,
+                     const uint64_t *valid, struct tsfs_vec *out, bool narrow)
+{
+    int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        r[i] = ROW(&args[0], int64_t, i);
+    for (unsigned k = 1; k < nargs; k++) {
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t x = r[i], y = ROW(&args[k], int64_t, i);
+            r[i] = WRAP(x, +, y);
+            if (!overflows(ADD, narrow, x, y) || !row_valid(valid, i))
+                continue;
+            int rc = function_fail(ctx, i, "%s addition overflow: %lld + %lld", narrow ? "integer" : "bigint",
+                                   (long long)x, (long long)y);
+            if (rc != 0)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+static int sum_integer(KERNEL_ARGS)
+{
+    return sum_whole(ctx, args, nargs, n, valid, out, true);
+}
+
+static int sum_bigint(KERNEL_ARGS)
+{
+    return sum_whole(ctx, args, nargs, n, valid, out, false);
+}
+
+static int sum_double(KERNEL_ARGS)
+{
+    double *restrict r = function_alloc(ctx, out, n, sizeof(*r));
+    if (r == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        r[i] = ROW(&args[0], double, i);
+    for (unsigned k = 1; k < nargs; k++)
+        for (uint32_t i = 0; i < n; i++)
+            r[i] += ROW(&args[k], double, i);
+    return 0;
+}
+
 #define BINARY(SIGN, OP, KERNEL, HELP)                                                                       \
     SCALAR_OP(SIGN, OP, INT, KERNEL##_integer, HELP, INT, INT),                                              \
         SCALAR_OP(SIGN, OP, BIG, KERNEL##_bigint, HELP, BIG, BIG),                                           \
         SCALAR_OP(SIGN, OP, DBL, KERNEL##_double, HELP, DBL, DBL)
 
 #define mod_bigint mod_integer
+#define SUM_HELP   "a + b + ...: from left to right; long sums are computed by one call"
 
 static const struct tsfs_function items[] = {
     BINARY("+", TSFS_OP_ADD, add, "a + b: sum; an integer result that does not fit is an error"),
+    SCALAR_VARIADIC("+", INT, sum_integer, SUM_HELP, INT, INT, INT),
+    SCALAR_VARIADIC("+", BIG, sum_bigint, SUM_HELP, BIG, BIG, BIG),
+    SCALAR_VARIADIC("+", DBL, sum_double, SUM_HELP, DBL, DBL, DBL),
     BINARY("-", TSFS_OP_SUB, sub, "a - b: difference"),
     BINARY("*", TSFS_OP_MUL, mul, "a * b: product"),
     BINARY("/", TSFS_OP_DIV, div, "a / b: quotient; integers truncate towards zero, and by zero is an error"),
