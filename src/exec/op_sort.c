@@ -15,7 +15,7 @@
 #include "exec/kernels/gather.h"
 #include "exec/kernels/order.h"
 
-#define SLACK_ROWS    4096u
+#define SLACK_ROWS    512u
 #define COLLECT_AHEAD 16u /* rows that are asked for before they are needed */
 
 struct sort_op {
