@@ -102,7 +102,7 @@ static const enum pq_way *const candidates_of[] = {
 /* Whether a chunk can be written in this way. */
 static bool can(const struct pq_encoder *e, enum pq_way c)
 {
-    if (pq_ways[c].coded && !e->codes)
+    if (c >= NWAYS || (pq_ways[c].coded && !e->codes))
         return false;
     if (c == CODES_EVEN && !e->even_codes)
         return false;
