@@ -178,7 +178,7 @@ static void put_grid(struct fixture *f)
     struct tsfs_buf text = {0};
     assert_int_equal(
         tsfs_buf_printf(&text, "grid,host=a v=1i,w=1i %lld\n", (long long)(f->day - TSFS_NS_PER_DAY)), 0);
-    for (int h = 0; h < 4; h++)
+    for (int h = 0; h < 5; h++)
         for (int i = 0; i < 4096; i++)
             assert_int_equal(tsfs_buf_printf(&text, "grid,host=%c v=%di,w=%di %lld\n", 'a' + h, i, 7 * i,
                                              (long long)(f->day + i * INT64_C(1000))),
@@ -188,7 +188,7 @@ static void put_grid(struct fixture *f)
     tsfs_buf_free(&text);
 }
 
-/* What EXPLAIN ANALYZE counts, on rows whose places are known: one row yesterday; today four series of 4,096
+/* What EXPLAIN ANALYZE counts, on rows whose places are known: one row yesterday; today five series of 4,096
  * rows with ascending values, in four blocks each.  How many chunks they have in memory is the hot tier's
  * business; it is learnt from the first query. */
 static void what_is_left_out_is_counted(void **state)
@@ -201,20 +201,20 @@ static void what_is_left_out_is_counted(void **state)
     const char *line = strstr(ask(f->db, "EXPLAIN ANALYZE SELECT max(v) FROM grid"), "Blocks: ");
     assert_non_null(line);
     assert_int_equal(sscanf(line, "Blocks: %u, 0 pruned (0 by series, 0 by time, 0 by values)", &all), 1);
-    each = (all - 1) / 4;
-    assert_int_equal(all, 4 * each + 1);
+    each = (all - 1) / 5;
+    assert_int_equal(all, 5 * each + 1);
     assert_in_range(each, 4, 32);
-    assert_line(f, "SELECT max(v) FROM grid", "Series: 5, 0 pruned\"");
+    assert_line(f, "SELECT max(v) FROM grid", "Series: 6, 0 pruned\"");
     assert_line(f, "SELECT max(v) FROM grid", "Pages: 0, 0 pruned, 0 cached");
-    snprintf(want, sizeof(want), "Blocks: %u, %u pruned (%u by series, 0 by time, 0 by values)", 4 * each,
-             3 * each, 3 * each);
+    snprintf(want, sizeof(want), "Blocks: %u, %u pruned (%u by series, 0 by time, 0 by values)", 5 * each,
+             4 * each, 4 * each);
     assert_line(f, "SELECT v FROM grid WHERE host = 'b'", want);
-    assert_line(f, "SELECT v FROM grid WHERE host = 'b'", "Series: 4, 3 pruned");
+    assert_line(f, "SELECT v FROM grid WHERE host = 'b'", "Series: 5, 4 pruned");
     /* read in slices of time, of which there are several where the first have no such row */
     assert_line(f, "SELECT v FROM grid WHERE host = 'b' ORDER BY time DESC LIMIT 5000",
-                "Series: 4, 3 pruned");
-    snprintf(want, sizeof(want), "Blocks: %u, %u pruned (0 by series, %u by time, 0 by values)", 4 * each,
-             4 * each - 4, 4 * each - 4);
+                "Series: 5, 4 pruned");
+    snprintf(want, sizeof(want), "Blocks: %u, %u pruned (0 by series, %u by time, 0 by values)", 5 * each,
+             5 * each - 5, 5 * each - 5);
     assert_line(f, "SELECT max_by(v, time) FROM grid", want);
     snprintf(sql, sizeof(sql), "SELECT max(w) FROM grid WHERE time = from_nanoseconds(%lld)",
              (long long)f->day + 4095000);
@@ -224,30 +224,30 @@ static void what_is_left_out_is_counted(void **state)
     tsfs_node_unref(t);
     /* the row of yesterday is too few for a summary: its page is read */
     assert_line(f, "SELECT max(v), min(v) FROM grid",
-                "Partitions: 2, 0 pruned\"\n\"Series: 5, 0 pruned\"\n"
-                "\"Blocks: 17, 0 pruned (0 by series, 0 by time, 0 by values)\"\n"
-                "\"Pages: 6, 5 pruned, 0 cached\"\n"
-                "\"Read: 5 series in 5 runs, 16385 rows, 16 blocks answered from summaries, 1 pages, ");
-    assert_line(f, "SELECT max(v), min(v) FROM grid", "Pages: 6, 5 pruned, 1 cached");
+                "Partitions: 2, 0 pruned\"\n\"Series: 6, 0 pruned\"\n"
+                "\"Blocks: 21, 0 pruned (0 by series, 0 by time, 0 by values)\"\n"
+                "\"Pages: 8, 7 pruned, 0 cached\"\n"
+                "\"Read: 6 series in 6 runs, 20481 rows, 20 blocks answered from summaries, 1 pages, ");
+    assert_line(f, "SELECT max(v), min(v) FROM grid", "Pages: 8, 7 pruned, 1 cached");
     assert_line(f, "SELECT v FROM grid WHERE host = 'b'",
-                "partitions=2 pruned=1 series=1 pruned=3 blocks=16 pruned=12 summaries=0 pages=1 pruned=3 ");
+                "partitions=2 pruned=1 series=1 pruned=4 blocks=20 pruned=16 summaries=0 pages=1 pruned=5 ");
     assert_line(f, "SELECT count(*) FROM grid WHERE v > 3000",
-                "Blocks: 17, 8 pruned (0 by series, 0 by time, 8 by values)\"\n"
-                "\"Pages: 6, 3 pruned, 2 cached\"\n\"Read: 5 series in 5 runs, 8193 rows, 0 blocks");
+                "Blocks: 21, 10 pruned (0 by series, 0 by time, 10 by values)\"\n"
+                "\"Pages: 8, 4 pruned, 2 cached\"\n\"Read: 6 series in 6 runs, 10241 rows, 0 blocks");
     assert_line(f, "SELECT count(*) FROM grid WHERE v > 3000 AND host = 'c'",
-                "Blocks: 16, 14 pruned (12 by series, 0 by time, 2 by values)");
+                "Blocks: 20, 18 pruned (16 by series, 0 by time, 2 by values)");
     assert_line(f, "SELECT w FROM grid WHERE v = 5000",
-                "Blocks: 17, 16 pruned (0 by series, 0 by time, 16 by values)");
+                "Blocks: 21, 20 pruned (0 by series, 0 by time, 20 by values)");
     /* rows 1,024 to 2,999: the second block as it is, a part of the third */
     snprintf(sql, sizeof(sql),
              "SELECT max(w) FROM grid WHERE time >= from_nanoseconds(%lld) AND time < from_nanoseconds(%lld)",
              (long long)f->day + 1024000, (long long)f->day + 3000000);
     assert_line(f, sql,
-                "Blocks: 16, 8 pruned (0 by series, 8 by time, 0 by values)\"\n"
-                "\"Pages: 4, 0 pruned, 0 cached\"\n"
-                "\"Read: 4 series in 4 runs, 7904 rows, 4 blocks answered from summaries, 4 pages, ");
+                "Blocks: 20, 10 pruned (0 by series, 10 by time, 0 by values)\"\n"
+                "\"Pages: 6, 0 pruned, 0 cached\"\n"
+                "\"Read: 5 series in 5 runs, 9880 rows, 5 blocks answered from summaries, 6 pages, ");
     assert_line(f, "SELECT max_by(v, time) FROM grid",
-                "Blocks: 16, 12 pruned (0 by series, 12 by time, 0 by values)\"\n\"Pages: 4, 4 pruned");
+                "Blocks: 20, 15 pruned (0 by series, 15 by time, 0 by values)\"\n\"Pages: 6, 6 pruned");
 }
 
 int main(void)
