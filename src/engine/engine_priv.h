@@ -134,16 +134,13 @@ struct tsfs_engine {
 /* node.c */
 TSFS_MUST_CHECK int node_new(struct tsfs_engine *engine, struct tsfs_node *parent, const char *name,
                              enum tsfs_node_kind kind, struct tsfs_node **out);
-/* Its errors and rejected texts to their files, at a clean end. */
-TSFS_MUST_CHECK int node_save_reports(struct tsfs_node *node);
-/* The lines of status about folders that could not be loaded. */
-TSFS_MUST_CHECK int node_render_damaged(struct tsfs_engine *engine, struct tsfs_buf *out);
-TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error *err);
+/* For one more child; then the child, whose reference is taken over.  Under tree_lock. */
+TSFS_MUST_CHECK int node_reserve_child(struct tsfs_node *parent);
+void node_insert_child(struct tsfs_node *parent, struct tsfs_node *child);
+/* A name of the tree's own files, which no child can have. */
+bool node_name_reserved(const struct tsfs_node *parent, const char *name);
 /* Every table, counted references in a malloc'd array; the caller unrefs and frees. */
 TSFS_MUST_CHECK int engine_tables(struct tsfs_engine *engine, struct tsfs_node ***out, unsigned *n);
-/* To its file, which is replaced or, fresh, made. */
-TSFS_MUST_CHECK int node_save_settings(const struct tsfs_node *node, const struct tsfs_settings *settings,
-                                       bool fresh);
 void node_path(struct tsfs_node *node, char *out, size_t size); /* "db.table", "db" or "" for messages */
 void node_name(struct tsfs_node *node, char out[TSFS_NAME_MAX + 1]);
 /* The database of a table, counted; its name and the table's as they are together (each may be NULL). */
@@ -157,6 +154,22 @@ TSFS_MUST_CHECK int node_make_table(struct tsfs_node *database, struct tsfs_str 
 TSFS_MUST_CHECK int engine_trash(struct tsfs_engine *engine, int dirfd, const char *path, char name[32]);
 /* Removes what is there under that name.  Not under a lock: it may be much. */
 void engine_empty_trash(struct tsfs_engine *engine, const char *name);
+/* node_load.c */
+TSFS_MUST_CHECK int node_load_tree(struct tsfs_engine *engine, struct tsfs_error *err);
+/* The lines of status about folders that could not be loaded. */
+TSFS_MUST_CHECK int node_render_damaged(struct tsfs_engine *engine, struct tsfs_buf *out);
+
+/* node_meta.c */
+/* To its file, which is replaced or, fresh, made. */
+TSFS_MUST_CHECK int node_save_settings(const struct tsfs_node *node, const struct tsfs_settings *settings,
+                                       bool fresh);
+TSFS_MUST_CHECK int node_save_perms(const struct tsfs_node *node, const struct tsfs_perms *perms, bool fresh);
+/* Settings, owners and modes, errors, rejected texts from their files, as far as there are any. */
+TSFS_MUST_CHECK int node_load_meta(struct tsfs_node *node, struct tsfs_error *err);
+TSFS_MUST_CHECK int node_perms_set(struct tsfs_perms *perms, enum tsfs_file file, mode_t mode, uid_t uid,
+                                   gid_t gid);
+/* Its errors and rejected texts to their files, at a clean end. */
+TSFS_MUST_CHECK int node_save_reports(struct tsfs_node *node);
 /* Into the node's errors.  Returns the entry's mark, for ring_retract. */
 uint64_t node_report(struct tsfs_node *node, const char *what, const struct tsfs_error *err,
                      struct tsfs_str text);
