@@ -16,8 +16,11 @@ static size_t whole_sequences(const char *text, size_t len)
     return len - (i - 1) < need ? i - 1 : len;
 }
 
-static void set(struct tsfs_error *err, int code, uint32_t line, uint32_t column, const char *fmt, va_list ap)
+int tsfs_error_vset_at(struct tsfs_error *err, int code, uint32_t line, uint32_t column, const char *fmt,
+                       va_list ap)
 {
+    if (err == NULL || err->code != 0)
+        return code;
     err->code = code;
     err->line = line;
     err->column = column;
@@ -26,26 +29,23 @@ static void set(struct tsfs_error *err, int code, uint32_t line, uint32_t column
         err->message[0] = '\0';
     else if ((size_t)n >= sizeof(err->message))
         err->message[whole_sequences(err->message, sizeof(err->message) - 1)] = '\0';
+    return code;
 }
 
 int tsfs_error_set(struct tsfs_error *err, int code, const char *fmt, ...)
 {
-    if (err == NULL || err->code != 0)
-        return code;
     va_list ap;
     va_start(ap, fmt);
-    set(err, code, 0, 0, fmt, ap);
+    tsfs_error_vset_at(err, code, 0, 0, fmt, ap);
     va_end(ap);
     return code;
 }
 
 int tsfs_error_set_at(struct tsfs_error *err, int code, uint32_t line, uint32_t column, const char *fmt, ...)
 {
-    if (err == NULL || err->code != 0)
-        return code;
     va_list ap;
     va_start(ap, fmt);
-    set(err, code, line, column, fmt, ap);
+    tsfs_error_vset_at(err, code, line, column, fmt, ap);
     va_end(ap);
     return code;
 }

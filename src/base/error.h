@@ -26,6 +26,8 @@ int tsfs_error_set(struct tsfs_error *err, int code, const char *fmt, ...) TSFS_
 /* The same with a position in the user's text. */
 int tsfs_error_set_at(struct tsfs_error *err, int code, uint32_t line, uint32_t column, const char *fmt, ...)
     TSFS_PRINTF(5, 6);
+int tsfs_error_vset_at(struct tsfs_error *err, int code, uint32_t line, uint32_t column, const char *fmt,
+                       va_list ap) TSFS_PRINTF(5, 0);
 
 /* Puts "context: " before the message already held. */
 void tsfs_error_prefix(struct tsfs_error *err, const char *fmt, ...) TSFS_PRINTF(2, 3);

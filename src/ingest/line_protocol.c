@@ -25,7 +25,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/array.h"
@@ -92,12 +91,11 @@ static TSFS_PRINTF(4, 5) int fail(struct parser *ps, const char *at, int code, c
         line = newline + 1;
         number++;
     }
-    char text[TSFS_ERROR_MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    tsfs_error_vset_at(ps->err, code, number, (uint32_t)(at - line) + 1, fmt, ap);
     va_end(ap);
-    return tsfs_error_set_at(ps->err, code, number, (uint32_t)(at - line) + 1, "%s", text);
+    return code;
 }
 
 static __attribute__((noinline)) int grow_fields(struct tsfs_lp_batch *batch)

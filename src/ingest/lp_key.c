@@ -2,7 +2,6 @@
  * about bad lines. */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -160,12 +159,11 @@ struct splitter {
 
 static TSFS_PRINTF(4, 5) int fail(const struct splitter *sp, const char *at, int code, const char *fmt, ...)
 {
-    char text[TSFS_ERROR_MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    tsfs_error_vset_at(sp->err, code, 1, (uint32_t)(at - sp->start) + 1, fmt, ap);
     va_end(ap);
-    return tsfs_error_set_at(sp->err, code, 1, (uint32_t)(at - sp->start) + 1, "%s", text);
+    return code;
 }
 
 static int no_memory(const struct splitter *sp)

@@ -2,18 +2,15 @@
 #include "sql/bind.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "sql/bind_priv.h"
 
 bool bind_fail(struct binder *b, uint32_t line, uint32_t column, const char *fmt, ...)
 {
-    char text[TSFS_ERROR_MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    b->rc = tsfs_error_vset_at(b->err, -EINVAL, line, column, fmt, ap);
     va_end(ap);
-    b->rc = tsfs_error_set_at(b->err, -EINVAL, line, column, "%s", text);
     return false;
 }
 

@@ -4,7 +4,6 @@
  * at the end of the text may still become right.  So errors keep whether more text could make them go away.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/limits.h"
 #include "sql/parser_priv.h"
@@ -17,12 +16,10 @@ bool sql_fail_memory(struct sql_parser *p)
 
 bool sql_fail_at(struct sql_parser *p, uint32_t line, uint32_t column, const char *fmt, ...)
 {
-    char text[TSFS_ERROR_MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    p->rc = tsfs_error_vset_at(p->err, -EINVAL, line, column, fmt, ap);
     va_end(ap);
-    p->rc = tsfs_error_set_at(p->err, -EINVAL, line, column, "%s", text);
     return false;
 }
 

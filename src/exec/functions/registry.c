@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -151,12 +150,11 @@ int function_fail(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fmt, ..
         tsfs_bit_set(ctx->row_errors, row);
         return 0;
     }
-    char message[TSFS_ERROR_MESSAGE_MAX];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(message, sizeof(message), fmt, ap);
+    tsfs_error_vset_at(ctx->err, -EINVAL, ctx->line, ctx->column, fmt, ap);
     va_end(ap);
-    return tsfs_error_set_at(ctx->err, -EINVAL, ctx->line, ctx->column, "%s", message);
+    return -EINVAL;
 }
 
 int function_too_long(struct tsfs_kernel_ctx *ctx, uint32_t row, const char *fn)
