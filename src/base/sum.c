@@ -17,10 +17,10 @@ typedef int64_t mask __attribute__((vector_size(32)));
 #define WHOLE(n)   ((n) - (n) % STEP)
 
 /* The lanes' sums joined in pairs. */
-BODY bool join(quad *hi, quad *lo, quad hi2, quad lo2)
+BODY bool join(quad *hi, quad *lo, const quad *hi2, const quad *lo2)
 {
-    quad t = *hi + hi2, b = t - *hi, e = (*hi - (t - b)) + (hi2 - b), m = *lo + lo2, l = m + e;
-    mask lost = (m - *lo != lo2) | (m - lo2 != *lo) | (l - m != e) | (l - e != m);
+    quad t = *hi + *hi2, b = t - *hi, e = (*hi - (t - b)) + (*hi2 - b), m = *lo + *lo2, l = m + e;
+    mask lost = (m - *lo != *lo2) | (m - *lo2 != *lo) | (l - m != e) | (l - e != m);
     *hi = t;
     *lo = l;
     return (lost[0] | lost[1] | lost[2] | lost[3]) == 0;
@@ -45,10 +45,10 @@ BODY bool sum_body(struct tsfs_sum *s, const double *v, uint32_t n)
             }
         }
         lost[0] |= lost[1];
-        if ((lost[0][0] | lost[0][1] | lost[0][2] | lost[0][3]) != 0 || !join(&hi[0], &lo[0], hi[1], lo[1]))
+        if ((lost[0][0] | lost[0][1] | lost[0][2] | lost[0][3]) != 0 || !join(&hi[0], &lo[0], &hi[1], &lo[1]))
             return false;
         quad hi2 = {hi[0][2], hi[0][3], 0, 0}, lo2 = {lo[0][2], lo[0][3], 0, 0};
-        if (!join(&hi[0], &lo[0], hi2, lo2))
+        if (!join(&hi[0], &lo[0], &hi2, &lo2))
             return false;
         sum = (struct tsfs_sum){hi[0][0], lo[0][0]};
         if (!tsfs_sum_merge(&sum, &(struct tsfs_sum){hi[0][1], lo[0][1]}))
