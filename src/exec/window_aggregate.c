@@ -18,10 +18,11 @@ struct feed {
     const struct window_fn *fn;
     const struct tsfs_aggregate_impl *impl;
     struct tsfs_kernel_ctx kernel;
-    struct tsfs_vec *args; /* of the rows that count, one behind the other */
-    uint32_t *before;      /* how many count before each row; NULL = all do */
-    uint32_t n;            /* that count */
-    uint32_t *last_seen;   /* DISTINCT: of each, 1 + the one before with the same values; 0 = none */
+    struct tsfs_arena passing; /* what one result is made with, and where frames move its state */
+    struct tsfs_vec *args;     /* of the rows that count, one behind the other */
+    uint32_t *before;          /* how many count before each row; NULL = all do */
+    uint32_t n;                /* that count */
+    uint32_t *last_seen;       /* DISTINCT: of each, 1 + the one before with the same values; 0 = none */
     char *state;
     uint32_t size;
     /* tree: level 0 has a state for each block, each further one for two of those below */
@@ -43,13 +44,14 @@ static int update(struct feed *f, void *state, uint32_t from, uint32_t to)
 static int feed_init(struct feed *f, const struct window_part *part, const struct window_fn *fn)
 {
     *f = (struct feed){.part = part, .fn = fn, .impl = fn->plan->fn->impl, .n = part->n};
-    f->kernel = (struct tsfs_kernel_ctx){.arena = part->lasting,
+    f->kernel = (struct tsfs_kernel_ctx){.arena = part->arena,
                                          .now = part->ctx->options.now,
                                          .err = part->err,
                                          .line = fn->plan->line,
                                          .column = fn->plan->column,
                                          .poll = exec_poll_kernel,
                                          .poll_ctx = part->ctx};
+    tsfs_arena_init(&f->passing, part->ctx->options.budget);
     f->size = (f->impl->state_size + 15) / 16 * 16;
     f->state = tsfs_arena_calloc(part->arena, 1, f->size);
     f->args = TSFS_NEW_ARRAY(part->arena, struct tsfs_vec, fn->plan->nargs + 1);
@@ -128,23 +130,35 @@ static int update_distinct(struct feed *f, void *state, uint32_t start, uint32_t
 
 /* ---- results ---- */
 
-static int put_result(struct feed *f, uint32_t row, const void *state)
+/* A string or what is nested lies in the state, which goes on changing, or in what is made for the moment. */
+static int keep_result(struct feed *f, uint32_t at)
 {
     const struct window_fn *fn = f->fn;
-    uint32_t at = f->part->at + row;
     enum tsfs_type type = fn->plan->type;
-    int rc = f->impl->finish(&f->kernel, state, fn->out.data, fn->out.valid, at);
-    if (rc != 0 || (!tsfs_type_is_string(type) && !tsfs_type_is_nested(type)) ||
-        !tsfs_bit_get(fn->out.valid, at))
-        return rc;
-    /* the state goes on changing */
+    if (!tsfs_bit_get(fn->out.valid, at))
+        return 0;
     if (tsfs_type_is_string(type)) {
         struct tsfs_str *s = (struct tsfs_str *)fn->out.data + at;
         *s = tsfs_arena_str(f->part->lasting, *s);
         return s->ptr == NULL ? -ENOMEM : 0;
     }
+    if (!tsfs_type_is_nested(type))
+        return 0;
     const void **p = (const void **)fn->out.data + at;
     return tsfs_nested_copy(f->part->lasting, type, *p, p);
+}
+
+static int put_result(struct feed *f, uint32_t row, const void *state)
+{
+    uint32_t at = f->part->at + row;
+    struct tsfs_arena *of_state = f->kernel.arena;
+    f->kernel.arena = &f->passing;
+    int rc = f->impl->finish(&f->kernel, state, f->fn->out.data, f->fn->out.valid, at);
+    f->kernel.arena = of_state;
+    if (rc == 0)
+        rc = keep_result(f, at);
+    tsfs_arena_reset(&f->passing);
+    return rc;
 }
 
 static void repeat_result(struct feed *f, uint32_t row)
@@ -250,6 +264,7 @@ static int move(struct feed *f, const struct window_frames *frames)
 {
     int rc = f->last_seen == NULL ? plant(f) : 0;
     uint32_t from = 0, to = 0;
+    f->kernel.arena = &f->passing; /* a state lives for one row */
     for (uint32_t i = 0; i < f->part->n && rc == 0; i++) {
         uint32_t a = counted(f, frames->from[i]), b = counted(f, frames->to[i]);
         if (i > 0 && a == from && b == to) {
@@ -282,7 +297,8 @@ int window_aggregate(const struct window_part *part, const struct window_fn *fn)
         rc = find_repeats(&f);
     if (rc == 0)
         rc = window_frames(part, fn, &frames);
-    if (rc != 0)
-        return rc;
-    return only_grow(&f, &frames) ? grow(&f, &frames) : move(&f, &frames);
+    if (rc == 0)
+        rc = only_grow(&f, &frames) ? grow(&f, &frames) : move(&f, &frames);
+    tsfs_arena_free(&f.passing);
+    return rc;
 }

@@ -620,6 +620,32 @@ static void memory(void **state)
     }
 }
 
+/* What the result of one frame is made with goes before that of the next. */
+static void frames_leave_nothing(void **state)
+{
+    static const char *const calls[] = {"avg(x)",      "sum(x * 1e300)", "stddev(x)",
+                                        "kurtosis(x)", "corr(x, n)",     "max(host)"};
+    static const char *const frames[] = {"ROWS 40 PRECEDING", "ROWS UNBOUNDED PRECEDING"};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) * 2; i++) {
+        char sql[512];
+        struct tsfs_arena arena;
+        struct tsfs_error err = {0};
+        struct tsfs_budget budget = {.limit = 6 << 20};
+        struct result r;
+        snprintf(sql, sizeof(sql),
+                 "SELECT count(v) FROM (SELECT %s OVER (ORDER BY x, host %s) AS v FROM (SELECT a.x, a.host, "
+                 "b.n FROM t a, t b, t c, t d))",
+                 calls[i / 2], frames[i % 2]);
+        tsfs_arena_init(&arena, NULL);
+        world.budget = &budget;
+        int rc = world_run(&world, sql, &arena, &r, &err);
+        world.budget = NULL;
+        if (rc != 0)
+            fail_msg("%s\n%d %s", sql, rc, err.message);
+        tsfs_arena_free(&arena);
+    }
+}
+
 static void explain(void **state)
 {
     static const struct answer answers[] = {
@@ -785,6 +811,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(many_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(frames_leave_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(explain, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_delete, setup, teardown),
         cmocka_unit_test_setup_teardown(sides_are_chosen_once, setup, teardown),
