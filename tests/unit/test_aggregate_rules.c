@@ -154,6 +154,25 @@ static void test_exact(void **state)
     assert_true(isfinite(of_doubles("stddev_pop", one, 4, ONE_RUN).d));
 }
 
+/* What cannot be brought to a whole number with its run because it would become 0 counts, too. */
+static void test_small_beside_large(void **state)
+{
+    (void)state;
+    const enum tsfs_type types[] = {TSFS_DOUBLE, TSFS_DOUBLE};
+    const double x[] = {0x1p880, -0x1p880, 0x1p-400, 0}, y[] = {0, 0, 1, 0};
+    const struct tsfs_vec yx[] = {{.type = TSFS_DOUBLE, .d = y}, {.type = TSFS_DOUBLE, .d = x}};
+    const struct tsfs_vec xy[] = {yx[1], yx[0]};
+    for (enum way way = 0; way < WAYS; way++) {
+        struct tsfs_value v;
+        assert_int_equal(compute(lookup("regr_avgx", types, 2), yx, 4, way, &v), 0);
+        assert_true(v.d == 0x1p-402);
+        assert_int_equal(compute(lookup("covar_pop", types, 2), yx, 4, way, &v), 0);
+        assert_true(v.d == 0x3p-404);
+        assert_int_equal(compute(lookup("covar_pop", types, 2), xy, 4, way, &v), 0);
+        assert_true(v.d == 0x3p-404);
+    }
+}
+
 /* Only what is nothing but NaN has a NaN for its extremes. */
 static void test_nan_is_passed_over(void **state)
 {
@@ -509,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_approx_percentile),
         cmocka_unit_test(test_order_does_not_show),
         cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_small_beside_large),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -74,9 +74,11 @@ static int add_pair(struct tsfs_kernel_ctx *ctx, struct exact *sum, const struct
 static bool scale_of(double most, int *scale)
 {
     int e;
+    if (!isfinite(most))
+        return false;
     frexp(most, &e);
     *scale = WHOLE_BITS - e;
-    return isfinite(most) && *scale > -SCALE_MOST && *scale < SCALE_MOST;
+    return *scale > -SCALE_MOST && *scale < SCALE_MOST;
 }
 
 static inline bool to_whole(double v, double power, int64_t *whole)
@@ -85,7 +87,7 @@ static inline bool to_whole(double v, double power, int64_t *whole)
     if (!(fabs(scaled) <= 0x1p62)) /* NaN */
         return false;
     *whole = (int64_t)scaled;
-    return (double)*whole == scaled;
+    return (double)*whole == scaled && (scaled != 0 || v == 0); /* it may be too small for the range */
 }
 
 /* ---- one variable ---- */
