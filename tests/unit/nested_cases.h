@@ -88,6 +88,7 @@ static const struct sql_case array_cases[] = {
     {"array_join(ARRAY[ARRAY[1], ARRAY[2]], '-')",
      "!array_join: elements of type array(integer) have no text"},
     {"array_join(ARRAY[(1, 'a')], '-')", "!array_join: elements of type row(integer, varchar) have no text"},
+    {"TRY(array_join(ARRAY[ARRAY[1], ARRAY[2]], '-'))", "NULL"},
     {"array_join(CAST(ARRAY[] AS array(varchar)), '-')", ""},
     {"array_max(ARRAY[3, 9, 1])", "9"},
     {"array_max(ARRAY[3, NULL])", "NULL"},

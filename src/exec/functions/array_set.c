@@ -321,10 +321,10 @@ static int join_row(ROW_TEXT_ARGS)
     const struct tsfs_array *a = tsfs_vec_array(&args[0], row);
     struct tsfs_str between = row_str(args, 1, row);
     bool any = false;
-    int rc = tsfs_type_is_nested(a->elems.type)
-                 ? function_fail(ctx, row, "array_join: elements of type %s have no text to join",
-                                 tsfs_type_name(a->elems.type))
-                 : tsfs_kernel_work(ctx, a->n);
+    if (tsfs_type_is_nested(a->elems.type))
+        return function_fail(ctx, row, "array_join: elements of type %s have no text to join",
+                             tsfs_type_name(a->elems.type));
+    int rc = tsfs_kernel_work(ctx, a->n);
     if (rc != 0)
         return rc;
     for (uint32_t k = 0; k < a->n && rc == 0; k++) {

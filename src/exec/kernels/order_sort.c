@@ -30,7 +30,8 @@
 #define SLICES       128u        /* at most */
 #define DEEP         12u         /* ties in ties in ties: from here on keys are compared */
 #define POLL_ENTRIES (32u << 10)
-#define STR_WHOLE    10u /* rank of a string that goes on behind its word */
+#define POLL_RUNS    (RUN << 11) /* where keys are compared */
+#define STR_WHOLE    10u         /* rank of a string that goes on behind its word */
 
 /* Which word of the keys a range is sorted by. */
 struct level {
@@ -109,7 +110,10 @@ static int merge_sort(const struct sorter *s, uint32_t key, struct order_entry *
                       size_t n)
 {
     struct order_entry *from = a, *to = b;
+    int rc = 0;
     for (size_t at = 0; at < n; at += RUN) {
+        if (at % POLL_RUNS == POLL_RUNS - RUN && (rc = go_on(s)) != 0)
+            return rc;
         size_t end = n - at < RUN ? n : at + RUN;
         for (size_t i = at + 1; i < end; i++) {
             struct order_entry x = a[i];
@@ -119,7 +123,6 @@ static int merge_sort(const struct sorter *s, uint32_t key, struct order_entry *
             a[j] = x;
         }
     }
-    int rc = 0;
     for (size_t width = RUN; width < n && rc == 0; width *= 2) {
         for (size_t i = 0; i < n && rc == 0; i += 2 * width) {
             size_t len = n - i < 2 * width ? n - i : 2 * width;
