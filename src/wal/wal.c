@@ -127,8 +127,9 @@ out:
     return rc ? tsfs_error_set(err, rc, "log %s: %s", wal->path, strerror(-rc)) : 0;
 }
 
-/* Of one that recovery has read. */
-static int note_version(struct tsfs_wal *wal)
+/* Of one that recovery has read.  One that holds nothing takes on today's version; a crash that cuts its
+ * header short loses nothing. */
+static int note_version(struct tsfs_wal *wal, uint64_t size)
 {
     uint8_t header[WAL_HEADER_BYTES];
     uint32_t version;
@@ -137,14 +138,15 @@ static int note_version(struct tsfs_wal *wal)
         rc = wal_header_check(header, &version);
     if (rc < 0)
         return rc;
-    wal->old = version != WAL_VERSION;
-    return 0;
+    wal->old = version != WAL_VERSION && size > WAL_HEADER_BYTES;
+    return version != WAL_VERSION && !wal->old ? write_header(wal) : 0;
 }
 
 int tsfs_wal_open(int dirfd, const char *path, uint64_t size, struct tsfs_wal **out, struct tsfs_error *err)
 {
     int rc;
     uint64_t real;
+    bool found = size > 0;
     struct tsfs_wal *wal = calloc(1, sizeof(*wal));
     if (!wal)
         return -ENOMEM;
@@ -179,8 +181,8 @@ int tsfs_wal_open(int dirfd, const char *path, uint64_t size, struct tsfs_wal **
         if (rc)
             tsfs_error_set(err, rc, "log %s: %s", path, strerror(-rc));
     }
-    if (rc == 0 && size > WAL_HEADER_BYTES) {
-        rc = note_version(wal);
+    if (rc == 0 && found) {
+        rc = note_version(wal, size);
         if (rc)
             tsfs_error_set(err, rc, "log %s: %s", path, strerror(-rc));
     }

@@ -469,7 +469,16 @@ static void versions(void **state)
     uint64_t good, torn;
     struct tsfs_error err = {0};
     assert_true(tsfs_wal_takes_more(wal));
+    tsfs_wal_close(wal);
+    make_version(d, 1);
+    assert_int_equal(recover(d, false, &g, &good, &torn, NULL), 0);
+    wal = open_log(d, good); /* one that holds nothing is not an old one any more */
+    assert_true(tsfs_wal_takes_more(wal));
     assert_int_equal(tsfs_wal_append(wal, "one", 3, NULL), 0);
+    tsfs_wal_close(wal);
+    assert_int_equal(recover(d, false, &g, &good, &torn, NULL), 0);
+    wal = open_log(d, good);
+    assert_true(tsfs_wal_takes_more(wal));
     tsfs_wal_close(wal);
     make_version(d, 1);
     assert_int_equal(recover(d, false, &g, &good, &torn, NULL), 0);
