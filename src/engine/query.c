@@ -46,7 +46,7 @@ struct tsfs_query {
     struct tsfs_error err;
     _Atomic bool cancel;
     int64_t timeout, spent; /* ns; time counts only while a reader waits or lanes are filled for the next */
-    int64_t left;           /* when the last reader did */
+    int64_t worked;         /* what lanes had, when the last reader left */
 
     struct tsfs_once *once; /* NULL = nobody else runs this text */
     struct binding binding;
@@ -416,7 +416,7 @@ static int produce(struct tsfs_query *q, uint64_t offset, uint64_t want, bool (*
         rc = start(q);
     }
     if (q->lanes) /* what they have worked since the last read counts, too */
-        q->spent += query_lanes_worked(q->lanes, q->left);
+        q->spent += query_lanes_worked(q->lanes) - q->worked;
     if (q->exec)
         tsfs_exec_resume(q->exec, ctx, deadline_of(q, from));
     while (rc == 0 && !q->finished && q->result.produced < want) {
@@ -424,10 +424,12 @@ static int produce(struct tsfs_query *q, uint64_t offset, uint64_t want, bool (*
             break;
         rc = step(q);
     }
-    q->left = tsfs_time_monotonic();
-    q->spent += q->left - from;
+    int64_t left = tsfs_time_monotonic();
+    q->spent += left - from;
+    if (q->lanes)
+        q->worked = query_lanes_worked(q->lanes);
     if (q->exec)
-        tsfs_exec_leave(q->exec, deadline_of(q, q->left));
+        tsfs_exec_leave(q->exec, deadline_of(q, left));
     if (rc < 0) {
         rc = fail(q, rc);
         end_run(q);

@@ -45,10 +45,11 @@ struct query_lanes {
     struct lane lanes[LANES]; /* a ring: those with parts are [head, head + used) */
     unsigned room;            /* lanes of the ring */
     unsigned head, used, width;
-    size_t charged;      /* of the query's memory */
-    unsigned put_off;    /* calls for a worker that came too late */
-    unsigned busy;       /* lanes that are being filled */
-    int64_t last_filled; /* when the last one was */
+    size_t charged;     /* of the query's memory */
+    unsigned put_off;   /* calls for a worker that came too late */
+    unsigned busy;      /* lanes that are being filled */
+    int64_t busy_since; /* when the first of them began */
+    int64_t worked;     /* how long lanes were filled before that: ns */
     uint32_t nparts, next_part;
 };
 
@@ -84,12 +85,13 @@ static bool fill_one(struct query_lanes *lanes)
     if (lane == NULL)
         return false;
     lane->state = LANE_BUSY;
-    lanes->busy++;
+    if (lanes->busy++ == 0)
+        lanes->busy_since = tsfs_time_monotonic();
     pthread_mutex_unlock(&lanes->lock);
     fill(lanes, lane);
     pthread_mutex_lock(&lanes->lock);
-    lanes->busy--;
-    lanes->last_filled = tsfs_time_monotonic();
+    if (--lanes->busy == 0)
+        lanes->worked += tsfs_time_monotonic() - lanes->busy_since;
     lane->state = lane->rc > 0 ? LANE_FULL : LANE_ENDED;
     if (lanes->waiting && lane == lane_at(lanes, 0))
         pthread_cond_signal(&lanes->filled);
@@ -158,12 +160,12 @@ int query_lanes_open(const struct query_lanes_options *options, struct query_lan
     return 0;
 }
 
-int64_t query_lanes_worked(struct query_lanes *lanes, int64_t from)
+int64_t query_lanes_worked(struct query_lanes *lanes)
 {
     pthread_mutex_lock(&lanes->lock);
-    int64_t until = lanes->busy > 0 ? tsfs_time_monotonic() : lanes->last_filled;
+    int64_t worked = lanes->worked + (lanes->busy > 0 ? tsfs_time_monotonic() - lanes->busy_since : 0);
     pthread_mutex_unlock(&lanes->lock);
-    return until > from ? until - from : 0;
+    return worked;
 }
 
 void query_lanes_close(struct query_lanes *lanes)

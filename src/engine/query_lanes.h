@@ -27,8 +27,8 @@ TSFS_MUST_CHECK int query_lanes_open(const struct query_lanes_options *options, 
  * has returned. */
 int query_lanes_round(struct query_lanes *lanes, struct result *result, struct tsfs_engine *engine,
                       struct tsfs_error *err);
-/* How long lanes were filled since `from`, when a round returned: ns. */
-int64_t query_lanes_worked(struct query_lanes *lanes, int64_t from);
+/* How long lanes have been filled in all, by the reader and while he was away: ns. */
+int64_t query_lanes_worked(struct query_lanes *lanes);
 void query_lanes_close(struct query_lanes *lanes); /* takes NULL */
 
 #endif

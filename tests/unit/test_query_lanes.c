@@ -77,7 +77,8 @@ struct query {
     struct result result;
     struct tsfs_error err;
     _Atomic bool cancel;
-    int64_t away_time, left; /* ns that workers have between rounds, 0: no limit; when the last one ended */
+    int64_t away_time; /* ns that workers have between rounds, 0: no limit */
+    int64_t worked;    /* what lanes had when the last one ended */
 };
 
 /* Few rows of the table pass, or all. */
@@ -143,8 +144,8 @@ static int round_of(struct query *q)
     tsfs_exec_resume(q->exec, &q->watched, 0);
     q->watched.away = false;
     int rc = query_lanes_round(q->lanes, &q->result, NULL, &q->err);
-    q->left = tsfs_time_monotonic();
-    tsfs_exec_leave(q->exec, q->away_time ? q->left + q->away_time : 0);
+    q->worked = query_lanes_worked(q->lanes);
+    tsfs_exec_leave(q->exec, q->away_time ? tsfs_time_monotonic() + q->away_time : 0);
     q->watched.away = true;
     return rc;
 }
@@ -290,7 +291,7 @@ static void a_long_search_while_the_reader_is_away(void **state)
     assert_int_equal(round_of(&q), 1);
     int before = q.watched.runs, after = settled(&q.watched);
     assert_true(after <= before + 3 * 40); /* 12 of each thread in time; all have some thousand */
-    int64_t worked = query_lanes_worked(q.lanes, q.left);
+    int64_t worked = query_lanes_worked(q.lanes) - q.worked;
     assert_true(worked >= 20 * TSFS_NS_PER_MS && worked < 1000 * TSFS_NS_PER_MS);
     int rc;
     while ((rc = round_of(&q)) > 0) /* parts that were through in time */
@@ -308,12 +309,38 @@ static void time_that_passes_without_work(void **state)
     open_query(&q, 3, false, TSFS_FORMAT_CSV, 0);
     int rc;
     while ((rc = round_of(&q)) > 0)
-        if (query_lanes_worked(q.lanes, q.left) == 0)
+        if (query_lanes_worked(q.lanes) == q.worked)
             usleep(1000);
     assert_true(rc == 0 || rc == -ETIMEDOUT); /* the latter: one was at work when the reader left */
     check_bytes(&q, &expected, rc == 0);
     close_query(&q);
     tsfs_buf_free(&expected);
+}
+
+static void hold(void *released)
+{
+    while (!atomic_load((atomic_bool *)released))
+        usleep(1000);
+}
+
+/* Workers that others keep busy come late to the lanes: their waiting is not the query's time. */
+static void waiting_for_workers_is_not_work(void **state)
+{
+    struct query q = {.long_parts = true};
+    struct tsfs_pool_job *job;
+    atomic_bool released = false;
+    open_query(&q, 2, true, TSFS_FORMAT_CSV, 0);
+    assert_int_equal(tsfs_pool_job_create(q.pool, hold, &released, &job), 0);
+    tsfs_pool_job_add(job, 1); /* the only worker's */
+    assert_int_equal(round_of(&q), 1);
+    int before = q.watched.runs;
+    usleep(500 * 1000);
+    assert_int_equal(q.watched.runs, before);
+    released = true;
+    assert_true(settled(&q.watched) > before);
+    assert_true(query_lanes_worked(q.lanes) - q.worked < 400 * TSFS_NS_PER_MS);
+    tsfs_pool_job_free(job);
+    close_query(&q);
 }
 
 static void errors_come_behind_the_rows_before_them(void **state)
@@ -363,6 +390,7 @@ int main(void)
         cmocka_unit_test(closing_a_long_search),
         cmocka_unit_test(a_long_search_while_the_reader_is_away),
         cmocka_unit_test(time_that_passes_without_work),
+        cmocka_unit_test(waiting_for_workers_is_not_work),
         cmocka_unit_test(errors_come_behind_the_rows_before_them),
         cmocka_unit_test(little_memory_is_one_lane),
     };
