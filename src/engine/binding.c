@@ -83,11 +83,8 @@ static int find_child(struct tsfs_node *parent, struct tsfs_str name, const char
         text[name.len] = '\0';
         rc = tsfs_node_lookup(parent, text, out);
     }
-    if (rc == -EIO)
-        return tsfs_error_set(err, rc, "%s \"%.*s\" is damaged: .tsfs/status says how", what, shown,
-                              name.ptr);
     if (rc != -ENOENT)
-        return rc;
+        goto out;
     rc = tsfs_node_list(parent, collect, &names);
     if (rc < 0)
         goto out;
@@ -110,6 +107,8 @@ static int find_child(struct tsfs_node *parent, struct tsfs_str name, const char
     else
         rc = tsfs_error_set(err, -ENOENT, "no %s \"%.*s\"", what, shown, name.ptr);
 out:
+    if (rc == -EIO)
+        tsfs_error_set(err, rc, "%s \"%.*s\" is damaged: .tsfs/status says how", what, shown, name.ptr);
     free_names(&names);
     return rc;
 }

@@ -173,6 +173,8 @@ static void damaged_schema(void **state)
     assert_int_equal(tsfs_node_rename(f->db, "other", f->db, "m", false), -EEXIST);
     assert_int_equal(put(f->db, "m v=1i\n"), -EIO);
     assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM other"), "n\n3\n");
+    assert_non_null(strstr(ask(f->db, "SELECT 1 FROM m"), "table \"m\" is damaged"));
+    assert_non_null(strstr(ask(f->db, "SELECT 1 FROM M"), "table \"M\" is damaged"));
     stop(f);
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_size, after.st_size);
