@@ -90,6 +90,7 @@ static int copy_strings(struct rowgroup *g, struct rowgroup_column *c, uint32_t 
         }
         if (s[i].len > TSFS_VARCHAR_MAX)
             return -E2BIG;
+        c->text += s[i].len;
         if (!from.ptr || !(from.ptr == s[i].ptr && from.len == s[i].len) || !tsfs_str_eq(from, s[i])) {
             from = s[i];
             char *copy = tsfs_arena_alloc(&g->strings, s[i].len ? s[i].len : 1);
@@ -134,6 +135,35 @@ struct tsfs_vec rowgroup_vec(const struct rowgroup *g, uint32_t i)
                              .valid = tsfs_bits_count(c->valid, g->nrows) == g->nrows ? NULL : c->valid};
 }
 
+/* The longest column's bytes of strings. */
+static uint64_t most_text(const struct rowgroup *g)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < g->nmeasures; i++)
+        most = g->measures[i].text > most ? g->measures[i].text : most;
+    return most;
+}
+
+/* The same of rows [row, stop) alone, of columns of which a page could become too long. */
+static uint64_t text_of(const struct rowgroup *g, uint32_t row, uint32_t stop)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < g->nmeasures; i++) {
+        const struct rowgroup_column *c = &g->measures[i];
+        uint64_t n = 0;
+        for (uint32_t k = row; c->text > COLD_PAGE_TEXT && k < stop; k++)
+            n += tsfs_bit_get(c->valid, k) ? ((const struct tsfs_str *)c->data)[k].len : 0;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static void end_page(struct rowgroup *g, uint32_t at, uint32_t *page, uint64_t *text)
+{
+    g->page_end[g->npages++] = *page = at;
+    *text = 0;
+}
+
 int rowgroup_finish(struct rowgroup *g)
 {
     size_t most = (size_t)g->nrows / TSFS_BLOCK_ROWS + g->nparts + 1;
@@ -146,7 +176,11 @@ int rowgroup_finish(struct rowgroup *g)
     g->nblocks = g->npages = 0;
     if (!g->block_row || !g->block_rows || !g->page_end)
         return -ENOMEM;
-    bool one = g->nrows <= COLD_PAGE_ROWS_SMALL && g->nparts <= COLD_PAGE_SERIES_SMALL;
+    uint64_t longest = most_text(g);
+    bool counted = longest > COLD_PAGE_TEXT;
+    uint64_t text = 0; /* of the open page, if it is counted */
+    bool one = g->nrows <= COLD_PAGE_ROWS_SMALL && g->nparts <= COLD_PAGE_SERIES_SMALL &&
+               longest <= COLD_PAGE_TEXT_SMALL;
     uint32_t page = 0; /* where the open page begins */
     for (uint32_t i = 0; i < g->nparts; i++) {
         const struct rowgroup_part *p = &g->parts[i];
@@ -156,13 +190,16 @@ int rowgroup_finish(struct rowgroup *g)
             uint32_t stop = p->row + (uint32_t)cold_block_row(p->nrows, n, b + 1);
             g->block_row[g->nblocks] = row;
             g->block_rows[g->nblocks++] = stop - row;
+            text += counted ? text_of(g, row, stop) : 0;
             /* the next block would overfill the page and the series' rest does not fit either */
-            if (!one && b + 1 < n && stop - page + (stop - row) > COLD_PAGE_ROWS &&
-                end - page > COLD_PAGE_ROWS + COLD_PAGE_ROWS / 4)
-                g->page_end[g->npages++] = page = stop;
+            bool full = !one && b + 1 < n && stop - page + (stop - row) > COLD_PAGE_ROWS &&
+                        end - page > COLD_PAGE_ROWS + COLD_PAGE_ROWS / 4;
+            if (full || text > COLD_PAGE_TEXT)
+                end_page(g, stop, &page, &text);
         }
-        if (!one && end - page >= COLD_PAGE_ROWS * 7 / 8)
-            g->page_end[g->npages++] = page = end;
+        text += counted && n == 0 ? text_of(g, p->row, end) : 0;
+        if ((!one && end - page >= COLD_PAGE_ROWS * 7 / 8) || text > COLD_PAGE_TEXT)
+            end_page(g, end, &page, &text);
     }
     if (page < g->nrows)
         g->page_end[g->npages++] = g->nrows;
@@ -173,6 +210,7 @@ void rowgroup_reset(struct rowgroup *g)
 {
     for (uint32_t i = 0; i < g->nmeasures; i++) {
         struct rowgroup_column *c = &g->measures[i];
+        c->text = 0;
         if (g->nmeasures > 64)
             column_free(c); /* most are sparse: give their pages back */
         else if (c->valid)

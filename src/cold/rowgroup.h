@@ -8,10 +8,15 @@
 /* Rows per page.  Measured on 10 series-major columns of 8,640-row series (docs/format/segment.md has the
  * figures): smaller pages cost headers and dictionaries' reach, larger ones cost every narrow query. */
 #define COLD_PAGE_ROWS         8192u
-/* A group of so few rows has one page a column if it has so few series: a query for one of them reads a few
- * times what it needs, which is little, and the file is smaller by three percent or four. */
+/* A group of so few rows has one page a column if it has so few series and its strings are short: a query for
+ * one of them reads a few times what it needs, which is little, and the file is smaller by three percent or
+ * four. */
 #define COLD_PAGE_ROWS_SMALL   32768u
 #define COLD_PAGE_SERIES_SMALL 4u
+#define COLD_PAGE_TEXT_SMALL   (4u << 20) /* bytes of one column */
+/* Bytes of strings in a page, with those of one block more: ends it before its rows do.  TSFS_PAGE_MAX is not
+ * to be reached. */
+#define COLD_PAGE_TEXT         (32u << 20)
 /* A page of measure_name or a dimension covers this many of the others'.  It holds a few runs: the header,
  * the bounds and the place of a page are all that it costs. */
 #define COLD_KEY_PAGES         8u
@@ -20,6 +25,7 @@ struct rowgroup_column {
     enum tsfs_type type;
     void *data;       /* capacity rows, allocated with the first value */
     uint64_t *valid;  /* likewise */
+    uint64_t text;    /* bytes of its strings, each as often as it is there */
     uint8_t decimals; /* 1 + digits of a column that is written as a decimal, else 0 */
 };
 

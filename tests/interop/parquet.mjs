@@ -9,7 +9,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { parquetReadObjects } from 'hyparquet';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import * as arrow from 'apache-arrow';
 import { createRequire } from 'node:module';
@@ -127,7 +127,7 @@ function viaArrow(file, columns) {
 
 // ---- ours through theirs
 execFileSync(write, [dir]);
-for (const name of ['types', 'extremes', 'empty']) {
+for (const name of ['types', 'pages', 'extremes', 'empty']) {
   const file = `${dir}/${name}.parquet`;
   const { columns, rows } = parse(readFileSync(`${dir}/${name}.jsonl`, 'utf8'));
   compare(`${name} by DuckDB`, rows, await viaDuck(file, columns));
@@ -168,6 +168,16 @@ for (const name of ['types', 'extremes', 'empty']) {
       check(`${name}.${path} group ${group} bounds`, Buffer.compare(Buffer.from(min), sorted[0]) <= 0 &&
         Buffer.compare(Buffer.from(max), sorted.at(-1)) >= 0, `${min} ${max}`);
     }
+  }
+}
+
+// What "pages" is for is there.
+const facts = await parquetMetadataAsync(await asyncBufferFromFile(`${dir}/pages.parquet`));
+for (const { columns } of facts.row_groups) {
+  for (const { meta_data: m } of columns) {
+    const [name] = m.path_in_schema, kinds = m.encoding_stats.map(s => s.page_type);
+    if (['even', 'steps'].includes(name)) check(`${name} has a dictionary`, kinds.includes('DICTIONARY_PAGE'), JSON.stringify(kinds));
+    else check(`${name} has pages of version 1`, kinds.includes('DATA_PAGE'), JSON.stringify(kinds));
   }
 }
 

@@ -251,6 +251,42 @@ static int write_types(const char *dir)
     return write_file(&f, dir, "types");
 }
 
+/* Pages as the cold tier has them: NULLs that lie scattered, by which levels and values share a frame, and
+ * codes of two bytes with gaps in the dictionary. */
+static int write_pages(const char *dir)
+{
+    struct file f = {.nrows = 30000, .group_rows = 16384, .page_rows = 6000};
+    tsfs_arena_init(&f.arena, NULL);
+    struct column_data *even = add(&f, "even", TSFS_PQ_DOUBLE, "d");
+    struct column_data *steps = add(&f, "steps", TSFS_PQ_INT64, "i");
+    struct column_data *flag = add(&f, "flag", TSFS_PQ_BOOLEAN, "b");
+    struct column_data *narrow = add(&f, "narrow", TSFS_PQ_INT32, "i");
+    struct column_data *walk = add(&f, "walk", TSFS_PQ_INT64, "i");
+    struct column_data *level = add(&f, "level", TSFS_PQ_DOUBLE, "d");
+    struct column_data *noise = add(&f, "noise", TSFS_PQ_DOUBLE, "d");
+    struct column_data *price = add(&f, "price", TSFS_PQ_INT64, "m2");
+    struct column_data *state_column = add(&f, "state", TSFS_PQ_BYTE_ARRAY, "s");
+    struct column_data *text = add(&f, "text", TSFS_PQ_BYTE_ARRAY, "s");
+    int64_t w = 0;
+    for (uint32_t i = 0; i < f.nrows; i++) {
+        w += below(9) - (int64_t)4;
+        even->rows[i].d = (double)below(2100) / 100 - 5;
+        steps->rows[i].i = (int64_t)below(2100) * INT64_C(1000000007);
+        flag->rows[i].b = below(2);
+        narrow->rows[i].i = (int32_t)(below(UINT32_MAX) + below(2));
+        walk->rows[i].i = w;
+        level->rows[i].d = (double)below(2100) / 100;
+        noise->rows[i].d = ((double)below(UINT32_MAX) - 2e9) * 1.0000001 / (1 + below(1000));
+        price->rows[i].i = w * 25;
+        state_column->rows[i].s = tsfs_str_from(below(3) ? "running" : "");
+        text->rows[i].s =
+            tsfs_str_from(tsfs_arena_printf(&f.arena, "%x%x", below(UINT32_MAX), below(UINT32_MAX)));
+        for (uint32_t c = 2; c < f.ncolumns; c++)
+            f.columns[c].rows[i].null = i % 24 % (c + 1) != 0;
+    }
+    return write_file(&f, dir, "pages");
+}
+
 /* Extremes, one row a page, NULLs in whole pages and groups. */
 static int write_extremes(const char *dir)
 {
@@ -303,5 +339,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: parquet_write DIR\n");
         return 2;
     }
-    return write_types(argv[1]) || write_extremes(argv[1]) || write_empty(argv[1]);
+    return write_types(argv[1]) || write_pages(argv[1]) || write_extremes(argv[1]) || write_empty(argv[1]);
 }

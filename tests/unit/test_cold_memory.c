@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "cold/narrow.h"
+#include "cold/rowgroup.h"
 #include "cold/slab.h"
 #include "random.h"
 
@@ -227,12 +228,72 @@ static void slab_threads(void **state)
     }
 }
 
+/* ---- pages of a row group ---- */
+
+/* A group of parts of so many rows each, whose strings all have len bytes; the pages' ends are in order, at
+ * ends of blocks, and no page has more text than its limit and one block or short part.  Returns their
+ * number. */
+static uint32_t pages_of(const uint32_t *parts, uint32_t nparts, uint32_t len)
+{
+    static char text[TSFS_VARCHAR_MAX];
+    static int64_t zero[8];
+    const struct cold_column columns[] = {{{"n", 1}, TSFS_ROLE_MEASURE, TSFS_BIGINT, 0},
+                                          {{"s", 1}, TSFS_ROLE_MEASURE, TSFS_VARCHAR, 1}};
+    struct tsfs_str s = {text, len};
+    struct tsfs_vec number = {.type = TSFS_BIGINT, .constant = true, .i = zero};
+    struct tsfs_vec string = {.type = TSFS_VARCHAR, .constant = true, .s = &s};
+    struct rowgroup g;
+    assert_int_equal(rowgroup_init(&g, columns, 0, 2, 1u << 20), 0);
+    uint32_t npages = 0;
+    for (int round = 0; round < 2; round++) { /* the second: nothing of the first is left */
+        for (uint32_t i = 0; i < nparts; i++) {
+            assert_int_equal(rowgroup_begin(&g, NULL), 0);
+            assert_int_equal(rowgroup_put(&g, 0, &number, g.nrows, parts[i]), 0);
+            assert_int_equal(rowgroup_put(&g, 1, &string, g.nrows, parts[i]), 0);
+            g.parts[i].nrows = parts[i];
+            g.nrows += parts[i];
+        }
+        assert_int_equal(rowgroup_finish(&g), 0);
+        assert_int_equal(g.page_end[g.npages - 1], g.nrows);
+        for (uint32_t p = 0, at = 0; p < g.npages; at = g.page_end[p++]) {
+            assert_true(g.page_end[p] > at);
+            assert_true((uint64_t)(g.page_end[p] - at) * len <=
+                        COLD_PAGE_TEXT + TSFS_BLOCK_ROWS * (uint64_t)len);
+            for (uint32_t b = 0; b < g.nblocks; b++) /* no page ends inside of one */
+                assert_true(g.page_end[p] <= g.block_row[b] ||
+                            g.page_end[p] >= g.block_row[b] + g.block_rows[b]);
+        }
+        assert_true(round == 0 || npages == g.npages);
+        npages = g.npages;
+        rowgroup_reset(&g);
+    }
+    rowgroup_free(&g);
+    return npages;
+}
+
+static void rowgroup_pages(void **state)
+{
+    (void)state;
+    uint32_t one = 30000, two[] = {20000, 12768}, many[3000];
+    for (uint32_t i = 0; i < 3000; i++)
+        many[i] = 1 + i % 40;
+    assert_int_equal(pages_of(&one, 1, 0), 1);
+    assert_int_equal(pages_of(&one, 1, 100), 1);
+    assert_int_equal(pages_of(&one, 1, 200), 4); /* 6 MB of strings */
+    assert_int_equal(pages_of(&one, 1, 10000), 8);
+    assert_int_equal(pages_of(&one, 1, TSFS_VARCHAR_MAX), 30);
+    assert_int_equal(pages_of(two, 2, 8), 1);
+    assert_true(pages_of(two, 2, 60000) > 30);
+    assert_true(pages_of(many, 3000, TSFS_VARCHAR_MAX) > 60);
+    assert_int_equal(pages_of(many, 3000, 1), 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(narrow_widths), cmocka_unit_test(narrow_lines), cmocka_unit_test(narrow_times),
-        cmocka_unit_test(narrow_wide),   cmocka_unit_test(slab_random),  cmocka_unit_test(slab_whole),
-        cmocka_unit_test(slab_threads),
+        cmocka_unit_test(rowgroup_pages), cmocka_unit_test(narrow_widths), cmocka_unit_test(narrow_lines),
+        cmocka_unit_test(narrow_times),   cmocka_unit_test(narrow_wide),   cmocka_unit_test(slab_random),
+        cmocka_unit_test(slab_whole),     cmocka_unit_test(slab_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "col/vec.h"
 #include "parquet_support.h"
@@ -651,15 +652,104 @@ static void test_even_codes(void **unused)
     (void)file_of_doubles(4097, &entries);
 }
 
+enum { JOINT_ROWS = 20000, JOINT_PAGE = 8192 };
+
+/* Every third row has a value, and every page is of version 1. */
+static void check_joint(struct tsfs_pq_column c, struct tsfs_vec vec)
+{
+    static uint64_t valid[JOINT_ROWS / 64 + 1];
+    struct tsfs_buf file = {0};
+    struct tsfs_error err = {0};
+    struct tsfs_pq_reader *r;
+    struct tsfs_pq_scratch *scratch;
+    struct tsfs_arena arena;
+    for (uint32_t i = 0; i < JOINT_ROWS; i += 3)
+        tsfs_bit_set(valid, i);
+    vec.valid = valid;
+    struct tsfs_pq_chunk_values v = {.vec = vec};
+    assert_int_equal(write_one(&file, &c, &v, JOINT_ROWS, JOINT_PAGE, &err), 0);
+    struct tsfs_pq_chunk *chunk = open_one(&file, &r);
+    assert_int_equal(tsfs_pq_scratch_create(&scratch), 0);
+    tsfs_arena_init(&arena, NULL);
+    for (uint32_t p = 0, at = 0; at < JOINT_ROWS; p++) {
+        uint32_t npages;
+        const struct tsfs_pq_page *place = &tsfs_pq_chunk_pages(chunk, &npages)[p];
+        const char *header = file.data + place->offset;
+        struct tsfs_vec got;
+        assert_int_equal(header[0], 0x15); /* the first field, an i32: the page's type ... */
+        assert_int_equal(header[1], 0);    /* ... DATA_PAGE */
+        assert_int_equal(tsfs_pq_chunk_read(chunk, p, scratch, &arena, &got, &err), 0);
+        for (uint32_t i = 0; i < place->nrows; i++, at++) {
+            assert_int_equal(tsfs_vec_null(&got, i), at % 3 != 0);
+            if (at % 3 != 0)
+                continue;
+            struct tsfs_value want = tsfs_vec_get(&vec, at), have = tsfs_vec_get(&got, i);
+            if (vec.type == TSFS_VARCHAR)
+                assert_true(tsfs_str_eq(want.s, have.s));
+            else
+                assert_true(vec.type == TSFS_BOOLEAN ? want.b == have.b : want.i == have.i);
+        }
+    }
+    tsfs_pq_scratch_free(scratch);
+    tsfs_arena_free(&arena);
+    tsfs_pq_chunk_close(chunk);
+    tsfs_pq_reader_close(r);
+    tsfs_buf_free(&file);
+}
+
+/* Scattered NULLs: levels and values lie in one frame, whatever the values are written as. */
+static void test_joint_pages(void **unused)
+{
+    static uint8_t flags[JOINT_ROWS];
+    static int64_t few[JOINT_ROWS], walk[JOINT_ROWS], narrow[JOINT_ROWS];
+    static double noise[JOINT_ROWS], even[JOINT_ROWS];
+    static struct tsfs_str words[JOINT_ROWS], keys[JOINT_ROWS];
+    static char text[JOINT_ROWS][24];
+    uint64_t x = 88172645463325252u;
+    for (uint32_t i = 0; i < JOINT_ROWS; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        flags[i] = x & 1;
+        few[i] = (int64_t)(x % 7) << 40;
+        walk[i] = (i ? walk[i - 1] : 0) + (int64_t)(x % 9) - 4;
+        narrow[i] = (int32_t)x;
+        noise[i] = (double)(int64_t)x * 1e-7;
+        even[i] = (double)(x % 2100) / 100;
+        words[i] = x & 64 ? TSFS_STR("running") : TSFS_STR("idle");
+        keys[i] = (struct tsfs_str){
+            text[i], (size_t)snprintf(text[i], sizeof(text[i]), "%016llx", (unsigned long long)x)};
+    }
+    struct tsfs_pq_column bools = column("v", TSFS_PQ_BOOLEAN, true);
+    struct tsfs_pq_column shorts = column("v", TSFS_PQ_INT32, true);
+    struct tsfs_pq_column ints = column("v", TSFS_PQ_INT64, true);
+    struct tsfs_pq_column doubles = column("v", TSFS_PQ_DOUBLE, true);
+    struct tsfs_pq_column strings = column("v", TSFS_PQ_BYTE_ARRAY, true);
+    strings.logical = TSFS_PQ_STRING;
+    check_joint(bools, (struct tsfs_vec){.type = TSFS_BOOLEAN, .b = flags});
+    check_joint(shorts, (struct tsfs_vec){.type = TSFS_BIGINT, .i = narrow});
+    check_joint(ints, (struct tsfs_vec){.type = TSFS_BIGINT, .i = few});
+    check_joint(ints, (struct tsfs_vec){.type = TSFS_BIGINT, .i = walk});
+    check_joint(doubles, (struct tsfs_vec){.type = TSFS_DOUBLE, .d = noise});
+    check_joint(doubles, (struct tsfs_vec){.type = TSFS_DOUBLE, .d = even});
+    check_joint(strings, (struct tsfs_vec){.type = TSFS_VARCHAR, .s = words});
+    check_joint(strings, (struct tsfs_vec){.type = TSFS_VARCHAR, .s = keys});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_habits),         cmocka_unit_test(test_even_codes),
-        cmocka_unit_test(test_empty_file),     cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_double_stats),   cmocka_unit_test(test_long_string_stats),
-        cmocka_unit_test(test_refused_values), cmocka_unit_test(test_sink_errors),
-        cmocka_unit_test(test_order_of_calls), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_not_parquet),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_habits),
+        cmocka_unit_test(test_even_codes),
+        cmocka_unit_test(test_joint_pages),
+        cmocka_unit_test(test_empty_file),
+        cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_double_stats),
+        cmocka_unit_test(test_long_string_stats),
+        cmocka_unit_test(test_refused_values),
+        cmocka_unit_test(test_sink_errors),
+        cmocka_unit_test(test_order_of_calls),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_not_parquet),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
