@@ -44,7 +44,8 @@
 /* sql */
 #define TSFS_SQL_MAX               (1u << 20) /* bytes of a statement */
 #define TSFS_SQL_DEPTH_MAX         200        /* nesting of expressions and subqueries */
-#define TSFS_SQL_COLUMNS_MAX       8192       /* columns of a result, expressions of GROUP BY, aggregates */
+#define TSFS_SQL_HEIGHT_MAX        2000 /* of a whole statement: all that nests, names of WITH looked into */
+#define TSFS_SQL_COLUMNS_MAX       8192 /* columns of a result, expressions of GROUP BY, aggregates */
 #define TSFS_SQL_NODES_MAX         100000 /* of an operand that is evaluated more than once, over all its copies */
 #define TSFS_SQL_KEYS_MAX          256         /* expressions of ORDER BY */
 #define TSFS_SQL_JOINS_MAX         200         /* joins of one FROM, one inside another */

@@ -1,14 +1,16 @@
 /* Projections dissolve into the operator above them, so that an aggregation over a subquery stands directly
  * on its scan, where groups by time and by series are cheap.  A projected expression is taken up where it is
- * used; one that computes something is taken up once only, and one that may come out differently each time
- * not at all. */
+ * used; one that computes something is taken up once only, one that may come out differently each time not at
+ * all, and none where the whole would be deeper than an expression may be. */
 #include <errno.h>
 
+#include "base/limits.h"
 #include "plan/plan_priv.h"
 
 struct use {
     const struct tsfs_plan *project;
     uint8_t *counts; /* of each of its columns, no further than 2 */
+    uint32_t depth;  /* of the deepest expression that uses them */
 };
 
 /* What a lambda uses it uses for every element. */
@@ -22,21 +24,28 @@ static void count_use(struct use *use, const struct tsfs_expr *e, unsigned times
         count_use(use, e->args[i], e->kind == TSFS_EXPR_LAMBDA ? 2 : times);
 }
 
+static void count_whole(struct use *use, const struct tsfs_expr *e)
+{
+    uint32_t depth = tsfs_expr_depth(e);
+    use->depth = depth > use->depth ? depth : use->depth;
+    count_use(use, e, 1);
+}
+
 static void count_uses(struct use *use, const struct tsfs_plan *plan)
 {
     if (plan->kind == TSFS_PLAN_PROJECT) {
         for (uint32_t i = 0; i < plan->ncols; i++)
-            count_use(use, plan->project.exprs[i], 1);
+            count_whole(use, plan->project.exprs[i]);
         return;
     }
     for (uint32_t i = 0; i < plan->aggregate.ngroups; i++)
-        count_use(use, plan->aggregate.groups[i], 1);
+        count_whole(use, plan->aggregate.groups[i]);
     for (uint32_t i = 0; i < plan->aggregate.naggs; i++) {
         const struct tsfs_plan_aggregate *a = &plan->aggregate.aggs[i];
         for (uint32_t k = 0; k < a->nargs; k++)
-            count_use(use, a->args[k], 1);
+            count_whole(use, a->args[k]);
         if (a->filter != NULL)
-            count_use(use, a->filter, 1);
+            count_whole(use, a->filter);
     }
 }
 
@@ -45,7 +54,9 @@ static bool dissolves(const struct use *use)
     for (uint32_t i = 0; i < use->project->ncols; i++) {
         const struct tsfs_expr *e = use->project->project.exprs[i];
         bool computes = e->kind != TSFS_EXPR_COLUMN && e->kind != TSFS_EXPR_LITERAL;
-        if (computes && use->counts[i] > 0 && (use->counts[i] > 1 || tsfs_expr_unstable(e)))
+        if (computes && use->counts[i] > 0 &&
+            (use->counts[i] > 1 || tsfs_expr_unstable(e) ||
+             use->depth + tsfs_expr_depth(e) > TSFS_SQL_DEPTH_MAX))
             return false;
     }
     return true;
@@ -101,7 +112,7 @@ int plan_inline(struct tsfs_arena *arena, struct tsfs_plan *plan)
         }
         while ((p->kind == TSFS_PLAN_PROJECT || p->kind == TSFS_PLAN_AGGREGATE) &&
                p->input->kind == TSFS_PLAN_PROJECT) {
-            struct use use = {p->input, TSFS_NEW_ARRAY(arena, uint8_t, p->input->ncols)};
+            struct use use = {.project = p->input, .counts = TSFS_NEW_ARRAY(arena, uint8_t, p->input->ncols)};
             if (use.counts == NULL)
                 return -ENOMEM;
             count_uses(&use, p);

@@ -9,6 +9,7 @@
  * it. */
 #include <errno.h>
 
+#include "base/limits.h"
 #include "plan/plan_priv.h"
 
 static void split(struct tsfs_expr *e, struct plan_terms *out)
@@ -51,6 +52,7 @@ static struct tsfs_expr *replace(void *ctx, struct tsfs_expr *column)
 struct replaceable {
     struct tsfs_expr *const *exprs;
     uint32_t n, room;
+    uint32_t depth; /* of the term */
     bool any;
 };
 
@@ -64,6 +66,8 @@ static bool check_column(void *ctx, uint32_t index)
     if (size > r->room)
         return false;
     r->room -= size;
+    if (size > 1 && r->depth + tsfs_expr_depth(r->exprs[index]) > TSFS_SQL_DEPTH_MAX)
+        return false;
     return !tsfs_expr_unstable(r->exprs[index]);
 }
 
@@ -77,7 +81,8 @@ static int divide(struct tsfs_arena *arena, const struct plan_terms *in, struct 
         return -ENOMEM;
     for (uint32_t i = 0; i < in->n; i++) {
         struct tsfs_expr *e = in->items[i];
-        struct replaceable r = {.exprs = exprs, .n = n, .room = REPLACED_NODES_MAX};
+        struct replaceable r = {
+            .exprs = exprs, .n = n, .room = REPLACED_NODES_MAX, .depth = tsfs_expr_depth(e)};
         bool movable = !tsfs_expr_unstable(e) && tsfs_expr_each_column(e, check_column, &r) && r.any &&
                        (stay->n == 0 || !tsfs_expr_can_fail(e));
         if (movable)

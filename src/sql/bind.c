@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/limits.h"
 #include "sql/bind_priv.h"
 
 bool bind_fail(struct binder *b, uint32_t line, uint32_t column, const char *fmt, ...)
@@ -29,6 +30,44 @@ bool bind_fail_outside(struct binder *b, int rc, const struct tsfs_error *err, u
     b->rc = tsfs_error_set_at(b->err, rc, line, column, "%s",
                               err->message[0] != '\0' ? err->message : strerror(-rc));
     return false;
+}
+
+bool bind_reach(struct binder *b, uint32_t height, uint32_t line, uint32_t column)
+{
+    if (b->level + height > TSFS_SQL_HEIGHT_MAX)
+        return bind_fail(b, line, column, "the whole statement nests deeper than %d levels here",
+                         TSFS_SQL_HEIGHT_MAX);
+    if (b->level + height > b->deepest)
+        b->deepest = b->level + height;
+    return true;
+}
+
+bool bind_enter(struct binder *b, uint32_t levels, uint32_t line, uint32_t column)
+{
+    if (!bind_reach(b, levels, line, column))
+        return false;
+    b->level += levels;
+    return true;
+}
+
+void bind_leave(struct binder *b, uint32_t levels)
+{
+    b->level -= levels;
+}
+
+uint32_t bind_height_begin(struct binder *b)
+{
+    uint32_t deepest = b->deepest;
+    b->deepest = b->level;
+    return deepest;
+}
+
+uint32_t bind_height_end(struct binder *b, uint32_t begun)
+{
+    uint32_t height = b->deepest - b->level;
+    if (b->deepest < begun)
+        b->deepest = begun;
+    return height;
 }
 
 int tsfs_sql_bind(struct tsfs_str text, const struct tsfs_resolver *resolver,

@@ -45,6 +45,7 @@ static struct tsfs_expr *find_alias(struct binder *b, const struct bind_select *
                                     const struct sql_ast_expr *name, bool any_case)
 {
     struct tsfs_expr *found = NULL;
+    uint32_t height = 0;
     if (name->nparts != 1)
         return NULL;
     for (uint32_t i = 0; i < s->nitems; i++) {
@@ -58,8 +59,9 @@ static struct tsfs_expr *find_alias(struct binder *b, const struct bind_select *
             return NULL;
         }
         found = item->expr;
+        height = item->height > height ? item->height : height;
     }
-    return found;
+    return bind_reach(b, height, name->line, name->column) ? found : NULL;
 }
 
 /* column.field, as far as there is such a column; NULL with nothing recorded: there is not. */
@@ -277,16 +279,6 @@ static int number_width(enum tsfs_type type)
                                                         : 0;
 }
 
-static unsigned depth_of(const struct tsfs_expr *e)
-{
-    unsigned deepest = 0;
-    for (uint32_t i = 0; i < e->nargs; i++) {
-        unsigned depth = depth_of(e->args[i]);
-        deepest = depth > deepest ? depth : deepest;
-    }
-    return deepest + 1;
-}
-
 /* a + b + .. or a || b || .. of many operands, from left to right.  Numbers are added by one call as long as
  * the sum so far has one type, texts and arrays are put together by one; anything else is operator by
  * operator, each deeper than the one before. */
@@ -303,7 +295,7 @@ static struct tsfs_expr *bind_chain(struct binder *b, struct bind_select *s, con
     if (texts || arrays)
         return bind_apply(b, s, TSFS_STR("concat"), ast, args, ast->nargs);
     for (uint32_t i = 0; i < ast->nargs && !numbers; i++) {
-        unsigned depth = depth_of(args[i]);
+        unsigned depth = tsfs_expr_depth(args[i]);
         deepest = depth > deepest ? depth : deepest;
     }
     if (!numbers && deepest + ast->nargs > TSFS_SQL_DEPTH_MAX) {
@@ -332,7 +324,12 @@ static struct tsfs_expr *bind_chain(struct binder *b, struct bind_select *s, con
 static struct tsfs_expr *bind_operator(struct binder *b, struct bind_select *s,
                                        const struct sql_ast_expr *ast)
 {
+    /* the levels that a chain may come to */
+    uint32_t levels = ast->nargs <= 2 ? 0 : ast->nargs < TSFS_SQL_DEPTH_MAX ? ast->nargs : TSFS_SQL_DEPTH_MAX;
+    if (!bind_enter(b, levels, ast->line, ast->column))
+        return NULL;
     struct tsfs_expr **args = bind_operands(b, s, ast);
+    bind_leave(b, levels);
     if (args == NULL)
         return NULL;
     if (ast->kind == SQL_AST_BINARY)
@@ -401,7 +398,7 @@ static struct tsfs_expr *bind_cast(struct binder *b, struct bind_select *s, cons
                : bind_apply(b, s, TSFS_STR("substr"), ast, args, 3);
 }
 
-struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+static struct tsfs_expr *bind_kind(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
 {
     struct tsfs_expr *e;
     switch (ast->kind) {
@@ -457,4 +454,13 @@ struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struc
         return NULL;
     }
     return NULL;
+}
+
+struct tsfs_expr *bind_expr(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast)
+{
+    if (!bind_enter(b, 1, ast->line, ast->column))
+        return NULL;
+    struct tsfs_expr *e = bind_kind(b, s, ast);
+    bind_leave(b, 1);
+    return e;
 }

@@ -77,13 +77,17 @@ static const struct bind_cte *find_cte(const struct binder *b, struct tsfs_str n
 }
 
 /* What it takes from queries around it, queries between it and this place take through it. */
-static const struct tsfs_bound *use_cte(struct binder *b, const struct bind_cte *cte)
+static const struct tsfs_bound *use_cte(struct binder *b, const struct bind_cte *cte,
+                                        const struct sql_ast_from *at)
 {
+    if (!bind_reach(b, cte->height, at->line, at->column))
+        return NULL;
     cte->rel->cte->uses++;
     if (!cte->rel->cte->correlated)
         return cte->rel;
     b->outer_refs++;
-    for (struct bind_frame *f = b->frame; f != NULL && f != cte->frame; f = f->up)
+    b->reach = cte->reach < b->reach ? cte->reach : b->reach;
+    for (struct bind_frame *f = b->frame; f != NULL && f->number > cte->reach; f = f->up)
         f->free = true;
     return cte->rel;
 }
@@ -362,7 +366,7 @@ static bool bind_unnest_item(struct binder *b, const struct sql_ast_from *from, 
     return true;
 }
 
-static bool bind_item(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope)
+static bool bind_kind(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope)
 {
     const struct tsfs_bound *rel;
     const struct bind_cte *cte;
@@ -372,12 +376,21 @@ static bool bind_item(struct binder *b, const struct sql_ast_from *from, struct 
     case SQL_AST_DERIVED: rel = bind_query(b, from->query); break;
     default:
         cte = from->database.ptr == NULL ? find_cte(b, from->name) : NULL;
-        rel = cte != NULL ? use_cte(b, cte) : bind_scan(b, from);
+        rel = cte != NULL ? use_cte(b, cte, from) : bind_scan(b, from);
         break;
     }
     if (rel != NULL)
         rel = bind_rename(b, rel, from->alias, from->columns, from->ncolumns, from->line, from->column);
     return rel != NULL && leaf_scope(b, from, rel, scope);
+}
+
+static bool bind_item(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope)
+{
+    if (!bind_enter(b, 1, from->line, from->column))
+        return false;
+    bool ok = bind_kind(b, from, scope);
+    bind_leave(b, 1);
+    return ok;
 }
 
 bool bind_from(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope)
@@ -400,8 +413,10 @@ bool bind_ctes(struct binder *b, const struct sql_ast_query *q)
             if (tsfs_str_eq(q->ctes[k].name, ast->name))
                 return bind_fail(b, ast->line, ast->column, "WITH names \"%.*s\" twice",
                                  BIND_NAME(ast->name));
-        uint32_t outer_refs = b->outer_refs;
+        uint32_t outer_refs = b->outer_refs, outer_reach = b->reach, begun = bind_height_begin(b);
+        b->reach = UINT32_MAX;
         const struct tsfs_bound *rel = bind_query(b, ast->query);
+        uint32_t height = bind_height_end(b, begun);
         if (rel == NULL)
             return false;
         rel = bind_rename(b, rel, ast->name, ast->columns, ast->ncolumns, ast->line, ast->column);
@@ -411,7 +426,10 @@ bool bind_ctes(struct binder *b, const struct sql_ast_query *q)
             return rel == NULL ? false : bind_fail_memory(b);
         copy->cte->name = ast->name;
         copy->cte->correlated = b->outer_refs != outer_refs;
-        *cte = (struct bind_cte){ast->name, copy, b->frame, b->ctes};
+        *cte = (struct bind_cte){ast->name, copy, height, b->reach, b->ctes};
+        if (cte->reach > (b->frame == NULL ? 0 : b->frame->number))
+            cte->reach = UINT32_MAX; /* of its own queries alone */
+        b->reach = cte->reach < outer_reach ? cte->reach : outer_reach;
         b->ctes = cte;
     }
     return true;

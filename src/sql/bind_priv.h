@@ -7,12 +7,11 @@
 #include "sql/expr_tree.h"
 #include "sql/names.h"
 
-struct bind_frame;
-
 struct bind_cte {
     struct tsfs_str name;
     struct tsfs_bound *rel;
-    struct bind_frame *frame;    /* that WITH stands in */
+    uint32_t height;             /* of its query */
+    uint32_t reach;              /* the outermost frame that it takes something of, UINT32_MAX = none */
     const struct bind_cte *next; /* older and outer ones */
 };
 
@@ -31,7 +30,8 @@ struct bind_frame {
     struct tsfs_expr **args; /* over outer's scope */
     uint32_t *params;
     uint32_t n, cap;
-    bool free; /* it takes something from further out */
+    uint32_t number; /* 1 = the outermost */
+    bool free;       /* it takes something from further out */
 };
 
 struct binder {
@@ -44,7 +44,10 @@ struct binder {
     struct bind_frame *frame; /* the innermost, NULL = none */
     uint32_t nparams;         /* numbers given out */
     uint32_t outer_refs;      /* names found in queries further out, so far */
+    uint32_t reach;           /* of the query of WITH that is bound now */
     struct tsfs_str name;     /* of the column that the last name meant */
+    uint32_t level;           /* expressions, joins and queries around what is bound now */
+    uint32_t deepest;         /* level that has been, within what bind_height_begin and _end go around */
     int rc;                   /* the failure that ended it all */
 };
 
@@ -71,6 +74,7 @@ enum bind_aliases { BIND_ALIASES_NONE, BIND_ALIASES_FIRST, BIND_ALIASES_LAST };
 struct bind_item {
     struct tsfs_str alias; /* ptr NULL = none */
     struct tsfs_expr *expr;
+    uint32_t height;
 };
 
 /* An aggregate's place in an expression before it is known where its result will be: a column reference with
@@ -127,6 +131,15 @@ bool bind_fail_memory(struct binder *b);
 /* Records a failure of the world outside at a position, keeping its words. */
 bool bind_fail_outside(struct binder *b, int rc, const struct tsfs_error *err, uint32_t line,
                        uint32_t column);
+/* Later stages recurse over the whole statement, queries inside expressions inside queries, so that is what
+ * has a limit.  Levels are entered where the text nests; a name that stands for something of a height, a
+ * query of WITH or an item of SELECT, says so by bind_reach. */
+bool bind_enter(struct binder *b, uint32_t levels, uint32_t line, uint32_t column);
+void bind_leave(struct binder *b, uint32_t levels);
+bool bind_reach(struct binder *b, uint32_t height, uint32_t line, uint32_t column);
+/* The height of what is bound between the two; begin's result is for end. */
+uint32_t bind_height_begin(struct binder *b);
+uint32_t bind_height_end(struct binder *b, uint32_t begun);
 /* Up to 64 bytes of a name, for "%.*s". */
 #define BIND_NAME(s) ((s).len > 64 ? 64 : (int)(s).len), (s).ptr
 

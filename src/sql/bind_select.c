@@ -128,7 +128,9 @@ static bool bind_items(struct binder *b, struct bind_select *s, const struct sql
         }
         if (s->nitems == TSFS_SQL_COLUMNS_MAX)
             return fail_width(b, expr->line, expr->column, "SELECT");
+        uint32_t begun = bind_height_begin(b);
         struct tsfs_expr *e = bind_expr(b, s, expr);
+        uint32_t height = bind_height_end(b, begun);
         if (e == NULL)
             return false;
         struct tsfs_str name = ast->items[i].alias;
@@ -137,7 +139,7 @@ static bool bind_items(struct binder *b, struct bind_select *s, const struct sql
         if (name.ptr == NULL && (name = bind_column_name(b, s->nitems)).ptr == NULL)
             return false;
         names[s->nitems] = name;
-        s->items[s->nitems++] = (struct bind_item){ast->items[i].alias, e};
+        s->items[s->nitems++] = (struct bind_item){ast->items[i].alias, e, height};
     }
     return true;
 }

@@ -86,9 +86,12 @@ struct tsfs_bound *bind_set(struct binder *b, const struct sql_ast_set *set)
         bind_fail_memory(b);
         return NULL;
     }
+    if (!bind_enter(b, 1, set->line, set->column))
+        return NULL;
     for (uint32_t i = 0; i < set->ninputs; i++)
         if ((inputs[i] = bind_query(b, set->inputs[i])) == NULL)
             return NULL;
+    bind_leave(b, 1);
     return bind_inputs(b, set->op, set->all, inputs, set->ninputs, set->line, set->column,
                        tsfs_set_op_name(set->op));
 }

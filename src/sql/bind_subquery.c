@@ -96,6 +96,7 @@ struct tsfs_expr *bind_outer(struct binder *b, const struct sql_ast_expr *name, 
         for (struct bind_frame *g = b->frame; g != f; g = g->up)
             g->free = true;
         b->outer_refs++;
+        b->reach = f->number < b->reach ? f->number : b->reach;
         b->name = col->name;
         return param(b, id, col->type, name);
     }
@@ -116,7 +117,8 @@ const struct bind_select *bind_outer_table(struct binder *b, const struct bind_s
 static const struct tsfs_bound *bind_inner(struct binder *b, struct bind_select *s, struct bind_frame *frame,
                                            const struct sql_ast_query *query)
 {
-    *frame = (struct bind_frame){.outer = s, .up = b->frame};
+    *frame = (struct bind_frame){
+        .outer = s, .up = b->frame, .number = b->frame == NULL ? 1 : b->frame->number + 1};
     b->frame = frame;
     const struct tsfs_bound *rel = bind_query(b, query);
     b->frame = frame->up;

@@ -260,6 +260,16 @@ uint32_t tsfs_expr_size(const struct tsfs_expr *e, uint32_t limit)
     return count_nodes(e, &room) ? limit - room : limit + 1;
 }
 
+uint32_t tsfs_expr_depth(const struct tsfs_expr *e)
+{
+    uint32_t deepest = 0;
+    for (uint32_t i = 0; i < e->nargs; i++) {
+        uint32_t depth = tsfs_expr_depth(e->args[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
+
 bool tsfs_expr_each_column(const struct tsfs_expr *e, bool (*visit)(void *ctx, uint32_t index), void *ctx)
 {
     if (e->kind == TSFS_EXPR_COLUMN)

@@ -34,6 +34,9 @@ bool tsfs_expr_unstable(const struct tsfs_expr *e);
  */
 uint32_t tsfs_expr_size(const struct tsfs_expr *e, uint32_t limit);
 
+/* Levels of e, 1 for a leaf. */
+uint32_t tsfs_expr_depth(const struct tsfs_expr *e);
+
 static inline bool tsfs_expr_is_literal(const struct tsfs_expr *e)
 {
     return e->kind == TSFS_EXPR_LITERAL;

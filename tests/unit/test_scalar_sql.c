@@ -106,12 +106,68 @@ static void test_chains(void **state)
     }
 }
 
+static int repeat(struct tsfs_buf *out, unsigned n, const char *text)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < n && rc == 0; i++)
+        rc = tsfs_buf_printf(out, "%s", text);
+    return rc;
+}
+
+/* Queries in queries with deep expressions and joins at each level: each is within its limits, all of them
+ * together are too deep for any stack. */
+static void test_heights(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *item, *base, *after, *tail;
+        unsigned levels, n;
+        const char *expected;
+    } nests[] = {
+        {"SELECT x AS x FROM (", "", "SELECT x FROM (VALUES 1.5) t(x)", ") t", "", 60, 1, "1.5"},
+        {"SELECT x * 1.0 AS x FROM (", "", "SELECT x FROM (VALUES 1.5) t(x)", ") t", "", 90, 1, "1.5"},
+        {"SELECT (", " * 1.0", "SELECT x FROM (VALUES 1.5) t(x)", ")", "", 8, 190, "1.5"},
+        {"SELECT (", " * 1.0", "SELECT x FROM (VALUES 1.5) t(x)", ")", "", 60, 190,
+         "!the whole statement nests deeper than 2000 levels here"},
+        {"SELECT (", " * 1.0", "SELECT x FROM (VALUES 1.5) t(x)", ")", " AS a ORDER BY a", 60, 190,
+         "!the whole statement nests deeper than 2000 levels here"},
+        {"SELECT 1.5 AS x FROM (", " CROSS JOIN (VALUES 1)", "SELECT 1", ") t", "", 9, 180, "1.5"},
+        {"SELECT 1.5 AS x FROM (", " CROSS JOIN (VALUES 1)", "SELECT 1", ") t", "", 60, 180,
+         "!the whole statement nests deeper than 2000 levels here"},
+    };
+    for (size_t i = 0; i < sizeof(nests) / sizeof(nests[0]); i++) {
+        struct tsfs_buf sql = {0};
+        assert_int_equal(repeat(&sql, nests[i].levels, nests[i].before), 0);
+        assert_int_equal(repeat(&sql, 1, nests[i].base), 0);
+        for (unsigned k = 0; k < nests[i].levels; k++) {
+            assert_int_equal(repeat(&sql, 1, nests[i].after), 0);
+            assert_int_equal(repeat(&sql, nests[i].n, nests[i].item), 0);
+            assert_int_equal(repeat(&sql, 1, nests[i].tail), 0);
+        }
+        struct sql_case c = {nests[i].before, nests[i].expected};
+        assert_int_equal(check(&c, strndupa(tsfs_buf_str(&sql).ptr, sql.len)), 0);
+        tsfs_buf_free(&sql);
+    }
+    /* what would dissolve into one expression of 17,000 levels stays in projections; with WITH likewise */
+    struct tsfs_buf sql = {0};
+    assert_int_equal(tsfs_buf_printf(&sql, "WITH c0 AS (SELECT x FROM (VALUES 1.5) t(x))"), 0);
+    for (unsigned i = 1; i < 90; i++) {
+        assert_int_equal(tsfs_buf_printf(&sql, ", c%u AS (SELECT x", i), 0);
+        assert_int_equal(repeat(&sql, 190, " * 1.0"), 0);
+        assert_int_equal(tsfs_buf_printf(&sql, " AS x FROM c%u)", i - 1), 0);
+    }
+    assert_int_equal(tsfs_buf_printf(&sql, " SELECT x FROM c89 WHERE x > 1"), 0);
+    struct sql_case c = {"WITH", "1.5"};
+    assert_int_equal(check(&c, strndupa(tsfs_buf_str(&sql).ptr, sql.len)), 0);
+    tsfs_buf_free(&sql);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_math),  cmocka_unit_test(test_text),   cmocka_unit_test(test_regex),
         cmocka_unit_test(test_time),  cmocka_unit_test(test_cast),   cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_bytes), cmocka_unit_test(test_chains), cmocka_unit_test(test_heights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -237,6 +237,15 @@ static void subqueries(void **state)
         {"SELECT a, (SELECT count(*) FROM (VALUES 1, 2, 2) v (b) WHERE b = a AND 2 = (SELECT max(c) FROM "
          "(VALUES 1, 2) x (c) WHERE c <= a)) FROM (VALUES 1, 2) w (a)",
          "|1|0\n|2|2"},
+        /* a query of WITH whose own subqueries take something of it alone is free of what is around it */
+        {"WITH c AS (SELECT a FROM (VALUES 1, 2, 2) v (a) WHERE a >= (SELECT max(b) FROM (VALUES 1, 2) x (b) "
+         "WHERE b <= a)) SELECT a FROM (VALUES 1, 2) w (a) WHERE EXISTS (SELECT 1 FROM (VALUES 1, 2) y (d) "
+         "WHERE d = a AND d = (SELECT max(a) FROM c))",
+         "|2"},
+        {"SELECT a, (WITH c AS (SELECT b FROM (VALUES 1, 2) v (b) WHERE b = (SELECT max(d) FROM (VALUES 1, "
+         "2) "
+         "x (d) WHERE d <= b AND d <= a)) SELECT (SELECT (SELECT sum(b) FROM c))) FROM (VALUES 1, 2) w (a)",
+         "|1|1\n|2|3"},
         /* so does a query of WITH that is named further in */
         {"SELECT a, (WITH x (c) AS (VALUES (a)) SELECT (SELECT c FROM x)) FROM (VALUES 1, 2) w (a)",
          "|1|1\n|2|2"},
