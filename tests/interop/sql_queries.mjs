@@ -182,7 +182,32 @@ export function scalar(sc, type, depth) {
   return q`(SELECT ${pick(['min', 'max'])}(${value(inner, type, depth - 1)}) FROM ${from.text} WHERE ${cond})`;
 }
 
+// A condition of subqueries in subqueries, each of which may take from any query around it, alone, through a join or WITH.
+function deepQuery(around, levels, made) {
+  const alias = `r${aliases++}`, own = { name: `${alias}.n`, type: 'bigint' };
+  let from = q`(VALUES ${list(times(rnd(4) + 1, () => q`(${chance(15) ? 'CAST(NULL AS bigint)' : `CAST(${rnd(5)} AS bigint)`})`))}) AS ${alias}(n)`, begin = '';
+  if (chance(15)) {
+    const name = `d${aliases++}`;
+    begin = q`WITH ${name}(k) AS (SELECT ${pick(around).name}) `;
+    from = q`${from} JOIN ${name} ON ${own.name} ${pick(['=', '<=', '<>'])} ${name}.k`;
+  }
+  const terms = times(rnd(2) + 1, () => deepTerm([own, ...around], levels));
+  if (chance(60)) terms.push(q`${own.name} ${pick(['=', '<', '>=', '<>'])} ${pick(around).name}`);
+  return q`${begin}SELECT ${made(pick([own, own, ...around]).name, own.name)} FROM ${from} WHERE ${list(terms, ' AND ')}`;
+}
+function deepTerm(columns, levels) {
+  const some = () => pick([...columns.map((c) => c.name), ...columns.map((c) => c.name), rnd(4)]);
+  switch (levels > 0 ? rnd(5) : 4) {
+    case 0: return q`${some()} ${chance(35) ? 'NOT ' : ''}IN (${deepQuery(columns, levels - 1, (any) => any)})`;
+    case 1: case 2: return q`${chance(40) ? 'NOT ' : ''}EXISTS (${deepQuery(columns, levels - 1, (any) => any)})`;
+    case 3: return q`${some()} ${pick(['=', '<', '>=', '<>'])} (${deepQuery(columns, levels - 1, (_, own) => `${pick(['max', 'min', 'count'])}(${own})`)})`;
+    default: return q`${some()} ${pick(['=', '=', '<', '>=', '<>'])} ${some()}`;
+  }
+}
+
 export function subqueryCondition(sc, depth) {
+  const numbers = ofType(sc.columns, 'bigint');
+  if (numbers.length > 0 && chance(15)) return deepTerm(numbers, rnd(3) + 1);
   const from = fromItem({ ...sc, sub: sc.sub - 1 }, 0), cond = correlated(sc, from, depth);
   const type = pick(['varchar', 'bigint', 'double', 'timestamp']);
   const inner = within(sc, from);
