@@ -160,9 +160,11 @@ ssize_t tsfs_query_read(struct tsfs_query *query, char *data, size_t len, uint64
                         bool (*interrupted)(void *ctx), void *ctx);
 /* Runs to where the first bytes are ready (fsync of the writing handle). */
 int tsfs_query_run(struct tsfs_query *query, bool (*interrupted)(void *ctx), void *ctx);
-/* Why it failed; code 0 if it has not.  Borrowed until free. */
 /* Whether it has begun, is not at its end, and nobody computes it now: freeing it makes room for another. */
 bool tsfs_query_is_paused(struct tsfs_query *query);
+/* As many queries are under way as may be, of all users together. */
+bool tsfs_engine_is_full(struct tsfs_engine *engine);
+/* Why it failed; code 0 if it has not.  Borrowed until free. */
 const struct tsfs_error *tsfs_query_error(const struct tsfs_query *query);
 void tsfs_query_free(struct tsfs_query *query); /* takes NULL; cancels */
 

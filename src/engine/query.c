@@ -193,6 +193,11 @@ static void leave(struct tsfs_query *q)
     q->counted = false;
 }
 
+bool tsfs_engine_is_full(struct tsfs_engine *engine)
+{
+    return atomic_load(&engine->queries_running) >= TSFS_QUERIES_MAX;
+}
+
 bool tsfs_query_is_paused(struct tsfs_query *q)
 {
     if (pthread_mutex_trylock(&q->lock) != 0)

@@ -229,16 +229,18 @@ static bool question_drop_paused(struct fs_question *question)
 }
 
 /* Too many queries are under way: ends one that was begun by fsync and never read, of whoever it is longest
- * ago that he asked.  False if there is none. */
-static bool sessions_make_room(struct fs *fs)
+ * ago that he asked; of the caller himself if only he has too many.  False if there is none. */
+static bool sessions_make_room(struct fs *fs, uid_t caller)
 {
+    bool all = tsfs_engine_is_full(fs->engine);
     uint64_t after = 0;
     for (bool dropped = false; !dropped;) {
         struct fs_session *oldest = NULL;
         pthread_mutex_lock(&fs->sessions_lock);
         for (size_t i = 0; i < FS_SESSIONS_MAX; i++) {
             struct fs_session *s = &fs->sessions[i];
-            if (s->question && s->used > after && (!oldest || s->used < oldest->used))
+            if (s->question && (all || s->uid == caller) && s->used > after &&
+                (!oldest || s->used < oldest->used))
                 oldest = s;
         }
         struct fs_question *question = oldest ? question_ref(oldest->question) : NULL;
@@ -461,8 +463,9 @@ static ssize_t read_literal(const struct fs_answer *answer, char *data, size_t s
     return (ssize_t)n;
 }
 
-/* Slow, unlocked. */
-static ssize_t read_answer(fuse_req_t req, struct fs_answer *answer, char *data, size_t size, uint64_t offset)
+/* Slow, unlocked.  *crowded: refused because of the queries that are under way already. */
+static ssize_t read_answer(fuse_req_t req, struct fs_answer *answer, char *data, size_t size, uint64_t offset,
+                           bool *crowded)
 {
     struct fs *fs = fs_of(req);
     int r = fs_blocking_begin(fs);
@@ -470,6 +473,7 @@ static ssize_t read_answer(fuse_req_t req, struct fs_answer *answer, char *data,
         return r;
     ssize_t n = tsfs_query_read(answer->query, data, size, offset, fs_interrupted, req);
     fs_blocking_end(fs);
+    *crowded = n == -EAGAIN;
     if (n >= 0)
         atomic_store(&answer->served, true);
     if (n == 0 && size > 0 && offset < atomic_load(&answer->length))
@@ -477,8 +481,10 @@ static ssize_t read_answer(fuse_req_t req, struct fs_answer *answer, char *data,
     return n;
 }
 
-static ssize_t read_once(fuse_req_t req, struct fs_handle *handle, char *data, size_t size, off_t offset)
+static ssize_t read_once(fuse_req_t req, struct fs_handle *handle, char *data, size_t size, off_t offset,
+                         bool *crowded)
 {
+    *crowded = false;
     struct fs_query_handle *h = &handle->query;
     pthread_mutex_lock(&h->lock);
     int r = answer_bind(fs_of(req), handle);
@@ -491,7 +497,7 @@ static ssize_t read_once(fuse_req_t req, struct fs_handle *handle, char *data, s
 
     ssize_t n;
     if (answer->query) {
-        n = read_answer(req, answer, data, size, at);
+        n = read_answer(req, answer, data, size, at, crowded);
         if (n < 0)
             answer_failed(handle, question, answer, (int)n);
     } else {
@@ -505,19 +511,21 @@ static ssize_t read_once(fuse_req_t req, struct fs_handle *handle, char *data, s
 ssize_t fs_query_read(fuse_req_t req, struct fs_handle *handle, char *data, size_t size, off_t offset)
 {
     ssize_t n;
+    bool crowded;
     do
-        n = read_once(req, handle, data, size, offset);
-    while (n == -EAGAIN && sessions_make_room(fs_of(req)));
+        n = read_once(req, handle, data, size, offset, &crowded);
+    while (crowded && sessions_make_room(fs_of(req), handle->query.caller.creds.uid));
     return n;
 }
 
-static int sync_once(fuse_req_t req, struct fs_handle *handle)
+static int sync_once(fuse_req_t req, struct fs_handle *handle, bool *crowded)
 {
     struct fs *fs = fs_of(req);
     struct fs_query_handle *h = &handle->query;
     struct fs_answer *answer = NULL;
     struct fs_question *question = NULL;
     int r = 0;
+    *crowded = false;
     pthread_mutex_lock(&h->lock);
     if (h->question) {
         question = question_ref(h->question);
@@ -541,6 +549,7 @@ static int sync_once(fuse_req_t req, struct fs_handle *handle)
         if (r == 0) {
             r = tsfs_query_run(answer->query, fs_interrupted, req);
             fs_blocking_end(fs);
+            *crowded = r == -EAGAIN;
         }
         if (r < 0)
             answer_failed(handle, question, answer, r);
@@ -553,9 +562,10 @@ static int sync_once(fuse_req_t req, struct fs_handle *handle)
 int fs_query_sync(fuse_req_t req, struct fs_handle *handle)
 {
     int r;
+    bool crowded;
     do
-        r = sync_once(req, handle);
-    while (r == -EAGAIN && sessions_make_room(fs_of(req)));
+        r = sync_once(req, handle, &crowded);
+    while (crowded && sessions_make_room(fs_of(req), handle->query.caller.creds.uid));
     return r;
 }
 
