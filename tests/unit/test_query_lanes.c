@@ -288,11 +288,12 @@ static void a_long_search_while_the_reader_is_away(void **state)
     struct query q = {
         .none = true, .long_parts = true, .away_time = 60 * TSFS_NS_PER_MS, .watched = {.delay = 5000}};
     open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
+    int64_t began = tsfs_time_monotonic();
     assert_int_equal(round_of(&q), 1);
     int before = q.watched.runs, after = settled(&q.watched);
     assert_true(after <= before + 3 * 40); /* 12 of each thread in time; all have some thousand */
     int64_t worked = query_lanes_worked(q.lanes) - q.worked;
-    assert_true(worked >= 20 * TSFS_NS_PER_MS && worked < 1000 * TSFS_NS_PER_MS);
+    assert_true(worked <= tsfs_time_monotonic() - began && (worked > 0 || after == before));
     int rc;
     while ((rc = round_of(&q)) > 0) /* parts that were through in time */
         ;
@@ -336,9 +337,10 @@ static void waiting_for_workers_is_not_work(void **state)
     int before = q.watched.runs;
     usleep(500 * 1000);
     assert_int_equal(q.watched.runs, before);
+    int64_t worked = query_lanes_worked(q.lanes), freed = tsfs_time_monotonic();
     released = true;
     assert_true(settled(&q.watched) > before);
-    assert_true(query_lanes_worked(q.lanes) - q.worked < 400 * TSFS_NS_PER_MS);
+    assert_true(query_lanes_worked(q.lanes) - worked <= tsfs_time_monotonic() - freed);
     tsfs_pool_job_free(job);
     close_query(&q);
 }
