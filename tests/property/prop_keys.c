@@ -100,6 +100,7 @@ static void tables_take_turns(void **state)
     struct fixture *f = *state;
     static char text[LINES * 256], together[1 << 20];
     struct tsfs_node *dbs[2];
+    size_t shown = 0;
     for (int k = 0; k < 2; k++) {
         assert_int_equal(tsfs_node_create(f->root, k ? "one" : "all", &me, 0755, &dbs[k]), 0);
         assert_int_equal(command(dbs[k], TSFS_FILE_CONFIG, "on_bad_line = skip\n"), 0);
@@ -123,9 +124,10 @@ static void tables_take_turns(void **state)
             snprintf(sql, sizeof(sql), "SELECT * FROM %c%d ORDER BY v, time", t, round);
             strcpy(together, ask(dbs[0], sql));
             assert_string_equal(together, ask(dbs[1], sql));
-            assert_true(strlen(together) > 100);
+            shown += strlen(together);
         }
     }
+    assert_true(shown > 100 * ROUNDS / 2); /* one table of a round may have no line */
     tsfs_node_unref(dbs[0]);
     tsfs_node_unref(dbs[1]);
 }
