@@ -211,10 +211,11 @@ static void same_bytes_for_any_threads(void **state)
     }
 }
 
-static int settled(struct watched *w)
+/* As many runs as there are when no more come; they may be late in coming, up to `least`. */
+static int settled(struct watched *w, int least)
 {
     int before = -1;
-    for (int i = 0; i < 200 && before != w->runs; i++) {
+    for (int i = 0; i < 200 && (before != w->runs || before < least); i++) {
         before = w->runs;
         usleep(100000);
     }
@@ -231,7 +232,7 @@ static void a_reader_that_pauses_stops_the_work(void **state)
     int rc, first = 0;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(round_of(&q), 1);
-        first = settled(&q.watched);
+        first = settled(&q.watched, 0);
     }
     assert_true(first > 0);
     assert_false(q.watched.asked_away);
@@ -268,37 +269,45 @@ static void closing_in_the_midst(void **state)
     }
 }
 
-/* Workers that look for rows and find none. */
+/* Workers that look for rows and find none.  The thread that closes may itself be kept waiting by the
+ * machine, so one try of several must end at once. */
 static void closing_a_long_search(void **state)
 {
-    struct query q = {.none = true, .long_parts = true, .watched = {.delay = 5000}};
-    open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
-    assert_int_equal(round_of(&q), 1);
-    usleep(50000); /* of some 300 ms that a part takes */
-    int before = q.watched.runs;
-    query_lanes_close(q.lanes);
-    q.lanes = NULL;
-    assert_true(q.watched.runs <= before + 4);
-    close_query(&q);
+    bool at_once = false;
+    for (int try = 0; try < 10 && !at_once; try++) {
+        struct query q = {.none = true, .long_parts = true, .watched = {.delay = 5000}};
+        open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
+        assert_int_equal(round_of(&q), 1);
+        usleep(50000); /* of some 300 ms that a part takes */
+        int before = q.watched.runs;
+        query_lanes_close(q.lanes);
+        q.lanes = NULL;
+        at_once = q.watched.runs <= before + 4;
+        close_query(&q);
+    }
+    assert_true(at_once);
 }
 
-/* Workers of a reader that has paused find nothing for longer than they may. */
+/* Workers of a reader that has paused find nothing for longer than they may.  Whether any of them is at work
+ * when the reader leaves is the machine's affair, so one try of several must come to that. */
 static void a_long_search_while_the_reader_is_away(void **state)
 {
-    struct query q = {
-        .none = true, .long_parts = true, .away_time = 60 * TSFS_NS_PER_MS, .watched = {.delay = 5000}};
-    open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
-    int64_t began = tsfs_time_monotonic();
-    assert_int_equal(round_of(&q), 1);
-    int before = q.watched.runs, after = settled(&q.watched);
-    assert_true(after <= before + 3 * 40); /* 12 of each thread in time; all have some thousand */
-    int64_t worked = query_lanes_worked(q.lanes) - q.worked;
-    assert_true(worked <= tsfs_time_monotonic() - began && (worked > 0 || after == before));
-    int rc;
-    while ((rc = round_of(&q)) > 0) /* parts that were through in time */
-        ;
+    int rc = 0;
+    for (int try = 0; try < 20 && rc == 0; try++) {
+        struct query q = {
+            .none = true, .long_parts = true, .away_time = 60 * TSFS_NS_PER_MS, .watched = {.delay = 5000}};
+        open_query(&q, 3, true, TSFS_FORMAT_CSV, 0);
+        int64_t began = tsfs_time_monotonic();
+        assert_int_equal(round_of(&q), 1);
+        int before = q.watched.runs, after = settled(&q.watched, 0);
+        assert_true(after <= before + 3 * 40); /* 12 of each thread in time; all have some thousand */
+        int64_t worked = query_lanes_worked(q.lanes) - q.worked;
+        assert_true(worked <= tsfs_time_monotonic() - began && (worked > 0 || after == before));
+        while ((rc = round_of(&q)) > 0) /* parts that were through in time */
+            ;
+        close_query(&q);
+    }
     assert_int_equal(rc, -ETIMEDOUT);
-    close_query(&q);
 }
 
 /* All of the time passes before a worker comes to begin: it has done nothing yet, and nothing is wrong. */
@@ -339,7 +348,7 @@ static void waiting_for_workers_is_not_work(void **state)
     assert_int_equal(q.watched.runs, before);
     int64_t worked = query_lanes_worked(q.lanes), freed = tsfs_time_monotonic();
     released = true;
-    assert_true(settled(&q.watched) > before);
+    assert_true(settled(&q.watched, before + 1) > before);
     assert_true(query_lanes_worked(q.lanes) - worked <= tsfs_time_monotonic() - freed);
     tsfs_pool_job_free(job);
     close_query(&q);
