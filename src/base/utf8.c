@@ -61,6 +61,23 @@ bool tsfs_utf8_valid(struct tsfs_str s)
     return true;
 }
 
+size_t tsfs_utf8_plain(struct tsfs_str s)
+{
+    size_t i = 0;
+    while (i < s.len) {
+        uint32_t cp;
+        if (s.ptr[i] >= 32 && s.ptr[i] < 127) { /* nearly all there is */
+            i++;
+            continue;
+        }
+        unsigned size = tsfs_utf8_decode((struct tsfs_str){s.ptr + i, s.len - i}, &cp);
+        if (size == 0 || cp < 32 || cp == 127)
+            break;
+        i += size;
+    }
+    return i;
+}
+
 unsigned tsfs_utf8_encode(uint32_t cp, char out[4])
 {
     if (cp < 0x80) {

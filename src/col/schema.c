@@ -111,6 +111,15 @@ int tsfs_schema_create(struct tsfs_schema **out)
     return 0;
 }
 
+/* Fit for the schema file, which has a line a column and tabs between a column's words. */
+static bool name_fits(struct tsfs_str name)
+{
+    bool fits = name.len > 0 && name.len <= TSFS_COLUMN_NAME_MAX;
+    for (size_t i = 0; i < name.len && fits; i++)
+        fits = name.ptr[i] != '\0' && name.ptr[i] != '\t' && name.ptr[i] != '\n';
+    return fits;
+}
+
 int tsfs_schema_extend(const struct tsfs_schema *base, const struct tsfs_column *add, unsigned n,
                        struct tsfs_schema **out, struct tsfs_error *err)
 {
@@ -127,7 +136,11 @@ int tsfs_schema_extend(const struct tsfs_schema *base, const struct tsfs_column 
             add[i].role == TSFS_ROLE_MEASURE && (add[i].type == TSFS_BOOLEAN || add[i].type == TSFS_BIGINT ||
                                                  add[i].type == TSFS_DOUBLE || add[i].type == TSFS_VARCHAR);
         bool dimension = add[i].role == TSFS_ROLE_DIMENSION && add[i].type == TSFS_VARCHAR;
-        if (!measure && !dimension)
+        if (!name_fits(add[i].name))
+            rc = tsfs_error_set(err, -EINVAL,
+                                "a column's name is empty, longer than %d bytes, or of more than one line",
+                                TSFS_COLUMN_NAME_MAX);
+        else if (!measure && !dimension)
             rc = tsfs_error_set(err, -EINVAL, "a %s cannot be of type %s", tsfs_role_name(add[i].role),
                                 tsfs_type_name(add[i].type));
         else

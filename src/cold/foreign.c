@@ -33,6 +33,8 @@ int foreign_column(const struct tsfs_pq_column *c, struct tsfs_column *out, stru
     if (c->name.len == 0 || c->name.len > TSFS_COLUMN_NAME_MAX)
         return tsfs_error_set(err, -EINVAL, "a column's name is empty or longer than %d bytes",
                               TSFS_COLUMN_NAME_MAX);
+    if (tsfs_utf8_plain(c->name) < c->name.len)
+        return tsfs_error_set(err, -EINVAL, "a column's name has control characters or is no UTF-8");
     bool measure_name = tsfs_str_eq(c->name, TSFS_STR("measure_name"));
     if (measure_name && c->type != TSFS_VARCHAR)
         return tsfs_error_set(err, -EINVAL, "column measure_name is not a string");

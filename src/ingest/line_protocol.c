@@ -146,8 +146,8 @@ static __attribute__((noinline)) int read_name(struct parser *ps, const char **p
     }
     if (raw.len == 0)
         return fail(ps, p, -EINVAL, "a field's name is missing before '='");
-    if (high && lp_name_valid(raw) != raw.len)
-        return fail(ps, start + lp_name_valid(raw), -EINVAL, "invalid UTF-8 in a field's name");
+    if (high && tsfs_utf8_plain(raw) != raw.len)
+        return fail(ps, start + tsfs_utf8_plain(raw), -EINVAL, "invalid UTF-8 in a field's name");
     *name = raw;
     if (escaped) {
         *name = lp_unescape_name(&ps->batch->arena, raw);

@@ -82,23 +82,6 @@ struct tsfs_str lp_unescape_string(struct tsfs_arena *arena, struct tsfs_str raw
     return s;
 }
 
-size_t lp_name_valid(struct tsfs_str raw)
-{
-    size_t i = 0;
-    while (i < raw.len) {
-        uint32_t cp;
-        if (raw.ptr[i] >= 32 && raw.ptr[i] < 127) { /* nearly all there is */
-            i++;
-            continue;
-        }
-        unsigned size = tsfs_utf8_decode((struct tsfs_str){raw.ptr + i, raw.len - i}, &cp);
-        if (size == 0 || cp < 32 || cp == 127)
-            break;
-        i += size;
-    }
-    return i;
-}
-
 /* The closing quote of the string whose inside begins at p, or limit. */
 static const char *closing_quote(const char *p, const char *limit)
 {
@@ -177,7 +160,7 @@ static int take_part(const struct splitter *sp, const char *p, const char *end, 
 {
     struct tsfs_str raw = {p, (size_t)(end - p)};
     char text[LP_QUOTE_MAX];
-    size_t good = lp_name_valid(raw);
+    size_t good = tsfs_utf8_plain(raw);
     if (good < raw.len) {
         bool control = (unsigned char)p[good] < 128;
         return fail(sp, p + good, -EINVAL, "%s in %s \"%s\"", control ? "control character" : "invalid UTF-8",

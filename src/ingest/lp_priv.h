@@ -23,10 +23,6 @@ struct tsfs_str lp_unescape_name(struct tsfs_arena *arena, struct tsfs_str raw);
 /* raw (the inside of a quoted string) without its escapes, likewise. */
 struct tsfs_str lp_unescape_string(struct tsfs_arena *arena, struct tsfs_str raw);
 
-/* The first byte behind raw[0..n) that a name must not hold, or n: a control character or the beginning of an
- * invalid UTF-8 sequence. */
-size_t lp_name_valid(struct tsfs_str raw);
-
 /* Where the bad line that begins at p ends: behind its newline, or at limit if there is none.  Line breaks
  * inside well-formed strings (opened behind '=', closed before ',', blank or line end, not too long) do not
  * end it. NULL unless at_end: the line, or such a string, may go on behind limit. */

@@ -288,6 +288,50 @@ static int sink_write(void *ctx, const void *data, size_t len)
     return rc;
 }
 
+/* A column whose name the schema file could not hold is refused before anything is read. */
+static void foreign_name(void **state)
+{
+    (void)state;
+    struct scratch_dir dir;
+    scratch_open(&dir);
+    static const struct tsfs_pq_column cols[] = {
+        {.name = {"time", 4}, .physical = TSFS_PQ_INT64, .logical = TSFS_PQ_TIMESTAMP, .unit = TSFS_PQ_NANOS},
+        {.name = {"measure_name", 12}, .physical = TSFS_PQ_BYTE_ARRAY, .logical = TSFS_PQ_STRING},
+        {.name = {"a\nb", 3}, .physical = TSFS_PQ_INT64},
+    };
+    struct file_sink sink = {openat(dir.fd, "foreign", O_CREAT | O_RDWR, 0600), 0};
+    struct tsfs_pq_writer *w;
+    struct tsfs_error err = {0};
+    struct tsfs_pq_writer_options options = {.columns = cols, .ncolumns = 3};
+    assert_int_equal(tsfs_pq_writer_create(&options, (struct tsfs_pq_sink){sink_write, &sink}, &w, &err), 0);
+    int64_t number = 1;
+    struct tsfs_str text = TSFS_STR("m");
+    const uint32_t end = 1;
+    struct tsfs_pq_chunk_values v[3] = {{.vec = {.type = TSFS_BIGINT, .i = &number}},
+                                        {.vec = {.type = TSFS_VARCHAR, .s = &text}},
+                                        {.vec = {.type = TSFS_BIGINT, .i = &number}}};
+    assert_int_equal(tsfs_pq_writer_begin_group(w, 1, &end, 1, &err), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tsfs_pq_writer_column(w, &v[i], &err), 0);
+    assert_int_equal(tsfs_pq_writer_end_group(w, &err), 0);
+    assert_int_equal(tsfs_pq_writer_finish(w, NULL, 0, &err), 0);
+    tsfs_pq_writer_free(w);
+    close(sink.fd);
+    struct tsfs_segment *s = NULL;
+    struct tsfs_arena arena;
+    struct tsfs_column *columns;
+    unsigned n;
+    tsfs_arena_init(&arena, NULL);
+    int rc = tsfs_segment_open(dir.fd, "foreign", &s, &err);
+    if (rc == 0)
+        rc = tsfs_segment_columns(s, &columns, &n, &arena, &err);
+    assert_int_equal(rc, -EINVAL);
+    assert_non_null(strstr(err.message, "control characters"));
+    tsfs_segment_unref(s);
+    tsfs_arena_free(&arena);
+    scratch_close(&dir);
+}
+
 /* Rows in any order, microseconds, float decimals, several row groups; some repeated, the later one right. */
 static void foreign_file(void **state)
 {
@@ -600,6 +644,7 @@ int main(void)
         cmocka_unit_test(life_of_a_segment),
         cmocka_unit_test(columns_and_schema),
         cmocka_unit_test(other_order_of_dimensions),
+        cmocka_unit_test(foreign_name),
         cmocka_unit_test(foreign_file),
         cmocka_unit_test(not_a_segment),
         cmocka_unit_test(every_byte_damaged),

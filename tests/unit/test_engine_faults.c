@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "base/limits.h"
 #include "engine_fixture.h"
 
 /* Stores `text` in a control file of the table `name`: 0 or -errno. */
@@ -179,6 +180,13 @@ static void damaged_schema(void **state)
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_size, after.st_size);
     overwrite(path, 4, "\t", 1);
+    char longer[TSFS_COLUMN_NAME_MAX + 32];
+    int n = snprintf(longer, sizeof(longer), "%0*d\tmeasure\tdouble\n", TSFS_COLUMN_NAME_MAX + 1, 0);
+    overwrite(path, before.st_size, longer, (size_t)n);
+    start(f);
+    assert_int_equal(tsfs_node_lookup(f->db, "m", &t), -EIO);
+    stop(f);
+    assert_int_equal(truncate(path, before.st_size), 0);
     start(f);
     assert_string_equal(ask(f->db, "SELECT count(*) AS n FROM m"), "n\n5\n");
 }

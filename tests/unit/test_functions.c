@@ -73,10 +73,11 @@ static struct tsfs_value parse(const char *text)
 
 static bool fits(const struct tsfs_function *fn, const struct tsfs_value *args, unsigned nargs)
 {
+    unsigned last = fn->nargs > 0 ? fn->nargs - 1u : 0; /* which a variadic function repeats */
     if (fn->variadic ? nargs < fn->nargs : nargs != fn->nargs)
         return false;
     for (unsigned i = 0; i < nargs; i++) {
-        enum tsfs_type want = fn->args[i < fn->nargs ? i : fn->nargs - 1u];
+        enum tsfs_type want = fn->args[i < last ? i : last];
         if (want != TSFS_ANY && want != args[i].type)
             return false;
     }

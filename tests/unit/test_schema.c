@@ -75,6 +75,18 @@ static void refuses(void **state)
     assert_int_equal(tsfs_schema_extend(s, &taken, 1, &out, NULL), -EEXIST);
     struct tsfs_column typed = column("d", TSFS_ROLE_DIMENSION, TSFS_BIGINT);
     assert_int_equal(tsfs_schema_extend(s, &typed, 1, &out, NULL), -EINVAL);
+    /* nothing that the schema file could not give back */
+    char longest[TSFS_COLUMN_NAME_MAX + 2] = "";
+    memset(longest, 'n', TSFS_COLUMN_NAME_MAX + 1);
+    struct tsfs_column bad[] = {
+        column(longest, TSFS_ROLE_MEASURE, TSFS_DOUBLE), column("", TSFS_ROLE_MEASURE, TSFS_DOUBLE),
+        column("a\tb", TSFS_ROLE_MEASURE, TSFS_DOUBLE), column("a\nb", TSFS_ROLE_DIMENSION, TSFS_VARCHAR)};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(tsfs_schema_extend(s, &bad[i], 1, &out, NULL), -EINVAL);
+    bad[0].name.len--;
+    assert_int_equal(tsfs_schema_extend(s, &bad[0], 1, &out, NULL), 0);
+    tsfs_schema_unref(out);
+    out = NULL;
     static struct tsfs_column many[TSFS_COLUMNS_MAX];
     static char names[TSFS_COLUMNS_MAX][8];
     for (int i = 0; i < TSFS_COLUMNS_MAX; i++) {

@@ -67,11 +67,22 @@ static void invalid_at_any_place(void **state)
     assert_int_equal(tsfs_utf8_decode(TSFS_STR(""), &cp), 0);
 }
 
+static void plain(void **state)
+{
+    assert_int_equal(tsfs_utf8_plain(TSFS_STR("")), 0);
+    assert_int_equal(tsfs_utf8_plain(TSFS_STR("a ~\xc3\xa4")), 5);
+    assert_int_equal(tsfs_utf8_plain(TSFS_STR("ab\tc")), 2);
+    assert_int_equal(tsfs_utf8_plain(TSFS_STR("\x7f")), 0);
+    assert_int_equal(tsfs_utf8_plain((struct tsfs_str){"a\0b", 3}), 1);
+    assert_int_equal(tsfs_utf8_plain(TSFS_STR("\xc3\xa4\xc3")), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_point),
         cmocka_unit_test(invalid_at_any_place),
+        cmocka_unit_test(plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
