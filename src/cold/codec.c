@@ -516,6 +516,13 @@ static bool get_rests(struct cold_in *in, double *rests, uint32_t m)
     return how <= RESTS_PLANES;
 }
 
+/* Infinities and NaN have no summary: one that holds them was not made by a writer. */
+static bool is_finite(const struct tsfs_summary *s)
+{
+    return isfinite(s->dmin) && isfinite(s->dmax) && isfinite(s->dfirst) && isfinite(s->dlast) &&
+           isfinite(s->dsum);
+}
+
 /* The j-th of m blocks that have a summary beyond their count. */
 static void put_summary(struct tsfs_summary *o, uint8_t kind, uint8_t e, const struct scaled *v,
                         const uint8_t *planes, uint32_t m, uint32_t j)
@@ -548,13 +555,14 @@ int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, u
         return 0;
     struct cold_in in = {data, data + len, false};
     uint8_t want = type == TSFS_BIGINT ? KIND_INT : KIND_COUNT;
-    if (len < 2 || data[1] > E_MAX)
+    if (len < 2)
         goto bad;
     uint8_t kind = data[0], e = data[1];
     bool rest_less = kind == KIND_DECIMAL || kind == KIND_DOUBLE;
+    bool later = kind > KIND_DOUBLE_RESTS; /* than this program: the counts lead in every kind */
     if (kind == KIND_DECIMAL_RESTS || kind == KIND_DOUBLE_RESTS)
         kind = kind == KIND_DECIMAL_RESTS ? KIND_DECIMAL : KIND_DOUBLE;
-    if (type == TSFS_DOUBLE ? kind != KIND_DECIMAL && kind != KIND_DOUBLE : kind != want)
+    if (!later && (type == TSFS_DOUBLE ? kind != KIND_DECIMAL && kind != KIND_DOUBLE : kind != want))
         goto bad;
     in.p += 2;
     uint64_t prev = 0;
@@ -564,11 +572,12 @@ int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, u
             goto bad;
         s->summary[i].count = (uint32_t)prev;
     }
-    if (kind == KIND_COUNT) {
+    if (later || kind == KIND_COUNT) {
         memset(s->flags, COLD_FLAG_NONE, n);
+        in.p = later ? in.end : in.p;
         goto end;
     }
-    if (in.p == in.end || *in.p > 1)
+    if (e > E_MAX || in.p == in.end || *in.p > 1)
         goto bad;
     if (*in.p++) {
         if ((size_t)(in.end - in.p) < n)
@@ -602,6 +611,8 @@ int codec_measure_decode(enum tsfs_type type, const uint8_t *data, size_t len, u
         o->dsum_rest = rests[j];
         s->flags[i] &= (uint8_t)~COLD_FLAG_ROUNDED;
         put_summary(o, kind, e, scaled, planes, m, j++);
+        if (type == TSFS_DOUBLE && !is_finite(o))
+            goto bad;
     }
 end:
     if (!in.bad && in.p == in.end)

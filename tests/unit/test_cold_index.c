@@ -361,6 +361,46 @@ static void summaries_keep_every_bit(void **state)
     }
 }
 
+/* A stored infinity would turn into a wrong finite sum where sums are put together. */
+static void summaries_are_finite(void **state)
+{
+    (void)state;
+    static const double odd[] = {INFINITY, -INFINITY, NAN};
+    for (int field = 0; field < 5; field++)
+        for (int k = 0; k < 4; k++) {
+            double v[5] = {0.1, 0.7, 0.3, 0.4, 1.5};
+            if (k < 3)
+                v[field] = odd[k];
+            struct tsfs_summary s = {
+                .count = 3, .dmin = v[0], .dmax = v[1], .dfirst = v[2], .dlast = v[3], .dsum = v[4]};
+            uint8_t flags = 0;
+            struct tsfs_buf buf = {0};
+            struct cold_measure_slice *m = NULL;
+            assert_int_equal(codec_measure_encode(TSFS_DOUBLE, &s, &flags, 1, &buf), 0);
+            assert_int_equal(codec_measure_decode(TSFS_DOUBLE, (uint8_t *)buf.data, buf.len, 1, &m),
+                             k < 3 ? -EINVAL : 0);
+            free(m);
+            tsfs_buf_free(&buf);
+        }
+}
+
+/* A kind of a later version: its counts are known, nothing else is. */
+static void later_kinds_tell_counts(void **state)
+{
+    (void)state;
+    static const enum tsfs_type types[] = {TSFS_BOOLEAN, TSFS_BIGINT, TSFS_DOUBLE, TSFS_VARCHAR};
+    static const uint8_t slice[] = {6, 200, 2 * 5, 2 * 2, 0xee, 0xee, 0xee}; /* counts 5 and 7, zigzag */
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        struct cold_measure_slice *m = NULL;
+        assert_int_equal(codec_measure_decode(types[i], slice, sizeof(slice), 2, &m), 0);
+        assert_int_equal(m->summary[0].count, 5);
+        assert_int_equal(m->summary[1].count, 7);
+        assert_true(m->flags[0] == COLD_FLAG_NONE && m->flags[1] == COLD_FLAG_NONE);
+        free(m);
+        assert_int_equal(codec_measure_decode(types[i], slice, 3, 2, &m), -EINVAL);
+    }
+}
+
 static void sums_are_exact(void **state)
 {
     (void)state;
@@ -400,6 +440,8 @@ int main(void)
         cmocka_unit_test(damage_is_an_error),
         cmocka_unit_test(codecs_take_anything),
         cmocka_unit_test(summaries_keep_every_bit),
+        cmocka_unit_test(summaries_are_finite),
+        cmocka_unit_test(later_kinds_tell_counts),
         cmocka_unit_test(sums_are_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
