@@ -20,6 +20,8 @@
 /* log */
 #define TSFS_WAL_RECORD_MAX (64u << 20) /* bytes in one log record's payload */
 #define TSFS_WAL_VALUES_MAX 65536u      /* tag values that a log gives numbers */
+#define TSFS_WAL_NAMED_MAX  256u        /* bytes of a text that a definition may take from an earlier one */
+#define TSFS_WAL_NAMED_FREE (1u << 30)  /* bytes that a log's definitions may take beyond so many a byte */
 
 /* cold */
 #define TSFS_BLOCK_ROWS      1024u        /* rows of one series behind one summary */

@@ -133,6 +133,8 @@ struct hot_replay {
     struct hot_list series; /* log number -> lane */
     struct hot_list shapes; /* log number -> index */
     struct hot_list values; /* log number -> text of the series index */
+    uint64_t bytes;         /* of payload so far */
+    uint64_t named;         /* of texts that definitions took from earlier ones */
 };
 
 struct hot_names; /* names.c */

@@ -40,9 +40,10 @@ static int define_series_like(struct tsfs_hot *hot, struct hot_lane *lane, const
     uint32_t values = hot->logged_values;
     size_t size = 1 + RECORD_VUINT_MAX * (1 + 2 * (size_t)n);
     for (uint32_t d = 0; d < n; d++) {
-        how[d] = hot_names_value(hot, t->values[d]);
+        size_t len = series_text_at(hot->series, t->values[d]).len;
+        how[d] = len <= TSFS_WAL_NAMED_MAX ? hot_names_value(hot, t->values[d]) : RECORD_VALUE_ONCE;
         if (how[d] < RECORD_VALUE_FIRST)
-            size += series_text_at(hot->series, t->values[d]).len;
+            size += len;
     }
     int rc = hot_batch_reserve(batch, size);
     if (!rc)
@@ -71,11 +72,11 @@ static int define_series(struct tsfs_hot *hot, const struct tsfs_schema *schema,
     struct hot_batch *batch = hot->batch;
     const struct series_tuple *t = series_tuple_at(hot->series, lane->series);
     const struct series_layout *layout = series_tuple_layout(hot->series, t);
-    uint32_t model = hot_names_model(hot, t);
+    struct tsfs_str name = series_text_at(hot->series, t->measure_name);
+    uint32_t model = name.len <= TSFS_WAL_NAMED_MAX ? hot_names_model(hot, t) : HOT_NONE;
     if (model != HOT_NONE)
         return define_series_like(hot, lane, t, model);
     const uint16_t *slots = layout->slots;
-    struct tsfs_str name = series_text_at(hot->series, t->measure_name);
     size_t size = 1 + 2 * RECORD_VUINT_MAX + name.len;
     int rc = 0;
     for (unsigned d = 0; d < layout->ndims && rc == 0; d++) {

@@ -177,6 +177,7 @@ static int replay_series_like(struct parser *in)
     struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
     uint32_t kept[TSFS_DIMENSIONS_MAX], nkept = 0; /* those that get a number */
     uint32_t model, id;
+    uint64_t named = 0;
     if (!take_vuint(in, &model) || model >= series->n)
         return bad(in, "a series is defined after one that is not");
     const struct series_tuple *t =
@@ -200,10 +201,16 @@ static int replay_series_like(struct parser *in)
         } else {
             return bad(in, "a series uses a value that has no number");
         }
+        named += how < RECORD_VALUE_FIRST ? 0 : dims[d].value.len;
     }
     if (nkept > TSFS_WAL_VALUES_MAX - values->n)
         return bad(in, "too many values have numbers");
-    int rc = add_series(in, series_text_at(hot->series, t->measure_name), dims, layout->ndims, &id);
+    /* every text is hashed anew: some bytes must not stand for work without end */
+    struct tsfs_str name = series_text_at(hot->series, t->measure_name);
+    hot->replay->named += named + name.len;
+    if (hot->replay->named > TSFS_WAL_NAMED_FREE + TSFS_WAL_NAMED_MAX * hot->replay->bytes)
+        return bad(in, "series take more from earlier ones than a log may");
+    int rc = add_series(in, name, dims, layout->ndims, &id);
     t = rc ? NULL : series_tuple_at(hot->series, id);
     for (uint32_t k = 0; k < nkept && rc == 0; k++)
         rc = hot_list_push(values, t->values[kept[k]]);
@@ -357,6 +364,7 @@ int tsfs_hot_replay(struct tsfs_hot *hot, const struct tsfs_hot_recovery *recove
     if (rc)
         return rc;
     in.schema = recovery->schema(recovery->ctx);
+    hot->replay->bytes += len;
     uint32_t series = hot->replay->series.n, shapes = hot->replay->shapes.n, values = hot->replay->values.n;
     while (rc == 0 && in.p < in.end) {
         uint8_t control = *in.p++;

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "col/vec.h"
@@ -357,6 +358,91 @@ static void definitions_by_difference(void **state)
     }
 }
 
+static void put_text(struct tsfs_buf *b, const char *text, uint32_t len)
+{
+    for (uint32_t v = len;; v >>= 7) {
+        uint8_t byte = (uint8_t)((v & 0x7f) | (v >= 0x80 ? 0x80 : 0));
+        assert_int_equal(tsfs_buf_append(b, &byte, 1), 0);
+        if (v < 0x80)
+            break;
+    }
+    assert_int_equal(tsfs_buf_append(b, text, len), 0);
+}
+
+static void put_bytes(struct tsfs_buf *b, const char *bytes, size_t n)
+{
+    assert_int_equal(tsfs_buf_append(b, bytes, n), 0);
+}
+
+/* Eleven bytes that stand for a series of 64 KiB: so many are read, and then it is no log of ours. */
+static void long_values_by_number(void **state)
+{
+    struct fixture *f = *state;
+    struct tsfs_hot_recovery recovery = {define, schema_of, f};
+    struct tsfs_buf log = {0};
+    struct tsfs_error err = {0};
+    static char huge[TSFS_SERIES_KEY_MAX];
+    char number[16];
+    memset(huge, 'x', sizeof(huge));
+    put_bytes(&log, "\x10\x02\x00\x02\x05", 5); /* the two dimensions */
+    put_text(&log, "host", 4);
+    put_bytes(&log, "\x10\x03\x00\x02\x05", 5);
+    put_text(&log, "region", 6);
+    put_bytes(&log, "\x20", 1); /* series 0 */
+    put_text(&log, "cpu", 3);
+    put_bytes(&log, "\x02\x02\x00", 3);
+    put_text(&log, "h", 1);
+    put_bytes(&log, "\x03\x00", 2);
+    put_text(&log, "r", 1);
+    put_bytes(&log, "\x40\x00\x01", 3); /* the first after it, which gives the value its number */
+    put_text(&log, huge, sizeof(huge));
+    put_bytes(&log, "\x00", 1);
+    put_text(&log, "r", 1);
+    assert_int_equal(tsfs_hot_replay(f->hot, &recovery, log.data, log.len, &err), 0);
+    int rc = 0;
+    unsigned n = 0;
+    for (; rc == 0 && n < 40000; n++) {
+        log.len = 0;
+        put_bytes(&log, "\x40\x00\x02\x00", 4);
+        put_text(&log, number, (uint32_t)snprintf(number, sizeof(number), "r%u", n));
+        rc = tsfs_hot_replay(f->hot, &recovery, log.data, log.len, &err);
+    }
+    assert_int_equal(rc, -EBADMSG);
+    assert_true(n > TSFS_WAL_NAMED_FREE / sizeof(huge) && n < TSFS_WAL_NAMED_FREE / sizeof(huge) * 5 / 4);
+    tsfs_buf_free(&log);
+}
+
+/* Such values in what we write: they stand there in full, and the log can be read whatever their number. */
+static void long_values_in_full(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t good, torn;
+    struct tsfs_error err = {0};
+    enum { N = 100, LONG = TSFS_WAL_NAMED_MAX + 1 };
+    char region[LONG], host[16];
+    memset(region, 'r', sizeof(region));
+    for (unsigned i = 0; i < 2 * N; i++) {
+        snprintf(host, sizeof(host), "h%u", i);
+        struct tsfs_dim_value dims[] = {{0, tsfs_str_from(host)}, {1, {region, LONG - i / N}}};
+        uint32_t id;
+        assert_int_equal(tsfs_series_index_intern(f->index, TSFS_STR("cpu"), dims, 2, &id), 0);
+        stage_one(f, id, 1, 0, 1);
+        commit(f);
+        if (i == N - 1)
+            assert_true(tsfs_wal_size(f->wal) > N * LONG);
+    }
+    assert_true(tsfs_wal_size(f->wal) < (N + 10) * (LONG + 90)); /* the shorter ones went by number */
+    struct fixture next = {.schema = f->schema};
+    struct tsfs_hot_facts facts;
+    assert_int_equal(tsfs_hot_create(f->index, NULL, &next.hot), 0);
+    int rc = tsfs_wal_recover(f->dirfd, "log", true, apply, &next, &good, &torn, &err);
+    if (rc)
+        fail_msg("%s", err.message);
+    tsfs_hot_facts(next.hot, &facts);
+    assert_int_equal(facts.series, 2 * N);
+    tsfs_hot_unref(next.hot);
+}
+
 /* Values of the first rows of a series, short and long, as they come out of a snapshot. */
 static void expect_row(struct fixture *f, uint32_t id, uint32_t row, const double want[MEASURES])
 {
@@ -665,6 +751,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_of_full_days, setup, teardown),
         cmocka_unit_test_setup_teardown(definitions_after_undo, setup, teardown),
         cmocka_unit_test_setup_teardown(definitions_by_difference, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_values_by_number, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_values_in_full, setup, teardown),
         cmocka_unit_test_setup_teardown(packed_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(record_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_many, setup, teardown),
