@@ -136,6 +136,8 @@ int node_change_settings(struct tsfs_node *node, struct tsfs_str text, bool part
     pthread_mutex_lock(&node->meta_lock); /* two that change different keys at once both count */
     struct tsfs_settings next = node->settings;
     int rc = tsfs_settings_parse(&next, text, err);
+    if (rc == 0 && partition_fixed && next.partition == TSFS_PARTITION_AUTO)
+        next.partition = node->settings.partition; /* what auto has come to */
     unsigned n = rc == 0 ? tsfs_duration_format(next.partition, length) : 0;
     bool late = rc == 0 && outlasts(&next);
     if (rc == 0 && partition_fixed && next.partition != node->settings.partition)

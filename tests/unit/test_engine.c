@@ -221,7 +221,9 @@ static void partition_follows_the_first_write(void **state)
     assert_string_equal(ask(t, "SELECT count(*), count(DISTINCT bin(time, 1d)) FROM daily"),
                         "_col0,_col1\n6001,1002\n");
     /* chosen anew when the table is empty */
-    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\n"), -EBUSY);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\non_bad_line = skip\n"), 0);
+    assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = 1d\n"), -EBUSY);
+    assert_string_equal(partition_after(f, "daily", "", 1, INT64_C(-5000) * day, day), "3650d");
     assert_int_equal(command(t, TSFS_FILE_CTL, "truncate\n"), 0);
     assert_int_equal(command(t, TSFS_FILE_CONFIG, "partition = auto\n"), 0);
     assert_string_equal(partition_after(f, "daily", "", 1000, y2020, TSFS_NS_PER_S), "1d");
@@ -508,6 +510,8 @@ static void series_come_and_go(void **state)
     assert_int_equal(command(s, TSFS_FILE_CTL, "migrate\n"), 0);
     for (int i = 0; i < 4; i++)
         assert_string_equal(ask(f->db, asked[i]), answers[i]);
+    for (int i = 0; i < 200 && hot_memory(f) >= 64 << 10; i++) /* the last who holds it may be at work */
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
     assert_true(hot_memory(f) < 64 << 10);
     many_series(f, 5950, 6200, 0, 4); /* the same once more */
     assert_string_equal(ask(f->db, asked[0]), answers[0]);
