@@ -280,7 +280,7 @@ static bool code_point(struct tsfs_str s, size_t at, unsigned digits, uint32_t *
     return *cp <= 0x10ffff && (*cp < 0xd800 || *cp > 0xdfff) && *cp != 0;
 }
 
-/* U&'..': \\1234 and \\+123456 are characters by their code point, the escape character doubled is itself. */
+/* U&'..': \1234 and \+123456 are characters by their code point, the escape character doubled is itself. */
 static int unescape(struct sql_lexer *lx, struct sql_token *tok, char escape)
 {
     char *copy = tsfs_arena_alloc(lx->arena, tok->text.len + 1);
@@ -310,8 +310,6 @@ static int unescape(struct sql_lexer *lx, struct sql_token *tok, char escape)
     tok->text = (struct tsfs_str){copy, n};
     return 0;
 }
-
-static int skip(struct sql_lexer *lx);
 
 /* [UESCAPE 'c'] behind U&'..', which is put together then. */
 static int unicode(struct sql_lexer *lx, struct sql_token *tok)

@@ -22,20 +22,14 @@ static bool is_digit(char c)
 /* The number that stands right before the current token; len 0: there is none. */
 static struct tsfs_str number_before(const struct sql_parser *p)
 {
-    const char *text = p->lx.text.ptr;
-    size_t end = p->tok.from;
-    while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t' || text[end - 1] == '\n'))
-        end--;
-    size_t from = end;
-    while (from > 0 && (is_digit(text[from - 1]) || text[from - 1] == '.'))
-        from--;
-    struct tsfs_str none = {text, 0};
-    if (from == end || !is_digit(text[from]) || !is_digit(text[end - 1]) || end - from > 20)
+    const struct sql_token *t = &p->before[0];
+    struct tsfs_str none = {"", 0};
+    if ((t->kind != SQL_TOK_INTEGER && t->kind != SQL_TOK_DOUBLE) || t->text.len > 20)
         return none;
-    char before = from > 0 ? text[from - 1] : ' ';
-    bool word = (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z') || before == '_' ||
-                before == '"' || before == '\'' || (unsigned char)before >= 0x80;
-    return word ? none : (struct tsfs_str){text + from, end - from};
+    for (size_t i = 0; i < t->text.len; i++)
+        if (!is_digit(t->text.ptr[i]) && !(t->text.ptr[i] == '.' && i > 0 && i + 1 < t->text.len))
+            return none;
+    return t->text;
 }
 
 /* Words that other dialects have where this one has none.  Such a word may have been taken for a name, then
@@ -78,34 +72,25 @@ static const char *foreign_hint(struct sql_parser *p, struct tsfs_str word)
     return "";
 }
 
-static bool is_word_char(char c)
+/* The bare word that is the n-th token before the current one; len 0: that is none. */
+static struct tsfs_str word_before(const struct sql_parser *p, unsigned n)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
-}
-
-/* The bare word that stands right before the current token; len 0: there is none. */
-static struct tsfs_str word_before(const struct sql_parser *p, size_t end)
-{
-    const char *text = p->lx.text.ptr;
-    while (end > 0 && (text[end - 1] == ' ' || text[end - 1] == '\t' || text[end - 1] == '\n'))
-        end--;
-    size_t from = end;
-    while (from > 0 && is_word_char(text[from - 1]))
-        from--;
-    return (struct tsfs_str){text + from, end - from};
+    const struct sql_token *t = &p->before[n - 1];
+    return t->kind == SQL_TOK_WORD ? t->text : (struct tsfs_str){"", 0};
 }
 
 /* Signs of which the first half was understood. */
 static const char *sign_hint(const struct sql_parser *p, struct tsfs_str before)
 {
-    const char *text = p->lx.text.ptr;
-    char last = p->tok.from > 0 ? text[p->tok.from - 1] : ' ';
+    const struct sql_token *half = &p->before[0];
+    bool adjacent = half->to == p->tok.from && half->to > 0;
+    char last = adjacent ? p->lx.text.ptr[half->to - 1] : ' ';
     switch (p->tok.kind) {
     case SQL_TOK_EQ: return last == '=' ? ": for == write =" : "";
     case SQL_TOK_STAR: return last == '*' ? ": for a ** b write power(a, b)" : "";
     case SQL_TOK_LT: return last == '<' ? ": for a << b write bitwise_left_shift(a, b)" : "";
     case SQL_TOK_GT:
-        if (last == '>' && p->tok.from > 1 && text[p->tok.from - 2] == '-')
+        if (adjacent && half->kind == SQL_TOK_ARROW)
             return ": there is no JSON for ->>";
         return last == '>'   ? ": for a >> b write bitwise_right_shift(a, b)"
                : last == '-' ? ": there is no JSON for ->"
@@ -127,12 +112,13 @@ static const char *sign_hint(const struct sql_parser *p, struct tsfs_str before)
 /* Words of the language itself in places that it has not for them. */
 static const char *keyword_hint(const struct sql_parser *p, struct tsfs_str before)
 {
-    struct tsfs_str word = p->tok.text, is = TSFS_STR("is"), not = TSFS_STR("not");
-    if ((sql_same_word(before, is) || sql_same_word(before, not )) &&
+    struct tsfs_str word = p->tok.text;
+    bool behind_not = sql_same_word(before, TSFS_STR("not"));
+    if ((sql_same_word(before, TSFS_STR("is")) || behind_not) &&
         (sql_same_word(word, TSFS_STR("true")) || sql_same_word(word, TSFS_STR("false")) ||
          sql_same_word(word, TSFS_STR("unknown"))))
         return ": for IS TRUE write coalesce(x, false), for IS UNKNOWN x IS NULL";
-    if (sql_same_word(before, not ) && sql_same_word(word, TSFS_STR("null")))
+    if (behind_not && sql_same_word(word, TSFS_STR("null")))
         return ": write IS NOT NULL";
     if (sql_same_word(word, TSFS_STR("with")) || sql_same_word(word, TSFS_STR("without"))) {
         const char *rest = p->tok.text.ptr + p->tok.text.len, *end = p->lx.text.ptr + p->lx.text.len;
@@ -145,16 +131,15 @@ static const char *keyword_hint(const struct sql_parser *p, struct tsfs_str befo
         return ": for DISTINCT ON write max_by(x, time) and GROUP BY";
     if (sql_same_word(word, TSFS_STR("for")))
         return ": rows are not locked, and there are no versions of a table";
-    if (sql_same_word(word, TSFS_STR("select")) && p->tok.from > 0 &&
-        p->lx.text.ptr[p->tok.from - 1] == '(' &&
-        sql_same_word(word_before(p, p->tok.from - 1), TSFS_STR("array")))
+    if (sql_same_word(word, TSFS_STR("select")) && p->before[0].kind == SQL_TOK_LPAREN &&
+        sql_same_word(word_before(p, 2), TSFS_STR("array")))
         return ": for ARRAY(SELECT x ..) write (SELECT array_agg(x) ..)";
     return "";
 }
 
 const char *sql_hint(struct sql_parser *p)
 {
-    struct tsfs_str word = p->tok.text, number = number_before(p), before = word_before(p, p->tok.from);
+    struct tsfs_str word = p->tok.text, number = number_before(p), before = word_before(p, 1);
     const char *hint = p->tok.kind == SQL_TOK_WORD ? foreign_hint(p, word) : sign_hint(p, before);
     if (hint[0] == '\0' && p->tok.kind == SQL_TOK_WORD)
         hint = keyword_hint(p, before);

@@ -103,7 +103,9 @@ static const char *other_name(struct tsfs_str name)
         {"timestamptz", " (tsfs has timestamp, always UTC)"},
         {"json", " (tsfs has rows and arrays)"},
         {"map", " (tsfs has rows and arrays)"},
-        {"varbinary", " (tsfs has varchar)"},
+        {"binary", " (tsfs has varbinary)"},
+        {"blob", " (tsfs has varbinary)"},
+        {"bytea", " (tsfs has varbinary)"},
     };
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (sql_same_word(name, tsfs_str_from(others[i].name)))

@@ -11,6 +11,7 @@ struct sql_parser {
     struct tsfs_arena *arena;
     struct tsfs_error *err;
     struct sql_token tok, ahead; /* current, and the one after it when has_ahead */
+    struct sql_token before[2];  /* those before it, the last first: for hints */
     bool has_ahead;
     bool rows; /* (a, b) may stand here: a GROUP BY element */
     unsigned depth;

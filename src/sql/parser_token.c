@@ -88,6 +88,8 @@ bool sql_advance(struct sql_parser *p)
 {
     if (!sql_peek(p))
         return false;
+    p->before[1] = p->before[0];
+    p->before[0] = p->tok;
     p->tok = p->ahead;
     p->has_ahead = false;
     return true;
