@@ -85,13 +85,10 @@ uint64_t tsfs_cold_estimate(const struct tsfs_partition_view *view, const struct
 /* Adds what the view holds to *known. */
 TSFS_MUST_CHECK int tsfs_cold_known(const struct tsfs_partition_view *view, const struct tsfs_scan_spec *spec,
                                     struct tsfs_scan_known *known, struct tsfs_error *err);
-/* True if the segment may hold a matching series and time: a cheap reason to skip it.  Knows only the time
- * range and measure_name, whose ordinal is the same in every schema. */
-bool tsfs_segment_may_match(struct tsfs_segment *segment, const struct tsfs_scan_spec *spec);
-/* The same knowing the schema that spec's ordinals belong to: looks at every dimension, not only at
- * measure_name. */
-bool tsfs_segment_may_match_in(struct tsfs_segment *segment, struct tsfs_schema *schema,
-                               const struct tsfs_scan_spec *spec);
+/* True if the segment may hold a matching series and time: a cheap reason to skip it.  spec's ordinals are
+ * schema's. */
+bool tsfs_segment_may_match(struct tsfs_segment *segment, struct tsfs_schema *schema,
+                            const struct tsfs_scan_spec *spec);
 
 /* Decoded pages are shared by the queries of the process; with the decoded indexes of segments they may take
  * this many bytes in all (0: none are kept).  Until it is said, an eighth of the RAM.  Indexes have up to a

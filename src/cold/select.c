@@ -402,3 +402,22 @@ int select_matching(struct cold_index *ix, const struct cold_map *map, const str
         *rows = found.rows;
     return 0;
 }
+
+bool tsfs_segment_may_match(struct tsfs_segment *segment, struct tsfs_schema *schema,
+                            const struct tsfs_scan_spec *spec)
+{
+    struct tsfs_segment *native;
+    struct tsfs_arena arena;
+    struct cold_map map;
+    bool maybe = select_times_meet(spec, segment->facts.t_min, segment->facts.t_max);
+    if (!maybe || !segment->native || !spec || spec->n_dim_in == 0)
+        return maybe;
+    tsfs_arena_init(&arena, NULL);
+    if (segment_acquire(segment, schema, &arena, &native, &map, NULL) == 0) {
+        if (select_may_match(native->index, &map, spec, &maybe, NULL) != 0)
+            maybe = true; /* let the cursor find out what is wrong */
+        segment_release(native);
+    }
+    tsfs_arena_free(&arena);
+    return maybe;
+}

@@ -398,7 +398,7 @@ static int may_hold(struct scan *scan, struct scanned *s)
     if (rc < 0)
         return rc;
     s->looked_at = true;
-    if (s->view.nsegments && !tsfs_segment_may_match_in(s->view.segments[0], scan->schema, scan->spec)) {
+    if (s->view.nsegments && !tsfs_segment_may_match(s->view.segments[0], scan->schema, scan->spec)) {
         tsfs_segment_unref(s->view.segments[0]);
         s->view.nsegments = 0;
     }

@@ -153,14 +153,6 @@ void tsfs_pq_chunk_close(struct tsfs_pq_chunk *c)
     free(c);
 }
 
-size_t tsfs_pq_chunk_bytes(const struct tsfs_pq_chunk *c)
-{
-    pthread_mutex_lock((pthread_mutex_t *)&c->lock);
-    size_t n = sizeof(*c) + c->arena.used;
-    pthread_mutex_unlock((pthread_mutex_t *)&c->lock);
-    return n;
-}
-
 const struct tsfs_pq_page *tsfs_pq_chunk_pages(const struct tsfs_pq_chunk *c, uint32_t *npages)
 {
     *npages = c->npages;

@@ -79,8 +79,7 @@ struct tsfs_pq_page {
  * writer left none, by walking the page headers.  Returns owned. */
 TSFS_MUST_CHECK int tsfs_pq_chunk_open(struct tsfs_pq_reader *r, uint32_t group, uint32_t column,
                                        struct tsfs_pq_chunk **out, struct tsfs_error *err);
-void tsfs_pq_chunk_close(struct tsfs_pq_chunk *c);         /* takes NULL */
-size_t tsfs_pq_chunk_bytes(const struct tsfs_pq_chunk *c); /* memory held, dictionary included */
+void tsfs_pq_chunk_close(struct tsfs_pq_chunk *c); /* takes NULL */
 
 /* Ascending by first_row, without gaps from row 0 to the group's nrows; lives as long as the chunk. */
 const struct tsfs_pq_page *tsfs_pq_chunk_pages(const struct tsfs_pq_chunk *c, uint32_t *npages);

@@ -40,9 +40,10 @@ const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_st
     return NULL;
 }
 
-struct tsfs_expr *bind_apply_lambdas(struct binder *b, struct bind_select *s, struct tsfs_str name,
-                                     const struct sql_ast_expr *at, struct tsfs_expr **args,
-                                     struct sql_ast_expr *const *asts, uint32_t nargs)
+/* bind_apply where args[i] is NULL for a lambda, which asts[i] is. */
+static struct tsfs_expr *apply_lambdas(struct binder *b, struct bind_select *s, struct tsfs_str name,
+                                       const struct sql_ast_expr *at, struct tsfs_expr **args,
+                                       struct sql_ast_expr *const *asts, uint32_t nargs)
 {
     enum tsfs_type type;
     const struct tsfs_function *fn = bind_resolve(b, s, name, at, args, asts, nargs, &type);
@@ -66,7 +67,7 @@ struct tsfs_expr *bind_apply_lambdas(struct binder *b, struct bind_select *s, st
 struct tsfs_expr *bind_apply(struct binder *b, struct bind_select *s, struct tsfs_str name,
                              const struct sql_ast_expr *at, struct tsfs_expr **args, uint32_t nargs)
 {
-    return bind_apply_lambdas(b, s, name, at, args, NULL, nargs);
+    return apply_lambdas(b, s, name, at, args, NULL, nargs);
 }
 
 bool bind_args(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
@@ -511,5 +512,5 @@ struct tsfs_expr *bind_call(struct binder *b, struct bind_select *s, const struc
     struct tsfs_expr **args = NULL;
     if (!bind_args(b, s, ast, &args))
         return NULL;
-    return bind_apply_lambdas(b, s, call->name, ast, args, ast->args, ast->nargs);
+    return apply_lambdas(b, s, call->name, ast, args, ast->args, ast->nargs);
 }

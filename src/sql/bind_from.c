@@ -92,9 +92,10 @@ static const struct tsfs_bound *use_cte(struct binder *b, const struct bind_cte 
     return cte->rel;
 }
 
-const struct tsfs_bound *bind_rename(struct binder *b, const struct tsfs_bound *rel, struct tsfs_str name,
-                                     const struct tsfs_str *columns, uint32_t n, uint32_t line,
-                                     uint32_t column)
+/* The same rows under other column names; n 0 = the same names. */
+static const struct tsfs_bound *rename_columns(struct binder *b, const struct tsfs_bound *rel,
+                                               struct tsfs_str name, const struct tsfs_str *columns,
+                                               uint32_t n, uint32_t line, uint32_t column)
 {
     if (n == 0)
         return rel;
@@ -380,7 +381,7 @@ static bool bind_kind(struct binder *b, const struct sql_ast_from *from, struct 
         break;
     }
     if (rel != NULL)
-        rel = bind_rename(b, rel, from->alias, from->columns, from->ncolumns, from->line, from->column);
+        rel = rename_columns(b, rel, from->alias, from->columns, from->ncolumns, from->line, from->column);
     return rel != NULL && leaf_scope(b, from, rel, scope);
 }
 
@@ -419,7 +420,7 @@ bool bind_ctes(struct binder *b, const struct sql_ast_query *q)
         uint32_t height = bind_height_end(b, begun);
         if (rel == NULL)
             return false;
-        rel = bind_rename(b, rel, ast->name, ast->columns, ast->ncolumns, ast->line, ast->column);
+        rel = rename_columns(b, rel, ast->name, ast->columns, ast->ncolumns, ast->line, ast->column);
         struct bind_cte *cte = rel == NULL ? NULL : TSFS_NEW(b->arena, struct bind_cte);
         struct tsfs_bound *copy = cte == NULL ? NULL : TSFS_NEW(b->arena, struct tsfs_bound);
         if (copy == NULL || (*copy = *rel, copy->cte = TSFS_NEW(b->arena, struct tsfs_bound_cte)) == NULL)

@@ -207,11 +207,6 @@ bool bind_functions_init(struct binder *b);
 /* The first entry of a name and how many there are. */
 const struct tsfs_function *bind_function(const struct binder *b, struct tsfs_str name, uint32_t *n);
 
-/* The same where args[i] is NULL for a lambda, which asts[i] is. */
-struct tsfs_expr *bind_apply_lambdas(struct binder *b, struct bind_select *s, struct tsfs_str name,
-                                     const struct sql_ast_expr *at, struct tsfs_expr **args,
-                                     struct sql_ast_expr *const *asts, uint32_t nargs);
-
 /* bind_overload.c */
 /* The entry that the call means, its lambdas bound and its arguments coerced. */
 const struct tsfs_function *bind_resolve(struct binder *b, struct bind_select *s, struct tsfs_str name,
@@ -285,10 +280,6 @@ struct tsfs_bound *bind_new_bound(struct binder *b, enum tsfs_bound_kind kind, u
 /* FROM's items and the names they give; from NULL: none. */
 bool bind_from(struct binder *b, const struct sql_ast_from *from, struct bind_scope *scope);
 bool bind_ctes(struct binder *b, const struct sql_ast_query *q);
-/* The same rows under other column names; n 0 = the same names. */
-const struct tsfs_bound *bind_rename(struct binder *b, const struct tsfs_bound *rel, struct tsfs_str name,
-                                     const struct tsfs_str *columns, uint32_t n, uint32_t line,
-                                     uint32_t column);
 
 /* bind_select.c */
 struct tsfs_bound *bind_query(struct binder *b, const struct sql_ast_query *q);

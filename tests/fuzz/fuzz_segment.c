@@ -69,7 +69,7 @@ static void read_all(struct tsfs_segment *s, struct tsfs_schema *schema, const s
     struct tsfs_cursor *c;
     struct tsfs_run run;
     (void)tsfs_cold_estimate(&view, spec);
-    (void)tsfs_segment_may_match(s, spec);
+    (void)tsfs_segment_may_match(s, schema, spec);
     if (tsfs_cold_cursor(&view, spec, 0, 1, false, &c, NULL) != 0)
         return;
     while (c->ops->next_run(c, &run, NULL) == 1)

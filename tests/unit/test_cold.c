@@ -88,10 +88,9 @@ static void narrow_reads(void **state)
     free(seen.rows);
     assert_true(tsfs_cold_estimate(&view, &spec) == 9000);
     host = TSFS_STR("h70");
-    assert_false(tsfs_segment_may_match_in(segment, t.schema, &spec));
-    assert_true(tsfs_segment_may_match(segment, &spec)); /* knows too little to say no */
+    assert_false(tsfs_segment_may_match(segment, t.schema, &spec));
     in.ordinal = TSFS_ORDINAL_MEASURE_NAME;
-    assert_false(tsfs_segment_may_match(segment, &spec));
+    assert_false(tsfs_segment_may_match(segment, t.schema, &spec));
     tsfs_segment_unref(segment);
     tsfs_hot_unref(hot);
     scratch_close(&dir);
