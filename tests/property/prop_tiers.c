@@ -151,6 +151,11 @@ static const char *const queries[] = {
     "approx_percentile(x, v + 1.5, 0.2), sum(1) FROM %s",
     "SELECT v, approx_percentile(x, ARRAY[0.1, 0.5, 0.9]), approx_percentile(v, 0.5) FROM %s GROUP BY v "
     "ORDER BY v",
+    /* of far more different values than are kept one by one */
+    "SELECT approx_percentile(x + y / 7, ARRAY[0.01, 0.3, 0.5, 0.99]), approx_percentile(x + y / 3, v + 1.1, "
+    "0.6), approx_percentile(to_milliseconds(time) * 1000 + v, 0.4) FROM %s",
+    "SELECT v, approx_percentile(x * y, 0.5), approx_percentile(x + y / 7, 0.9) FROM %s GROUP BY v ORDER BY "
+    "v",
     "SELECT v, array_agg(DISTINCT s), sum(DISTINCT x) FROM %s GROUP BY v ORDER BY v",
     "SELECT array_agg(DISTINCT host), count(DISTINCT x) FROM %s",
     "SELECT sum(n) FROM (SELECT time, sum(x) OVER (ORDER BY time, host, region ROWS BETWEEN 3 PRECEDING AND "

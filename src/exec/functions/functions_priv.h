@@ -12,10 +12,11 @@ struct function_table {
 extern const struct function_table functions_arith, functions_interval, functions_compare, functions_like,
     functions_math, functions_string, functions_search, functions_date_part, functions_datetime,
     functions_bin, functions_date_text, functions_agg_basic, functions_agg_extreme, functions_agg_by,
-    functions_agg_stat, functions_agg_sketch, functions_array_make, functions_array_set,
-    functions_array_lists, functions_array_sort, functions_array_lambda, functions_nested_compare,
-    functions_timeseries, functions_agg_collect, functions_agg_top, functions_regex, functions_joda,
-    functions_window, functions_bits, functions_string_join, functions_iso8601, functions_binary;
+    functions_agg_stat, functions_agg_sketch, functions_agg_percentile, functions_array_make,
+    functions_array_set, functions_array_lists, functions_array_sort, functions_array_lambda,
+    functions_nested_compare, functions_timeseries, functions_agg_collect, functions_agg_top, functions_regex,
+    functions_joda, functions_window, functions_bits, functions_string_join, functions_iso8601,
+    functions_binary;
 
 #define FUNCTION_TABLE(array)                                                                                \
     {                                                                                                        \
