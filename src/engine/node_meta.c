@@ -59,25 +59,35 @@ int node_save_perms(const struct tsfs_node *node, const struct tsfs_perms *perms
     return save_text(node, perms_name(node), &text, tsfs_perms_render(perms, &text), fresh);
 }
 
+/* rc of reading one of its files, in *err by the file's name.  One that is not there is none: a folder made
+ * by hand has defaults. */
+static int loaded(int rc, const char *name, struct tsfs_error *err)
+{
+    if (rc == 0 || rc == -ENOENT)
+        return 0;
+    tsfs_error_set(err, rc, "%s", strerror(-rc));
+    tsfs_error_prefix(err, "its file \"%s\"", name);
+    return rc;
+}
+
 int node_load_meta(struct tsfs_node *node, struct tsfs_error *err)
 {
     struct tsfs_buf text = {0};
     int rc = tsfs_io_read_file(node->dirfd, config_name(node), 1 << 20, &text);
     if (rc == 0)
         rc = tsfs_settings_parse(&node->settings, tsfs_buf_str(&text), err);
-    if (rc == -ENOENT)
-        rc = 0; /* a folder made by hand: defaults */
+    rc = loaded(rc, config_name(node), err);
     text.len = 0;
-    if (rc == 0)
+    if (rc == 0) {
         rc = tsfs_io_read_file(node->dirfd, perms_name(node), 1 << 20, &text);
+        if (rc == 0)
+            rc = tsfs_perms_parse(&node->perms, tsfs_buf_str(&text), err);
+        rc = loaded(rc, perms_name(node), err);
+    }
     if (rc == 0)
-        rc = tsfs_perms_parse(&node->perms, tsfs_buf_str(&text), err);
-    if (rc == -ENOENT)
-        rc = 0;
-    if (rc == 0)
-        rc = ring_load(&node->errors, node->dirfd, errors_name(node));
+        rc = loaded(ring_load(&node->errors, node->dirfd, errors_name(node)), errors_name(node), err);
     if (rc == 0 && node->kind == TSFS_NODE_TABLE)
-        rc = ring_load(&node->rejected, node->dirfd, "rejected");
+        rc = loaded(ring_load(&node->rejected, node->dirfd, "rejected"), "rejected", err);
     tsfs_buf_free(&text);
     return rc;
 }

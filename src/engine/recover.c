@@ -167,7 +167,7 @@ static int load_partition(struct tsfs_node *node, int64_t start, const char *fol
     const struct tsfs_io *io = tsfs_io();
     struct folder f = {.node = node, .path = folder};
     struct partition *p = NULL;
-    char path[96];
+    char path[96] = "";
     int rc = tsfs_io_list_dir(node->dirfd, folder, note_file, &f);
     if (rc == 0)
         rc = partition_new(start, node->settings.partition, &p);
@@ -215,7 +215,7 @@ static int load_partition(struct tsfs_node *node, int64_t start, const char *fol
 out:
     partition_free(p);
     free(f.items);
-    return rc < 0 ? tsfs_error_set(err, rc, "%s: %s", folder, strerror(-rc)) : 0;
+    return rc < 0 ? tsfs_error_set(err, rc, "%s: %s", path[0] ? path : folder, strerror(-rc)) : 0;
 }
 
 struct load {
