@@ -264,8 +264,8 @@ static int read_names(int dirfd, const char *path, struct tsfs_buf *names)
     int fd = io->openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0)
         return fd;
-    int rc = 0,
-        own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* closedir closes its descriptor itself, past the table */
+    int rc = 0;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* closedir closes its descriptor itself, past the table */
     DIR *dir = own < 0 ? NULL : fdopendir(own);
     if (dir == NULL) {
         rc = -errno;
