@@ -74,7 +74,7 @@ struct sql_ast_expr {
     bool all;                   /* QUANTIFIED */
     bool quoted;                /* NAME: the last part stands in double quotes */
     bool zoned;                 /* CAST: written AT TIME ZONE 'UTC' */
-    uint32_t length;            /* CAST to varchar(length); 0 = any */
+    uint32_t length;            /* CAST to varchar(length), or to timestamp(length - 1); 0 = any */
     uint8_t nparts;
     enum tsfs_type type;
     const char *op;
@@ -136,7 +136,9 @@ struct sql_ast_named_window {
 
 struct sql_ast_item {
     struct sql_ast_expr *expr;
-    struct tsfs_str alias; /* ptr NULL = none */
+    struct tsfs_str alias;    /* ptr NULL = none */
+    struct tsfs_str *columns; /* t.* AS (c, ...) */
+    uint32_t ncolumns;
 };
 
 struct sql_ast_key {
@@ -223,6 +225,7 @@ struct sql_ast_statement {
     struct tsfs_str database, name; /* database.ptr NULL = not given */
     uint32_t line, column;          /* of the name */
     struct tsfs_str like;           /* ptr NULL = none */
+    struct tsfs_str like_escape;    /* likewise */
     uint32_t like_line, like_column;
     bool analyze;
     bool terminated; /* ended by ; */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/limits.h"
+#include "base/time.h"
 #include "sql/bind_priv.h"
 #include "sql/lexer.h"
 
@@ -368,6 +369,28 @@ static struct tsfs_expr *bind_integer(struct binder *b, const struct sql_ast_exp
                         ast);
 }
 
+/* A timestamp rounded to some digits of a second: half a unit later, cut to units. */
+static struct tsfs_expr *round_time(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
+                                    struct tsfs_expr *e)
+{
+    int64_t unit = TSFS_NS_PER_S;
+    for (uint32_t digits = ast->length - 1; digits > 0; digits--)
+        unit /= 10;
+    const char *const steps[] = {"+", "bin"};
+    int64_t by[] = {unit / 2, unit};
+    for (unsigned i = 0; i < 2 && e != NULL; i++) {
+        struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
+        if (args == NULL) {
+            bind_fail_memory(b);
+            return NULL;
+        }
+        args[0] = e;
+        args[1] = bind_literal(b, (struct tsfs_value){.type = TSFS_INTERVAL_DS, .i = by[i]}, ast);
+        e = args[1] == NULL ? NULL : bind_apply(b, s, tsfs_str_from(steps[i]), ast, args, 2);
+    }
+    return e;
+}
+
 static struct tsfs_expr *bind_cast(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                                    struct tsfs_expr *e)
 {
@@ -378,6 +401,10 @@ static struct tsfs_expr *bind_cast(struct binder *b, struct bind_select *s, cons
     }
     if (ast->length == 0)
         return cast_to(b, s, ast, e, ast->try_cast);
+    if (ast->type == TSFS_TIMESTAMP) {
+        e = cast_to(b, s, ast, e, ast->try_cast);
+        return e == NULL ? NULL : round_time(b, s, ast, e);
+    }
     /* Cut texts short; what is no text must fit, and only a look at each could tell. */
     if (e->type != TSFS_VARCHAR && e->type != TSFS_UNKNOWN) {
         bind_fail(b, ast->line, ast->column,

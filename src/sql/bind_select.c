@@ -94,6 +94,21 @@ static bool expand_star(struct binder *b, struct bind_select *s, const struct sq
     return true;
 }
 
+/* t.* AS (c, ..): names for the columns from `first` on. */
+static bool name_columns(struct binder *b, struct bind_select *s, const struct sql_ast_item *item,
+                         uint32_t first, struct tsfs_str *names)
+{
+    if (item->ncolumns == 0)
+        return true;
+    if (item->ncolumns != s->nitems - first)
+        return bind_fail(b, item->expr->line, item->expr->column,
+                         ".* has %u column%s, but %u names are given", s->nitems - first,
+                         s->nitems - first == 1 ? "" : "s", item->ncolumns);
+    for (uint32_t i = 0; i < item->ncolumns; i++)
+        names[first + i] = s->items[first + i].alias = item->columns[i];
+    return true;
+}
+
 struct tsfs_str bind_column_name(struct binder *b, uint32_t i)
 {
     char *text = tsfs_arena_printf(b->arena, "_col%u", i);
@@ -122,7 +137,9 @@ static bool bind_items(struct binder *b, struct bind_select *s, const struct sql
     for (uint32_t i = 0; i < ast->nitems; i++) {
         const struct sql_ast_expr *expr = ast->items[i].expr;
         if (expr->kind == SQL_AST_STAR) {
-            if (!(of_table(s, expr) ? expand_star : expand_row)(b, s, expr, names))
+            uint32_t first = s->nitems;
+            if (!(of_table(s, expr) ? expand_star : expand_row)(b, s, expr, names) ||
+                !name_columns(b, s, &ast->items[i], first, names))
                 return false;
             continue;
         }

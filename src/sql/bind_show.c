@@ -40,12 +40,15 @@ static bool matches(struct binder *b, const struct sql_ast_statement *st, struct
     struct bind_select s = {0};
     struct sql_ast_expr at = {.kind = SQL_AST_LIKE, .line = st->like_line, .column = st->like_column};
     struct tsfs_expr pos = {.line = at.line, .column = at.column};
-    struct tsfs_expr *args[2] = {
-        tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_VARCHAR, .s = name}, &pos),
-        tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_VARCHAR, .s = st->like}, &pos)};
-    if (args[0] == NULL || args[1] == NULL)
-        return bind_fail_memory(b);
-    struct tsfs_expr *e = bind_apply(b, &s, TSFS_STR("like"), &at, args, 2);
+    struct tsfs_str texts[3] = {name, st->like, st->like_escape};
+    uint32_t n = st->like_escape.ptr == NULL ? 2 : 3;
+    struct tsfs_expr *args[3];
+    for (uint32_t i = 0; i < n; i++) {
+        args[i] = tsfs_expr_literal(b->arena, (struct tsfs_value){.type = TSFS_VARCHAR, .s = texts[i]}, &pos);
+        if (args[i] == NULL)
+            return bind_fail_memory(b);
+    }
+    struct tsfs_expr *e = bind_apply(b, &s, TSFS_STR("like"), &at, args, n);
     if (e == NULL)
         return false;
     *out = tsfs_expr_is_literal(e) && !e->value.null && e->value.b;

@@ -108,6 +108,15 @@ static bool bind_over(struct binder *b, struct bind_select *s, const struct sql_
     struct sql_ast_window ast;
     if (!merge_base(b, s, written, s->nnamed, &ast))
         return false;
+    /* lag and lead count rows of the partition in their order: without one they would take any, and a frame
+     * would be read and ignored. */
+    if (strcmp(w->fn->name, "lag") == 0 || strcmp(w->fn->name, "lead") == 0) {
+        if (ast.nkeys == 0)
+            return bind_fail(b, w->line, w->column, "%s needs ORDER BY in its window", w->fn->name);
+        if (ast.framed)
+            return bind_fail(b, ast.line, ast.column, "%s takes no frame: it looks at the whole partition",
+                             w->fn->name);
+    }
     w->npartition = ast.npartition;
     w->partition = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, ast.npartition);
     if (w->partition == NULL)
@@ -170,6 +179,9 @@ static bool may_stand(struct binder *b, const struct bind_select *s, const struc
     if (s->aggregate.ptr != NULL)
         return bind_fail(b, ast->line, ast->column, "the window function %s() cannot stand inside %.*s()",
                          fn->name, BIND_NAME(s->aggregate));
+    if (s->params != NULL)
+        return bind_fail(b, ast->line, ast->column, "a lambda cannot contain the window function %s()",
+                         fn->name);
     if (!s->windows)
         return bind_fail(b, ast->line, ast->column,
                          "%s cannot contain the window function %s(): compute it in a subquery", s->clause,

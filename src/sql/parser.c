@@ -22,9 +22,13 @@ static bool parse_like(struct sql_parser *p, struct sql_ast_statement *s)
     s->like_column = p->tok.column;
     if (!sql_advance(p))
         return false;
-    if (sql_is(p, SQL_KW_ESCAPE))
-        return sql_fail_unsupported(p, &p->tok, "ESCAPE in SHOW");
-    return true;
+    bool escape;
+    if (!sql_accept(p, SQL_KW_ESCAPE, &escape) || !escape)
+        return p->rc == 0;
+    if (p->tok.kind != SQL_TOK_STRING)
+        return sql_fail_expected(p, "a character such as '!'");
+    s->like_escape = p->tok.text;
+    return sql_advance(p);
 }
 
 static bool parse_show(struct sql_parser *p, struct sql_ast_statement *s)

@@ -314,6 +314,7 @@ static struct sql_ast_from *join_unnest(struct sql_parser *p, struct sql_ast_fro
                              "RIGHT and FULL JOIN with UNNEST: write LEFT JOIN UNNEST or CROSS JOIN UNNEST");
         return NULL;
     }
+    bool lateral = sql_is(p, SQL_KW_LATERAL);
     struct sql_ast_from *from = parse_unnest(p, left);
     if (from == NULL || cross)
         return from;
@@ -321,8 +322,10 @@ static struct sql_ast_from *join_unnest(struct sql_parser *p, struct sql_ast_fro
     if (!sql_expect(p, SQL_KW_ON, "ON"))
         return NULL;
     if (!sql_is(p, SQL_KW_TRUE)) {
-        sql_fail_unsupported(p, &p->tok,
-                             "JOIN UNNEST with a condition: write ON true, and the condition in WHERE");
+        sql_fail_unsupported(
+            p, &p->tok,
+            lateral ? "JOIN LATERAL with a condition: write ON true, and the condition into the query"
+                    : "JOIN UNNEST with a condition: write ON true, and the condition in WHERE");
         return NULL;
     }
     return sql_advance(p) ? from : NULL;

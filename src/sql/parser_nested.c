@@ -113,11 +113,25 @@ static const char *other_name(struct tsfs_str name)
     return NULL;
 }
 
-/* (n) behind varchar, from ( on. */
+/* The digits of a second behind timestamp, from the number on: *length is 1 more, 0 where nothing is lost. */
+static bool parse_digits(struct sql_parser *p, uint32_t *length)
+{
+    int64_t n = 0;
+    if (p->tok.kind != SQL_TOK_INTEGER)
+        return sql_fail_expected(p, "a number of digits");
+    if (tsfs_num_parse_i64(p->tok.text, &n) != 0 || n < 0 || n > 12)
+        return sql_fail_at(p, p->tok.line, p->tok.column, "a timestamp has 0 to 12 digits behind the second");
+    *length = n < 9 ? (uint32_t)n + 1 : 0;
+    return sql_advance(p) && sql_expect_token(p, SQL_TOK_RPAREN, ")");
+}
+
+/* (n) behind varchar or timestamp, from ( on. */
 static bool parse_length(struct sql_parser *p, enum tsfs_type type, uint32_t *length)
 {
     struct sql_token open = p->tok;
     int64_t n = 0;
+    if (length != NULL && type == TSFS_TIMESTAMP)
+        return sql_advance(p) && parse_digits(p, length);
     if (length == NULL || type != TSFS_VARCHAR) {
         p->cut_short = false;
         return sql_fail_at(p, open.line, open.column, "tsfs does not support a length after %s%s",
@@ -135,8 +149,24 @@ static bool parse_length(struct sql_parser *p, enum tsfs_type type, uint32_t *le
     return sql_advance(p) && sql_expect_token(p, SQL_TOK_RPAREN, ")");
 }
 
-/* A type after AS: one word, or "double precision", "interval day to second", or a nested type. */
-bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
+/* WITHOUT TIME ZONE, which all times are, behind timestamp and time. */
+static bool parse_zoneless(struct sql_parser *p, enum tsfs_type type)
+{
+    static const char *const words[] = {"without", "time", "zone"};
+    if ((type != TSFS_TIMESTAMP && type != TSFS_TIME) || p->tok.kind != SQL_TOK_WORD ||
+        !sql_same_word(p->tok.text, tsfs_str_from(words[0])))
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (p->tok.kind != SQL_TOK_WORD || !sql_same_word(p->tok.text, tsfs_str_from(words[i])))
+            return sql_fail_expected(p, "WITHOUT TIME ZONE");
+        if (!sql_advance(p))
+            return false;
+    }
+    return true;
+}
+
+/* One word, or "double precision", "interval day to second", or a nested type. */
+static bool parse_single_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
 {
     struct sql_token first = p->tok;
     if (p->tok.kind != SQL_TOK_WORD)
@@ -155,7 +185,9 @@ bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
         n += p->tok.text.len;
         if (!sql_advance(p))
             return false;
-    } while (p->tok.kind == SQL_TOK_WORD);
+    } while (p->tok.kind == SQL_TOK_WORD && !sql_is(p, SQL_KW_ARRAY) &&
+             !sql_same_word(p->tok.text, TSFS_STR("without")));
+    name[n] = '\0';
     struct tsfs_str text = {name, n};
     if (!tsfs_type_from_name(text, out) || *out == TSFS_UNKNOWN) {
         p->cut_short = p->tok.kind == SQL_TOK_END;
@@ -165,11 +197,36 @@ bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
         char hint[SQL_HINT_MAX];
         if (n == 0)
             return sql_fail_at(p, first.line, first.column, "no type of that long a name");
-        const char *other = other_name(first.text);
+        const char *other =
+            strcasestr(name, "with time zone") != NULL ? " (all times are in UTC)" : other_name(first.text);
         return sql_fail_at(p, first.line, first.column, "no type \"%.*s\"%s", (int)n, name,
                            other != NULL ? other : sql_nearest_hint(&near, hint));
     }
-    return p->tok.kind != SQL_TOK_LPAREN || parse_length(p, *out, length);
+    return (p->tok.kind != SQL_TOK_LPAREN || parse_length(p, *out, length)) && parse_zoneless(p, *out);
+}
+
+/* A type after AS; ARRAY and ARRAY[n] may also stand behind the elements' type. */
+bool sql_parse_type(struct sql_parser *p, enum tsfs_type *out, uint32_t *length)
+{
+    struct sql_token first = p->tok;
+    if (!parse_single_type(p, out, length))
+        return false;
+    for (bool more; sql_is(p, SQL_KW_ARRAY);) {
+        if (length != NULL && *length != 0)
+            return sql_fail_at(p, first.line, first.column,
+                               "tsfs does not support a length after the type of an element or a field: %s",
+                               tsfs_type_name(*out));
+        *out = tsfs_type_array(*out);
+        if (*out == TSFS_UNKNOWN)
+            return fail_large(p, &first);
+        if (!sql_advance(p) || !sql_accept_token(p, SQL_TOK_LBRACKET, &more))
+            return false;
+        if (more && p->tok.kind != SQL_TOK_INTEGER)
+            return sql_fail_expected(p, "a number of elements");
+        if (more && (!sql_advance(p) || !sql_expect_token(p, SQL_TOK_RBRACKET, "]")))
+            return false;
+    }
+    return true;
 }
 
 /* Expressions up to the closing token, which may come at once. */

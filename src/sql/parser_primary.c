@@ -373,6 +373,30 @@ static struct sql_ast_expr *parse_bytes(struct sql_parser *p)
     return sql_with_args(p, e, list.items, list.n);
 }
 
+/* DOUBLE PRECISION '1.5', which without the text is a column called double under a name. */
+static struct sql_ast_expr *parse_double_precision(struct sql_parser *p)
+{
+    struct sql_token word = p->tok;
+    if (!sql_advance(p) || !sql_peek(p))
+        return NULL;
+    bool typed = p->ahead.kind == SQL_TOK_STRING;
+    struct sql_ast_expr *e = sql_new_node(p, typed ? SQL_AST_TYPED : SQL_AST_NAME, &word);
+    if (e == NULL)
+        return NULL;
+    if (typed) {
+        e->type = TSFS_DOUBLE;
+        e->string = p->ahead.text;
+        return sql_advance(p) && sql_advance(p) ? e : NULL;
+    }
+    e->parts = TSFS_NEW_ARRAY(p->arena, struct tsfs_str, 1);
+    if (e->parts == NULL) {
+        sql_fail_memory(p);
+        return NULL;
+    }
+    e->parts[e->nparts++] = word.text;
+    return e;
+}
+
 /* A word at the start of a primary that is no keyword with a form of its own. */
 static struct sql_ast_expr *parse_word(struct sql_parser *p)
 {
@@ -380,6 +404,9 @@ static struct sql_ast_expr *parse_word(struct sql_parser *p)
     if (!sql_peek(p))
         return NULL;
     enum sql_token_kind next = p->ahead.kind;
+    if (word.kind == SQL_TOK_WORD && next == SQL_TOK_WORD && sql_same_word(word.text, TSFS_STR("double")) &&
+        sql_same_word(p->ahead.text, TSFS_STR("precision")))
+        return parse_double_precision(p);
     if (word.kind == SQL_TOK_WORD && next == SQL_TOK_STRING) {
         if (sql_same_word(word.text, TSFS_STR("x")))
             return parse_bytes(p);

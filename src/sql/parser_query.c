@@ -23,8 +23,17 @@ static bool parse_items(struct sql_parser *p, struct sql_ast_select *s)
             item->expr = sql_parse_expr(p);
             if (item->expr == NULL)
                 return false;
-            if (item->expr->kind != SQL_AST_STAR && !sql_parse_alias(p, &item->alias))
-                return false;
+            if (item->expr->kind != SQL_AST_STAR) {
+                if (!sql_parse_alias(p, &item->alias))
+                    return false;
+            } else if (sql_is(p, SQL_KW_AS)) {
+                if (!sql_advance(p))
+                    return false;
+                if (p->tok.kind != SQL_TOK_LPAREN)
+                    return sql_fail_expected(p, "( and a name for each column after .* AS");
+                if (!sql_parse_columns(p, &item->columns, &item->ncolumns))
+                    return false;
+            }
         }
         if (!sql_accept_token(p, SQL_TOK_COMMA, &more))
             return false;

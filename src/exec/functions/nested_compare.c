@@ -63,6 +63,36 @@ static int distinct(KERNEL_ARGS)
     return 0;
 }
 
+/* The first of those that ORDER BY would have last (by 1) or first (by -1). */
+static int extreme(KERNEL_ARGS, int by)
+{
+    struct tsfs_vec_room room;
+    int rc = nested_begin(ctx, out, n, &room);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        if (!row_valid(valid, i))
+            continue;
+        struct tsfs_value best = tsfs_vec_get(&args[0], i);
+        for (unsigned a = 1; a < nargs; a++) {
+            struct tsfs_value v = tsfs_vec_get(&args[a], i);
+            if (by * tsfs_value_order(&v, &best) > 0)
+                best = v;
+        }
+        nested_put(&room, i, best.p);
+    }
+    nested_finish(&room, n, out);
+    return rc;
+}
+
+static int greatest(KERNEL_ARGS)
+{
+    return extreme(ctx, args, nargs, n, valid, out, 1);
+}
+
+static int least(KERNEL_ARGS)
+{
+    return extreme(ctx, args, nargs, n, valid, out, -1);
+}
+
 /* ---- casts ---- */
 
 /* Casts n elements of any number; errors of element i go to row rows[i]. */
@@ -184,6 +214,10 @@ static const struct tsfs_function items[] = {
     OP("<=", TSFS_OP_LE, le, "a <= b: less or equal"),
     OP(">", TSFS_OP_GT, gt, "a > b: greater"),
     OP(">=", TSFS_OP_GE, ge, "a >= b: greater or equal"),
+    SIG("greatest", "T... -> T", greatest,
+        "greatest(a, ...): the array or row that ORDER BY has last; NULL if any is NULL"),
+    SIG("least", "T... -> T", least,
+        "least(a, ...): the array or row that ORDER BY has first; NULL if any is NULL"),
     SIG_NULLS("is_distinct_from", "T, T -> boolean", distinct,
               "a IS DISTINCT FROM b: <> with NULL as a value"),
 };
