@@ -31,6 +31,7 @@ int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_
     for (uint32_t i = 0; i < g->nmeasures; i++) {
         g->measures[i].type = columns[first + i].type;
         width += tsfs_type_width(columns[first + i].type);
+        g->texts |= columns[first + i].type == TSFS_VARCHAR;
     }
     uint64_t capacity = VIRTUAL_MAX / width;
     g->capacity = capacity > TSFS_ROW_GROUP_ROWS ? TSFS_ROW_GROUP_ROWS
@@ -67,7 +68,9 @@ uint32_t rowgroup_room(const struct rowgroup *g)
 {
     if (g->bytes >= TSFS_ROW_GROUP_BYTES)
         return 0;
-    return g->capacity - g->nrows;
+    uint32_t room = g->capacity - g->nrows;
+    /* how long strings are is known when they are here: 64 Ki of the longest would be 4 GiB a column */
+    return g->texts && room > TSFS_BLOCK_ROWS ? TSFS_BLOCK_ROWS : room;
 }
 
 int rowgroup_begin(struct rowgroup *g, struct tsfs_str *keys)

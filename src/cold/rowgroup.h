@@ -41,6 +41,7 @@ struct rowgroup {
     uint64_t bytes; /* decoded, as counted against TSFS_ROW_GROUP_BYTES */
     int64_t *time;
     uint32_t nmeasures;
+    bool texts; /* one of them at least is of strings */
     struct rowgroup_column *measures;
     struct rowgroup_part *parts;
     uint32_t nparts, cap_parts;
@@ -54,7 +55,7 @@ struct rowgroup {
 TSFS_MUST_CHECK int rowgroup_init(struct rowgroup *g, const struct cold_column *columns, uint32_t first,
                                   uint32_t ncolumns, uint64_t rows);
 void rowgroup_free(struct rowgroup *g);
-/* Rows that fit before the group is full; 0 = write it out first. */
+/* Rows that may be put before it is asked again; 0 = the group is full, write it out first. */
 uint32_t rowgroup_room(const struct rowgroup *g);
 /* Begins the rows of a series (keys as rowgroup_part). */
 TSFS_MUST_CHECK int rowgroup_begin(struct rowgroup *g, struct tsfs_str *keys);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/pool.h"
+#include "cold/rowgroup.h"
 #include "cold_support.h"
 #include "parquet/reader.h"
 #include "parquet/writer.h"
@@ -285,6 +286,33 @@ static int sink_write(void *ctx, const void *data, size_t len)
     int rc = tsfs_io_write_all(s->fd, data, len, s->at);
     s->at += (off_t)len;
     return rc;
+}
+
+/* Strings are counted when they have been copied: only so many at once that a group cannot outgrow its limit
+ * by more than they are. */
+static void strings_by_the_block(void **state)
+{
+    (void)state;
+    struct cold_column columns[] = {{.role = TSFS_ROLE_MEASURE, .type = TSFS_DOUBLE},
+                                    {.role = TSFS_ROLE_MEASURE, .type = TSFS_VARCHAR}};
+    char text[] = "thing";
+    struct tsfs_str values[TSFS_BLOCK_ROWS];
+    for (uint32_t i = 0; i < TSFS_BLOCK_ROWS; i++)
+        values[i] = (struct tsfs_str){text, 1 + i % 5};
+    struct tsfs_vec vec = {.type = TSFS_VARCHAR, .s = values};
+    struct rowgroup g;
+    assert_int_equal(rowgroup_init(&g, columns, 0, 1, 100000), 0);
+    assert_int_equal(rowgroup_room(&g), 100000);
+    rowgroup_free(&g);
+    assert_int_equal(rowgroup_init(&g, columns, 0, 2, 100000), 0);
+    uint32_t room, rows = 0;
+    while ((room = rowgroup_room(&g)) > 0) {
+        assert_true(room <= TSFS_BLOCK_ROWS);
+        assert_int_equal(rowgroup_put(&g, 1, &vec, rows, room), 0);
+        g.nrows = rows += room;
+    }
+    assert_int_equal(rows, 100000);
+    rowgroup_free(&g);
 }
 
 /* A column whose name the schema file could not hold is refused before anything is read. */
@@ -643,6 +671,7 @@ int main(void)
         cmocka_unit_test(life_of_a_segment),
         cmocka_unit_test(columns_and_schema),
         cmocka_unit_test(other_order_of_dimensions),
+        cmocka_unit_test(strings_by_the_block),
         cmocka_unit_test(foreign_name),
         cmocka_unit_test(foreign_file),
         cmocka_unit_test(not_a_segment),
