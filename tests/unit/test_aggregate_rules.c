@@ -4,6 +4,7 @@
 #include "agg_support.h"
 #include "base/cpu.h"
 #include "base/sum.h"
+#include "col/nested.h"
 #include "exec/functions/exact.h"
 #include "exec/functions/lanes.h"
 
@@ -404,6 +405,66 @@ static void test_approx_distinct(void **state)
     tsfs_arena_reset(&arena);
 }
 
+/* Both zeros are equal: which of them came first, or was told apart by how rows were shared out, does not
+ * show. */
+static void test_zeros(void **state)
+{
+    (void)state;
+    static const double v[4][2] = {{0.0, -0.0}, {-0.0, 0.0}, {-0.0, -0.0}, {0.0, 0.0}};
+    for (size_t i = 0; i < 4; i++)
+        for (enum way way = 0; way < WAYS; way++) {
+            assert_false(signbit(of_doubles("min", v[i], 2, way).d));
+            assert_false(signbit(of_doubles("max", v[i], 2, way).d));
+        }
+    static const int64_t two = 2;
+    static const enum tsfs_type types[] = {TSFS_DOUBLE, TSFS_BIGINT};
+    const struct tsfs_aggregate_impl *impl = lookup("max", types, 2)->impl;
+    for (size_t i = 0; i < 4; i++) {
+        struct tsfs_vec args[] = {{.type = TSFS_DOUBLE, .d = v[i]},
+                                  {.type = TSFS_BIGINT, .constant = true, .i = &two}};
+        struct tsfs_kernel_ctx ctx = context();
+        const struct tsfs_array *out;
+        uint64_t valid = 0;
+        void *s = new_state(impl);
+        assert_int_equal(impl->update_run(&ctx, s, args, 0, 2), 0);
+        assert_int_equal(impl->finish(&ctx, s, &out, &valid, 0), 0);
+        assert_int_equal(out->n, 2);
+        assert_false(signbit(out->elems.d[0]) || signbit(out->elems.d[1]));
+    }
+    tsfs_arena_reset(&arena);
+}
+
+/* The best texts of very many, each better than those before: what went out leaves its room. */
+static void test_top_texts(void **state)
+{
+    (void)state;
+    static const int64_t three = 3;
+    static const enum tsfs_type types[] = {TSFS_VARCHAR, TSFS_BIGINT};
+    const struct tsfs_aggregate_impl *impl = lookup("max", types, 2)->impl;
+    tsfs_arena_free(&arena); /* which still has what other tests needed */
+    tsfs_arena_init(&arena, NULL);
+    struct tsfs_kernel_ctx ctx = context();
+    void *s = new_state(impl);
+    char text[200];
+    for (int i = 0; i < 100000; i++) {
+        int len = snprintf(text, sizeof(text), "%08d%*s", i, i % 150, "");
+        struct tsfs_str str = {text, (size_t)len};
+        struct tsfs_vec args[] = {{.type = TSFS_VARCHAR, .constant = true, .s = &str},
+                                  {.type = TSFS_BIGINT, .constant = true, .i = &three}};
+        assert_int_equal(impl->update_run(&ctx, s, args, 0, 1), 0);
+    }
+    assert_true(arena.used < 256 * 1024);
+    const struct tsfs_array *out;
+    uint64_t valid = 0;
+    assert_int_equal(impl->finish(&ctx, s, &out, &valid, 0), 0);
+    assert_int_equal(out->n, 3);
+    for (int i = 0; i < 3; i++) {
+        int len = snprintf(text, sizeof(text), "%08d%*s", 99999 - i, (99999 - i) % 150, "");
+        assert_true(tsfs_str_eq(out->elems.s[i], (struct tsfs_str){text, (size_t)len}));
+    }
+    tsfs_arena_reset(&arena);
+}
+
 static int by_value(const void *a, const void *b)
 {
     const double *x = a, *y = b;
@@ -526,6 +587,8 @@ int main(void)
         cmocka_unit_test(test_arbitrary),
         cmocka_unit_test(test_approx_distinct),
         cmocka_unit_test(test_approx_percentile),
+        cmocka_unit_test(test_zeros),
+        cmocka_unit_test(test_top_texts),
         cmocka_unit_test(test_order_does_not_show),
         cmocka_unit_test(test_exact),
         cmocka_unit_test(test_small_beside_large),

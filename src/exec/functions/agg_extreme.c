@@ -1,5 +1,5 @@
 /* min and max of every comparable type.  NaN is passed over, by both, unless there is nothing else;
- * ORDER BY has it last. */
+ * ORDER BY has it last.  Which zero came first does not show. */
 #include <math.h>
 
 #include "col/nested.h"
@@ -142,7 +142,7 @@ static int double_finish(AGG_FINISH_ARGS)
     const struct double_state *s = state;
     if (s->count == 0)
         return agg_put_null(data, 8, valid, row);
-    AGG_PUT(double, s->v);
+    AGG_PUT(double, s->v + 0.0); /* of both zeros, which are equal, the positive one */
     return 0;
 }
 

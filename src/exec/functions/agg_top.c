@@ -1,13 +1,20 @@
 /* max(x, n), min(x, n), max_by(x, y, n), min_by(x, y, n): the n best rows of a group, kept as a heap whose
- * root is the worst of them, so that a row that does not come in costs one comparison. */
+ * root is the worst of them, so that a row that does not come in costs one comparison.  Texts lie in room
+ * that their place in the heap keeps when another comes in for it. */
 #include <stdlib.h>
 
 #include "exec/functions/agg_priv.h"
 #include "exec/functions/nested_priv.h"
 
+struct text {
+    char *room;
+    size_t size;
+};
+
 struct best {
     struct tsfs_value y, x; /* x by itself for max(x, n) */
-    uint64_t number;        /* of equals the one that came first */
+    struct text y_text, x_text;
+    uint64_t number; /* of equals the one that came first */
 };
 
 struct top_state {
@@ -40,15 +47,31 @@ static void sift_down(struct top_state *s, uint32_t i, int sign)
     }
 }
 
+static int own_value(struct tsfs_kernel_ctx *ctx, struct tsfs_value *v, struct text *text)
+{
+    if (v->null || !tsfs_type_is_string(v->type))
+        return tsfs_value_copy(ctx->arena, v, v) == 0 ? 0 : function_no_memory(ctx);
+    if (text->room == NULL || v->s.len > text->size) {
+        size_t size = text->room == NULL ? v->s.len : v->s.len + v->s.len / 2;
+        char *room = tsfs_arena_alloc(ctx->arena, size);
+        if (room == NULL)
+            return function_no_memory(ctx);
+        *text = (struct text){room, size};
+    }
+    if (v->s.len > 0)
+        memcpy(text->room, v->s.ptr, v->s.len);
+    v->s.ptr = text->room;
+    return 0;
+}
+
 static int own(struct tsfs_kernel_ctx *ctx, struct best *b, bool by)
 {
-    if (tsfs_value_copy(ctx->arena, &b->y, &b->y) != 0)
-        return function_no_memory(ctx);
+    int rc = own_value(ctx, &b->y, &b->y_text);
+    if (rc == 0 && by)
+        rc = own_value(ctx, &b->x, &b->x_text);
     if (!by)
         b->x = b->y;
-    else if (tsfs_value_copy(ctx->arena, &b->x, &b->x) != 0)
-        return function_no_memory(ctx);
-    return 0;
+    return rc;
 }
 
 static int add(struct tsfs_kernel_ctx *ctx, struct top_state *s, struct best b, bool by, int sign)
@@ -56,6 +79,8 @@ static int add(struct tsfs_kernel_ctx *ctx, struct top_state *s, struct best b, 
     if (s->n == s->wanted) {
         if (better(&b, &s->heap[0], sign) <= 0)
             return 0;
+        b.y_text = s->heap[0].y_text;
+        b.x_text = s->heap[0].x_text;
         int rc = own(ctx, &b, by);
         s->heap[0] = b;
         sift_down(s, 0, sign);
@@ -71,6 +96,7 @@ static int add(struct tsfs_kernel_ctx *ctx, struct top_state *s, struct best b, 
         s->heap = heap;
         s->cap = cap;
     }
+    b.y_text = b.x_text = (struct text){0};
     int rc = own(ctx, &b, by);
     if (rc != 0)
         return rc;
@@ -103,6 +129,8 @@ static int take_row(struct tsfs_kernel_ctx *ctx, struct top_state *s, const stru
     struct best b = {.y = tsfs_vec_get(y, row), .number = s->seen++};
     if (by)
         b.x = tsfs_vec_get(&args[0], row);
+    else if (y->type == TSFS_DOUBLE)
+        b.y.d += 0.0; /* which of two equal zeros came first does not show */
     return add(ctx, s, b, by, sign);
 }
 
