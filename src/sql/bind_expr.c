@@ -280,13 +280,13 @@ static int number_width(enum tsfs_type type)
                                                         : 0;
 }
 
-/* a + b + .. or a || b || .. of many operands, from left to right.  Numbers are added by one call as long as
- * the sum so far has one type, texts and arrays are put together by one; anything else is operator by
+/* a + b + .., a || b || .. and so on of many operands, from left to right.  Numbers are added by one call as
+ * long as the sum so far has one type, texts and arrays are put together by one; anything else is operator by
  * operator, each deeper than the one before. */
 static struct tsfs_expr *bind_chain(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                                     struct tsfs_expr **args)
 {
-    bool plus = ast->op[0] == '+', numbers = plus, texts = !plus, arrays = !plus;
+    bool numbers = ast->op[0] != '|', texts = !numbers, arrays = !numbers;
     unsigned deepest = 0;
     for (uint32_t i = 0; i < ast->nargs; i++) {
         numbers &= number_width(args[i]->type) > 0;

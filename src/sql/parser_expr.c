@@ -170,7 +170,7 @@ struct sql_ast_expr *sql_parse_value(struct sql_parser *p, int min)
         chain = (struct sql_list){0};
         left = new_op(p, SQL_AST_BINARY, &at, this_op, left, right, NULL);
         same = again ? same + 1 : 1;
-        if (left != NULL && same == CHAIN_OPS && (at.kind == SQL_TOK_PLUS || at.kind == SQL_TOK_CONCAT))
+        if (left != NULL && same == CHAIN_OPS && at.kind != SQL_TOK_SLASH && at.kind != SQL_TOK_PERCENT)
             left = flatten(p, left, same, &chain);
     }
     return left;

@@ -93,7 +93,7 @@ static void test_depth(void **state)
         {"SELECT ", "NOT ", "x", ""},
         {"SELECT ", "CASE WHEN a THEN ", "1", " END"},
         {"SELECT ", "CAST(", "1", " AS double)"},
-        {"SELECT a", "", "", " - a"},
+        {"SELECT a", "", "", " / a"},
         {"SELECT a", "", "", " + a - a"},
         {"", "SELECT * FROM (", "SELECT 1", ")"},
         {"", "(", "SELECT 1", ")"},
@@ -124,6 +124,8 @@ static void test_long_but_flat(void **state)
 {
     struct tsfs_error err = {0};
     assert_int_equal(parse_nested("SELECT a", "", "", " OR a", 100000, &err), 0);
+    assert_int_equal(parse_nested("SELECT a", "", "", " - a", 100000, &err), 0);
+    assert_int_equal(parse_nested("SELECT a", "", "", " * a", 100000, &err), 0);
     assert_int_equal(parse_nested("SELECT a", "", "", " AND a", 100000, &err), 0);
     assert_int_equal(parse_nested("SELECT a IN (1", "", "", ",1", 400000, &err), -EINVAL); /* no ) */
     assert_int_equal(parse_nested("SELECT a", "", "", ",a", 400000, &err), 0);

@@ -165,9 +165,9 @@ static int neg_double(KERNEL_ARGS)
     return 0;
 }
 
-/* a + b + c ..: from left to right, as written. */
-static int sum_whole(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t n,
-                     const uint64_t *valid, struct tsfs_vec *out, bool narrow)
+/* a + b + c .., a - b - c .., a * b * c ..: from left to right, as written. */
+static int chain_whole(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, unsigned nargs, uint32_t n,
+                       const uint64_t *valid, struct tsfs_vec *out, enum arith op, bool narrow)
 {
     int64_t *restrict r = function_alloc(ctx, out, n, sizeof(*r));
     if (r == NULL)
@@ -177,11 +177,11 @@ static int sum_whole(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, u
     for (unsigned k = 1; k < nargs; k++) {
         for (uint32_t i = 0; i < n; i++) {
             int64_t x = r[i], y = ROW(&args[k], int64_t, i);
-            r[i] = WRAP(x, +, y);
-            if (!overflows(ADD, narrow, x, y) || !row_valid(valid, i))
+            r[i] = op == ADD ? WRAP(x, +, y) : op == SUB ? WRAP(x, -, y) : WRAP(x, *, y);
+            if (!overflows(op, narrow, x, y) || !row_valid(valid, i))
                 continue;
-            int rc = function_fail(ctx, i, "%s addition overflow: %lld + %lld", narrow ? "integer" : "bigint",
-                                   (long long)x, (long long)y);
+            int rc = function_fail(ctx, i, "%s %s overflow: %lld %c %lld", narrow ? "integer" : "bigint",
+                                   names[op], (long long)x, signs[op], (long long)y);
             if (rc != 0)
                 return rc;
         }
@@ -189,28 +189,31 @@ static int sum_whole(struct tsfs_kernel_ctx *ctx, const struct tsfs_vec *args, u
     return 0;
 }
 
-static int sum_integer(KERNEL_ARGS)
-{
-    return sum_whole(ctx, args, nargs, n, valid, out, true);
-}
+#define CHAIN(PREFIX, OP, SIGN)                                                                              \
+    static int PREFIX##_integer(KERNEL_ARGS)                                                                 \
+    {                                                                                                        \
+        return chain_whole(ctx, args, nargs, n, valid, out, OP, true);                                       \
+    }                                                                                                        \
+    static int PREFIX##_bigint(KERNEL_ARGS)                                                                  \
+    {                                                                                                        \
+        return chain_whole(ctx, args, nargs, n, valid, out, OP, false);                                      \
+    }                                                                                                        \
+    static int PREFIX##_double(KERNEL_ARGS)                                                                  \
+    {                                                                                                        \
+        double *restrict r = function_alloc(ctx, out, n, sizeof(*r));                                        \
+        if (r == NULL)                                                                                       \
+            return -ENOMEM;                                                                                  \
+        for (uint32_t i = 0; i < n; i++)                                                                     \
+            r[i] = ROW(&args[0], double, i);                                                                 \
+        for (unsigned k = 1; k < nargs; k++)                                                                 \
+            for (uint32_t i = 0; i < n; i++)                                                                 \
+                r[i] = r[i] SIGN ROW(&args[k], double, i);                                                   \
+        return 0;                                                                                            \
+    }
 
-static int sum_bigint(KERNEL_ARGS)
-{
-    return sum_whole(ctx, args, nargs, n, valid, out, false);
-}
-
-static int sum_double(KERNEL_ARGS)
-{
-    double *restrict r = function_alloc(ctx, out, n, sizeof(*r));
-    if (r == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        r[i] = ROW(&args[0], double, i);
-    for (unsigned k = 1; k < nargs; k++)
-        for (uint32_t i = 0; i < n; i++)
-            r[i] += ROW(&args[k], double, i);
-    return 0;
-}
+CHAIN(sums, ADD, +)
+CHAIN(differences, SUB, -)
+CHAIN(products, MUL, *)
 
 #define BINARY(SIGN, OP, KERNEL, HELP)                                                                       \
     SCALAR_OP(SIGN, OP, INT, KERNEL##_integer, HELP, INT, INT),                                              \
@@ -218,15 +221,18 @@ static int sum_double(KERNEL_ARGS)
         SCALAR_OP(SIGN, OP, DBL, KERNEL##_double, HELP, DBL, DBL)
 
 #define mod_bigint mod_integer
-#define SUM_HELP   "a + b + ...: from left to right; long sums are computed by one call"
+#define LONG(SIGN, PREFIX, HELP)                                                                             \
+    SCALAR_VARIADIC(SIGN, INT, PREFIX##_integer, HELP, INT, INT, INT),                                       \
+        SCALAR_VARIADIC(SIGN, BIG, PREFIX##_bigint, HELP, BIG, BIG, BIG),                                    \
+        SCALAR_VARIADIC(SIGN, DBL, PREFIX##_double, HELP, DBL, DBL, DBL)
 
 static const struct tsfs_function items[] = {
     BINARY("+", TSFS_OP_ADD, add, "a + b: sum; an integer result that does not fit is an error"),
-    SCALAR_VARIADIC("+", INT, sum_integer, SUM_HELP, INT, INT, INT),
-    SCALAR_VARIADIC("+", BIG, sum_bigint, SUM_HELP, BIG, BIG, BIG),
-    SCALAR_VARIADIC("+", DBL, sum_double, SUM_HELP, DBL, DBL, DBL),
+    LONG("+", sums, "a + b + ...: from left to right; long sums are computed by one call"),
     BINARY("-", TSFS_OP_SUB, sub, "a - b: difference"),
+    LONG("-", differences, "a - b - ...: from left to right, by one call"),
     BINARY("*", TSFS_OP_MUL, mul, "a * b: product"),
+    LONG("*", products, "a * b * ...: from left to right, by one call"),
     BINARY("/", TSFS_OP_DIV, div, "a / b: quotient; integers truncate towards zero, and by zero is an error"),
     BINARY("%", TSFS_OP_MOD, mod, "a % b: remainder with the sign of a"),
     BINARY("mod", TSFS_OP_MOD, mod, "mod(a, b): a % b"),
