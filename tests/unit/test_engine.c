@@ -569,7 +569,7 @@ static void making_a_side_times_out(void **state)
                "CROSS JOIN UNNEST(sequence(1, 10000)) AS y(j) CROSS JOIN UNNEST(sequence(1, 100)) AS z(l) "
                "WHERE i * j + l = 0) AS s ON a = k");
     assert_non_null(strstr(answer, "longer than query_timeout allows"));
-    assert_true(tsfs_time_monotonic() - from < 10 * TSFS_NS_PER_S);
+    assert_true(tsfs_time_monotonic() - from < TSFS_NS_PER_MIN); /* all of it would take many */
 }
 
 int main(void)

@@ -4,20 +4,17 @@ mount_ts
 cd "$MNT"
 mkdir p
 awk 'BEGIN { for (i = 0; i < 3000; i++) printf "m v=%d %d000000000\n", i, 1700000000 + i }' > p/write
+# What takes minutes if nothing ends it; seconds are a busy machine's.
 slow="SELECT count(*) FROM m a CROSS JOIN m b CROSS JOIN m c WHERE a.v + b.v + c.v > 0.5"
-if ! bash -c 'echo "$1" > p/query' - "$slow" 2> /dev/null || grep -q 'JOIN' p/errors; then
-    slow="SELECT count(*) FROM (SELECT v FROM m WHERE $(for i in $(seq 400); do printf 'sin(v + %d) < 2 AND ' $i; done) true)"
-    awk 'BEGIN { for (i = 0; i < 2000000; i++) printf "m v=%d %d000000000\n", i, 1600000000 + i }' > p/write
-fi
 echo "$slow" > p/query
 start=$(date +%s%N)
 timeout -s INT 0.3 cat p/query; echo "status $?"
 took=$(((($(date +%s%N) - start)) / 1000000))
-[ $took -lt 1300 ] && echo "ended at once" || echo "took $took ms"
+[ $took -lt 15000 ] && echo "ended at once" || echo "took $took ms"
 echo "$slow" > p/query
 (timeout -s KILL 0.3 cat p/query; echo "status $?") 2> /dev/null
 python3 - "$slow" <<'PY'
-import os, sys, threading, time
+import os, sys, time
 f = os.open("p/query", os.O_RDWR)
 os.write(f, sys.argv[1].encode())
 pid = os.fork()
@@ -35,7 +32,7 @@ while read -r slow; do
     start=$(date +%s%N)
     timeout -s INT 0.3 cat p/query > /dev/null; echo "status $?"
     took=$(((($(date +%s%N) - start)) / 1000000))
-    [ $took -lt 2300 ] || echo "took $took ms: $slow"
+    [ $took -lt 15000 ] || echo "took $took ms: $slow"
 done <<'SQL'
 SELECT count(*) FROM m WHERE contains(sequence(1, 16000000), CAST(-v AS bigint))
 SELECT count(*) FROM m WHERE rpad('a', 16000000, 'a') LIKE '%' || rpad('_', 8000000, 'a') || CAST(v AS varchar) || '%'
@@ -45,6 +42,6 @@ SELECT sum(crc32(to_utf8(rpad(CAST(v AS varchar), 16000000, 'x')))) FROM m
 SQL
 # The text of a value that shares its parts stops at the limit for texts.
 try "echo \"SELECT CAST(repeat(rpad('x', 16000000, 'y'), 1000000) AS varchar)\" > p/query; cat p/query"
-sleep 0.3
-grep -E '^(running_queries|queries_running|running queries|queries) *= *[1-9]' .tsfs/status && echo "still running"
+for i in $(seq 100); do grep -q '^queries_running = 0$' .tsfs/status && break; sleep 0.1; done
+grep '^queries_running = [1-9]' .tsfs/status
 ask p/query "SELECT count(*) AS n FROM m WHERE v < 10 AND time >= from_unixtime(1700000000)"
