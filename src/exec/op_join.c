@@ -5,6 +5,8 @@
  * row. Either way what comes out are pairs of row numbers, at most a batch of them at a time; the remaining
  * condition is evaluated over the pairs, columns are gathered for those that pass it.
  *
+ * Keys that are strings and columns of the kept side lie once in memory: the table points to the rows kept.
+ *
  * The side that promises fewer rows is kept, but of a semi or anti join the right one.  Rows of a side that
  * an outer join preserves: of the passing side those without a match come out when their batch is through, of
  * the kept side at the very end. */
@@ -39,6 +41,7 @@ struct join_op {
     struct rows rows;
     struct group_table keys;
     enum tsfs_type *key_types;
+    bool *key_kept;  /* [nkeys]: in the table are pointers to the kept rows */
     uint32_t **next; /* of each chunk: the row after in its chain, 1 + number */
     uint32_t nnext, next_room;
     uint64_t **matched; /* of each chunk, if keep_build */
@@ -122,15 +125,40 @@ static int reserve_next(struct join_op *self)
     return 0;
 }
 
+/* A semi or anti join that has no other condition needs the keys alone. */
+static bool keys_only(const struct join_op *self)
+{
+    return (self->semi || self->anti) && self->nkeys > 0 && self->op.plan->join.condition == NULL;
+}
+
+/* Keys of rows base + sel[0..n) that the table does not copy are taken from the rows kept. */
+static int keys_of_rows(struct join_op *self, uint32_t base, const uint16_t *sel, uint32_t n,
+                        struct tsfs_vec *keys)
+{
+    uint32_t *ids = NULL;
+    int rc = 0;
+    for (uint32_t k = 0; k < self->nkeys && rc == 0; k++) {
+        if (!self->key_kept[k])
+            continue;
+        if (ids == NULL) {
+            if ((ids = tsfs_arena_alloc(&self->scratch, (n + 1) * sizeof(*ids))) == NULL)
+                return -ENOMEM;
+            for (uint32_t i = 0; i < n; i++)
+                ids[i] = base + sel[i];
+        }
+        rc = rows_gather(&self->rows, &self->scratch, self->build_keys[k]->index, ids, n, &keys[k]);
+    }
+    return rc;
+}
+
 static int add_batch(struct join_op *self, const struct tsfs_batch *in, struct tsfs_error *err)
 {
     uint32_t base = self->rows.n, nsel, *groups;
     struct tsfs_vec *keys;
     uint16_t sel[TSFS_BATCH_ROWS];
     tsfs_arena_reset(&self->scratch);
-    /* a semi or anti join that has no other condition needs the keys alone */
-    bool keys_only = (self->semi || self->anti) && self->nkeys > 0 && self->op.plan->join.condition == NULL;
-    int rc = keys_only ? 0 : rows_append(&self->rows, in->cols, NULL, in->nrows);
+    bool without_rows = keys_only(self);
+    int rc = without_rows ? 0 : rows_append(&self->rows, in->cols, NULL, in->nrows);
     if (rc == 0)
         rc = reserve_next(self);
     if (rc != 0 || self->nkeys == 0)
@@ -140,8 +168,10 @@ static int add_batch(struct join_op *self, const struct tsfs_batch *in, struct t
     if (rc == 0 && groups == NULL)
         rc = -ENOMEM;
     if (rc == 0)
+        rc = keys_of_rows(self, base, sel, nsel, keys);
+    if (rc == 0)
         rc = group_rows(&self->keys, &self->scratch, keys, nsel, groups);
-    for (uint32_t i = 0; i < nsel && rc == 0 && !keys_only; i++) {
+    for (uint32_t i = 0; i < nsel && rc == 0 && !without_rows; i++) {
         struct chain *chain = group_payload(&self->keys, groups[i]);
         uint32_t row = base + sel[i];
         if (chain->first == 0)
@@ -164,6 +194,13 @@ static int build(struct join_op *self, struct tsfs_error *err)
         self->key_types[k] = self->build_keys[k]->type;
     if (rc == 0 && self->nkeys > 0)
         rc = group_table_init(&self->keys, &self->store, self->nkeys, self->key_types, sizeof(struct chain));
+    for (uint32_t k = 0; k < self->nkeys && rc == 0; k++) {
+        enum tsfs_type type = self->key_types[k];
+        self->key_kept[k] = (tsfs_type_is_string(type) || tsfs_type_is_nested(type)) && !keys_only(self) &&
+                            self->build_keys[k]->kind == TSFS_EXPR_COLUMN;
+        if (self->key_kept[k])
+            rc = group_table_borrow(&self->keys, k);
+    }
     while (rc == 0 && (rc = exec_poll(self->op.ctx, err)) == 0 && (rc = exec_next(self->build, &in, err)) > 0)
         rc = exec_fail(self->op.ctx, add_batch(self, in, err), NAME, err);
     self->built = rc == 0;
@@ -480,7 +517,8 @@ int exec_open_join(struct exec_ctx *ctx, const struct tsfs_plan *plan, struct ex
     self->batch.ncols = plan->ncols;
     self->op.more = TSFS_NEW_ARRAY(&ctx->arena, struct exec_op *, 1);
     self->key_types = TSFS_NEW_ARRAY(&ctx->arena, enum tsfs_type, self->nkeys);
-    if (self->op.more == NULL || self->key_types == NULL)
+    self->key_kept = TSFS_NEW_ARRAY(&ctx->arena, bool, self->nkeys);
+    if (self->op.more == NULL || self->key_types == NULL || self->key_kept == NULL)
         return -ENOMEM;
     bool build_left = false;
     if (!self->semi && !self->anti && !plan->join.ordered && !ctx->copying) /* else exec_join_share says */

@@ -655,6 +655,42 @@ static void frames_leave_nothing(void **state)
     }
 }
 
+/* Strings of the kept side that are its keys lie in memory once: 2 MB of them here, or 1 and as many in
+ * arrays. */
+static void join_keeps_strings_once(void **state)
+{
+    static const char *const sqls[] = {
+        "SELECT count(*), max(b.s) FROM (SELECT lpad(CAST(n AS varchar), 200, '0') AS s FROM "
+        "UNNEST(sequence(1, 10000)) AS c (n)) a JOIN (SELECT n, lpad(CAST(n AS varchar), 200, '0') AS s FROM "
+        "UNNEST(sequence(1, 10000)) AS c (n)) b ON a.s = b.s",
+        "SELECT count(b.n), max(b.s) FROM (SELECT lpad(CAST(n AS varchar), 200, '0') AS s FROM "
+        "UNNEST(sequence(1, 10000)) AS c (n)) a LEFT JOIN (SELECT ARRAY[lpad(CAST(n AS varchar), 200, '0')] "
+        "AS l, n, lpad(CAST(n AS varchar), 200, '0') AS s FROM UNNEST(sequence(1, 5000)) AS c (n)) b ON "
+        "ARRAY[a.s] = b.l AND a.s = b.s"};
+    static const int most[] = {10000, 5000};
+    /* 4250 and 5250 are enough for once, 6500 and 6250 too little for twice */
+    static const size_t limits[] = {5500, 5900};
+    for (size_t i = 0; i < 2; i++) {
+        struct tsfs_arena arena;
+        struct tsfs_error err = {0};
+        struct tsfs_budget budget = {.limit = limits[i] << 10};
+        struct result r;
+        tsfs_arena_init(&arena, NULL);
+        world.budget = &budget;
+        int rc = world_run(&world, sqls[i], &arena, &r, &err);
+        world.budget = NULL;
+        if (rc != 0)
+            fail_msg("%s\n%d %s", sqls[i], rc, err.message);
+        assert_int_equal(r.nrows, 1);
+        assert_int_equal(r.values[0].i, most[i]);
+        assert_int_equal(r.values[1].s.len, 200);
+        char want[256];
+        snprintf(want, sizeof(want), "%0200d", most[i]);
+        assert_memory_equal(r.values[1].s.ptr, want, 200);
+        tsfs_arena_free(&arena);
+    }
+}
+
 static void explain(void **state)
 {
     static const struct answer answers[] = {
@@ -821,6 +857,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(memory, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_leave_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(join_keeps_strings_once, setup, teardown),
         cmocka_unit_test_setup_teardown(explain, setup, teardown),
         cmocka_unit_test_setup_teardown(explain_delete, setup, teardown),
         cmocka_unit_test_setup_teardown(sides_are_chosen_once, setup, teardown),

@@ -70,6 +70,18 @@ int group_table_init(struct group_table *table, struct tsfs_arena *arena, uint32
     return 0;
 }
 
+int group_table_borrow(struct group_table *table, uint32_t col)
+{
+    if (table->borrowed == NULL &&
+        (table->borrowed = TSFS_NEW_ARRAY(table->arena, bool, table->nstrings)) == NULL)
+        return -ENOMEM;
+    uint32_t string = 0;
+    for (uint32_t i = 0; i < col; i++)
+        string += is_string(table->types[i]);
+    table->borrowed[string] = true;
+    return 0;
+}
+
 void group_table_free(struct group_table *table)
 {
     if (table->slots != NULL && table->arena->budget != NULL)
@@ -240,7 +252,7 @@ int group_own(const struct group_table *table, struct tsfs_arena *arena, char *k
 {
     struct tsfs_str *s = (struct tsfs_str *)(key + (size_t)table->fixed_words * 8);
     for (uint32_t i = 0; i < table->nstrings; i++) {
-        if (s[i].ptr == NULL)
+        if (s[i].ptr == NULL || (table->borrowed != NULL && table->borrowed[i]))
             continue;
         if (tsfs_type_is_nested(table->string_types[i])) {
             const void *copy;

@@ -20,6 +20,7 @@ struct group_table {
     struct tsfs_arena *arena; /* keys, payloads, strings; borrowed */
     uint32_t ncols, nstrings;
     enum tsfs_type *string_types; /* VARCHAR, or the type of a nested column */
+    bool *borrowed;               /* [nstrings]: values that are not copied; NULL = none */
     const enum tsfs_type *types;
     uint32_t *offsets;                /* of each column in a key */
     uint32_t null_words, fixed_words; /* NULL bits included in the latter */
@@ -40,6 +41,9 @@ struct group_table {
 /* All memory but the slots is arena's; the slots are charged to its budget.  types is borrowed. */
 TSFS_MUST_CHECK int group_table_init(struct group_table *table, struct tsfs_arena *arena, uint32_t ncols,
                                      const enum tsfs_type *types, uint32_t payload);
+/* Strings (or nested values) of column col outlive the table wherever they come from: it makes no copies of
+ * them.  Before the first group. */
+TSFS_MUST_CHECK int group_table_borrow(struct group_table *table, uint32_t col);
 void group_table_free(struct group_table *table);
 /* All of it becomes the arena's: it lives as long as that, and takes no more groups. */
 TSFS_MUST_CHECK int group_table_keep(struct group_table *table);
@@ -57,7 +61,8 @@ static inline void *group_payload(const struct group_table *table, uint32_t grou
 /* Packs row `row` of keys into key (key_size bytes, 8-aligned); strings are borrowed. */
 void group_pack(const struct group_table *table, const struct tsfs_vec *keys, uint32_t row, char *key);
 
-/* Copies what a packed key borrows, strings and nested values, to arena. */
+/* Copies what a packed key borrows, strings and nested values, to arena, but of columns that stay borrowed.
+ */
 TSFS_MUST_CHECK int group_own(const struct group_table *table, struct tsfs_arena *arena, char *key);
 
 /* The group of a packed key, made (strings copied) if it is not there yet. */
