@@ -11,6 +11,7 @@
 
 #include "sql_cases.h"
 
+#include "edge_cases.inc"
 #include "function_cases.inc"
 #include "grammar_cases.inc"
 #include "nested_cases.h"
@@ -24,6 +25,11 @@ static void test_grammar(void **state)
 {
     check_all(CASES(grammar_cases));
     check_all(CASES(function_cases));
+}
+
+static void test_edges(void **state)
+{
+    check_all(CASES(edge_cases));
 }
 
 static void test_lambdas(void **state)
@@ -88,6 +94,7 @@ int main(void)
         cmocka_unit_test(test_arrays), cmocka_unit_test(test_lambdas),     cmocka_unit_test(test_rows),
         cmocka_unit_test(test_unnest), cmocka_unit_test(test_series),      cmocka_unit_test(test_aggregates),
         cmocka_unit_test(test_text),   cmocka_unit_test(test_all_covered), cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
