@@ -54,6 +54,7 @@
 #define TSFS_SQL_GROUPING_SETS_MAX 1024        /* sets that one GROUP BY stands for */
 #define TSFS_SQL_RELATIONS_MAX     100000      /* operators of a plan */
 #define TSFS_SQL_CTES_MAX          1024        /* queries of one WITH */
+#define TSFS_SQL_WINDOWS_MAX       256         /* names of one WINDOW, each of which may build on another */
 #define TSFS_BATCH_ROWS            2048u       /* rows in a batch */
 #define TSFS_RESULT_VARCHAR_MAX    (16u << 20) /* bytes of one string that a function makes */
 

@@ -3,6 +3,7 @@
  *     ( [name] [PARTITION BY a, ..] [ORDER BY ..] [{ROWS | RANGE | GROUPS} bound | BETWEEN bound AND bound] )
  *
  * Words that are no keywords elsewhere (PARTITION, PRECEDING, ...) are compared as text. */
+#include "base/limits.h"
 #include "sql/parser_priv.h"
 
 static bool is_word(const struct sql_parser *p, const char *word)
@@ -128,6 +129,9 @@ bool sql_parse_window_clause(struct sql_parser *p, struct sql_ast_select *s)
 {
     struct sql_list list = {0};
     for (bool more = true; more;) {
+        if (list.n == TSFS_SQL_WINDOWS_MAX)
+            return sql_fail_at(p, p->tok.line, p->tok.column, "WINDOW has more than %d names",
+                               TSFS_SQL_WINDOWS_MAX);
         struct sql_ast_named_window *named = sql_list_add(p, &list, sizeof(*named));
         if (named == NULL || !sql_name(p, &named->name, "a window's name") || !sql_expect(p, SQL_KW_AS, "AS"))
             return false;

@@ -109,6 +109,34 @@ static void test_out_of_memory(void **state)
     support_close(&s);
 }
 
+/* Each name of WINDOW builds on the one before: so deep, and no deeper. */
+static void test_windows_upon_windows(void **state)
+{
+    struct support s;
+    support_open(&s);
+    for (unsigned more = 0; more < 2; more++) {
+        struct tsfs_buf text = {0};
+        struct tsfs_arena arena;
+        struct tsfs_error err = {0};
+        struct tsfs_plan *plan;
+        unsigned n = TSFS_SQL_WINDOWS_MAX + more;
+        assert_int_equal(tsfs_buf_printf(&text,
+                                         "SELECT count(*) OVER w%u FROM machine_metrics WINDOW w0 AS ()",
+                                         TSFS_SQL_WINDOWS_MAX - 1),
+                         0);
+        for (unsigned i = 1; i < n; i++)
+            assert_int_equal(tsfs_buf_printf(&text, ", w%u AS (w%u)", i, i - 1), 0);
+        tsfs_arena_init(&arena, NULL);
+        int rc = tsfs_plan_query(tsfs_buf_str(&text), &s.resolver, &support_set, &arena, &plan, &err);
+        assert_int_equal(rc, more ? -EINVAL : 0);
+        if (more)
+            assert_string_equal(err.message, "WINDOW has more than 256 names");
+        tsfs_arena_free(&arena);
+        tsfs_buf_free(&text);
+    }
+    support_close(&s);
+}
+
 /* Forms that use an operand twice must not double the work with every level. */
 static void test_no_exponential_growth(void **state)
 {
@@ -235,9 +263,13 @@ static void test_check_prefixes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),         cmocka_unit_test(test_unqualified_without_default),
-        cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_check),
-        cmocka_unit_test(test_check_prefixes), cmocka_unit_test(test_no_exponential_growth),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_unqualified_without_default),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_check_prefixes),
+        cmocka_unit_test(test_windows_upon_windows),
+        cmocka_unit_test(test_no_exponential_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
