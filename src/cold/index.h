@@ -20,8 +20,11 @@
 #define COLD_PACKED_VERSION 2u
 #define COLD_PACKED_HEADER  24u
 #define COLD_PACKED_MAX     (32u << 10) /* bytes of a packed index, unpacked */
-#define COLD_SLICE          256u        /* entries of a slice: series, values, blocks */
-#define COLD_BLOCK_MIN      32u         /* fewer rows of one series in one row group get no block */
+#define COLD_TERSE_MAGIC    "TSX3"
+#define COLD_TERSE_VERSION  3u
+#define COLD_TERSE_HEADER   12u
+#define COLD_SLICE          256u /* entries of a slice: series, values, blocks */
+#define COLD_BLOCK_MIN      32u  /* fewer rows of one series in one row group get no block */
 #define COLD_ABSENT         UINT32_MAX
 
 /* Blocks of a part (the rows of one series in one row group): as few as TSFS_BLOCK_ROWS allows, all
@@ -181,11 +184,15 @@ TSFS_MUST_CHECK int cold_index_builder_measure(struct cold_index_builder *b, uin
 /* Appends the whole index to out. */
 TSFS_MUST_CHECK int cold_index_builder_finish(struct cold_index_builder *b, struct tsfs_buf *out);
 uint32_t cold_index_builder_count(const struct cold_index_builder *b);
-/* Replaces an index just finished by its packed form, if it is small enough for one. */
-TSFS_MUST_CHECK int cold_index_pack(struct tsfs_buf *index);
-/* *image = a packed index as if it were none (to be freed), but for checksums and names.  -EINVAL: damaged.
+/* Replaces an index just finished by its terse form, if it is small enough for one; *version = of the form.
  */
+TSFS_MUST_CHECK int cold_index_pack(struct tsfs_buf *index, uint32_t *version);
+/* *image = a packed or terse index as if it were none (to be freed), but for checksums and names.  -EINVAL:
+ * damaged. */
 TSFS_MUST_CHECK int cold_index_unpack(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length);
+/* index_terse.c: appends the terse form of an image; and the image of one, to be freed. */
+TSFS_MUST_CHECK int cold_index_shorten(const struct tsfs_buf *image, struct tsfs_buf *out);
+TSFS_MUST_CHECK int cold_index_widen(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length);
 
 /* ---- reading ---- */
 

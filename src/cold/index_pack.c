@@ -4,6 +4,8 @@
  * the footer has too.  The packed form is the same index, its slices as they are before compression, without
  * checksums of their own, without names, and with nothing in its hash buckets (hashes do not compress, and
  * among so few series one is found by bisection just as well): all of it one zstd frame under one checksum.
+ * It is what version 2 has in the file, which is read and no longer written, and what version 3 is made of,
+ * which says it in fewer bytes (index_terse.c).
  * It is read and unpacked whole when the segment is opened, and from there on the reader (index_read.c) takes
  * slices from memory instead of from the file. */
 #include <errno.h>
@@ -16,7 +18,8 @@
 
 /* Of zstd.  Level 19 would make 0.1 percent less of a segment and take a seventh of the time of writing it.
  */
-#define LEVEL 6
+#define LEVEL      6
+#define VARINT_MAX 10u
 
 static uint32_t get_u32(const char *p)
 {
@@ -93,50 +96,48 @@ static int put_image(const struct tsfs_buf *index, uint32_t ncolumns, uint32_t n
     return 0;
 }
 
-int cold_index_pack(struct tsfs_buf *index)
+int cold_index_pack(struct tsfs_buf *index, uint32_t *version)
 {
-    struct tsfs_buf image = {0}, packed = {0};
+    struct tsfs_buf image = {0}, terse = {0}, packed = {0};
     uint32_t ncolumns = get_u32(index->data + 44), ngroups = get_u32(index->data + 48);
+    *version = COLD_INDEX_VERSION;
     int rc = put_image(index, ncolumns, ngroups, &image);
+    if (rc == 0 && image.len > COLD_PACKED_MAX)
+        rc = -E2BIG;
     if (rc == 0)
-        rc = tsfs_buf_reserve(&packed, COLD_PACKED_HEADER + ZSTD_compressBound(image.len));
+        rc = cold_index_shorten(&image, &terse);
+    if (rc == 0)
+        rc = tsfs_buf_reserve(&packed, COLD_TERSE_HEADER + VARINT_MAX + ZSTD_compressBound(terse.len));
     if (rc)
         goto out;
-    char *to = packed.data + COLD_PACKED_HEADER;
-    uint32_t version = COLD_PACKED_VERSION, length = (uint32_t)image.len;
-    size_t n = ZSTD_compress(to, ZSTD_compressBound(image.len), image.data, image.len, LEVEL);
-    if (ZSTD_isError(n) || n >= image.len) {
-        memcpy(to, image.data, image.len);
-        n = image.len;
+    uint8_t *body = (uint8_t *)packed.data + COLD_TERSE_HEADER, *to = cold_put(body, terse.len);
+    size_t n = ZSTD_compress(to, ZSTD_compressBound(terse.len), terse.data, terse.len, LEVEL);
+    if (ZSTD_isError(n) || n >= terse.len) {
+        memcpy(to, terse.data, terse.len);
+        n = terse.len;
     }
-    uint64_t sum = tsfs_hash(to, n);
-    memcpy(packed.data, COLD_INDEX_MAGIC, 8);
-    memcpy(packed.data + 8, &version, 4);
-    memcpy(packed.data + 12, &length, 4);
-    memcpy(packed.data + 16, &sum, 8);
-    packed.len = COLD_PACKED_HEADER + n;
+    n += (size_t)(to - body);
+    uint64_t sum = tsfs_hash(body, n);
+    memcpy(packed.data, COLD_TERSE_MAGIC, 4);
+    memcpy(packed.data + 4, &sum, 8);
+    packed.len = COLD_TERSE_HEADER + n;
     if (packed.len < index->len) {
         struct tsfs_buf old = *index;
         *index = packed;
         packed = old;
+        *version = COLD_TERSE_VERSION;
     }
 out:
     tsfs_buf_free(&image);
+    tsfs_buf_free(&terse);
     tsfs_buf_free(&packed);
     return rc == -E2BIG ? 0 : rc;
 }
 
-int cold_index_unpack(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length)
+/* *out = n bytes, of len as they are or in a zstd frame; to be freed. */
+static int inflate(const uint8_t *p, size_t len, size_t n, uint8_t **out)
 {
-    uint32_t n;
-    uint64_t sum;
-    if (len < COLD_PACKED_HEADER)
-        return -EINVAL;
-    memcpy(&n, p + 12, 4);
-    memcpy(&sum, p + 16, 8);
-    p += COLD_PACKED_HEADER;
-    len -= COLD_PACKED_HEADER;
-    if (n < COLD_INDEX_HEADER || n > COLD_PACKED_MAX || len > n || tsfs_hash(p, len) != sum)
+    if (n == 0 || n > COLD_PACKED_MAX || len > n)
         return -EINVAL;
     uint8_t *to = malloc(n);
     if (!to)
@@ -147,7 +148,41 @@ int cold_index_unpack(const uint8_t *p, size_t len, uint8_t **image, uint32_t *l
         free(to);
         return -EINVAL;
     }
-    *image = to;
-    *length = n;
+    *out = to;
     return 0;
+}
+
+static int unpack_terse(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length)
+{
+    uint64_t sum;
+    uint8_t *terse;
+    memcpy(&sum, p + 4, 8);
+    struct cold_in in = {p + COLD_TERSE_HEADER, p + len, false};
+    if (tsfs_hash(in.p, len - COLD_TERSE_HEADER) != sum)
+        return -EINVAL;
+    uint64_t n = cold_get(&in);
+    int rc = in.bad ? -EINVAL : inflate(in.p, (size_t)(in.end - in.p), n, &terse);
+    if (rc)
+        return rc;
+    rc = cold_index_widen(terse, n, image, length);
+    free(terse);
+    return rc;
+}
+
+int cold_index_unpack(const uint8_t *p, size_t len, uint8_t **image, uint32_t *length)
+{
+    uint32_t n;
+    uint64_t sum;
+    if (len >= COLD_TERSE_HEADER && memcmp(p, COLD_TERSE_MAGIC, 4) == 0)
+        return unpack_terse(p, len, image, length);
+    if (len < COLD_PACKED_HEADER)
+        return -EINVAL;
+    memcpy(&n, p + 12, 4);
+    memcpy(&sum, p + 16, 8);
+    p += COLD_PACKED_HEADER;
+    len -= COLD_PACKED_HEADER;
+    if (n < COLD_INDEX_HEADER || tsfs_hash(p, len) != sum)
+        return -EINVAL;
+    *length = n;
+    return inflate(p, len, n, image);
 }

@@ -176,15 +176,17 @@ static int load_head(int fd, uint64_t offset, uint64_t *length, uint8_t **out, b
                      struct tsfs_error *err)
 {
     uint8_t head[COLD_PACKED_HEADER], *whole = NULL, *dir = NULL;
-    if (*length < sizeof(head) || *length > TSFS_INDEX_MAX || offset > INT64_MAX - *length)
+    size_t least = *length < sizeof(head) ? COLD_TERSE_HEADER : sizeof(head);
+    if (*length < least || *length > TSFS_INDEX_MAX || offset > INT64_MAX - *length)
         return damaged(err, "its place in the file");
-    int rc = tsfs_io_read_all(fd, head, sizeof(head), (off_t)offset);
+    int rc = tsfs_io_read_all(fd, head, least, (off_t)offset);
     if (rc)
         return tsfs_error_set(err, rc, "cannot read the segment's index: %s", strerror(-rc));
-    if (memcmp(head, COLD_INDEX_MAGIC, 8) != 0)
+    bool terse = memcmp(head, COLD_TERSE_MAGIC, 4) == 0;
+    if (!terse && (least < sizeof(head) || memcmp(head, COLD_INDEX_MAGIC, 8) != 0))
         return damaged(err, "it does not begin as an index");
-    uint32_t version = get_u32(head + 8), dir_len;
-    *packed = version == COLD_PACKED_VERSION;
+    uint32_t version = terse ? COLD_TERSE_VERSION : get_u32(head + 8), dir_len;
+    *packed = terse || version == COLD_PACKED_VERSION;
     if (*packed) {
         if (*length > sizeof(head) + COLD_PACKED_MAX)
             return damaged(err, "its lengths");
@@ -202,7 +204,7 @@ static int load_head(int fd, uint64_t offset, uint64_t *length, uint8_t **out, b
                  ? 0
                  : damaged(err, "its lengths");
     } else if (version != COLD_INDEX_VERSION) {
-        return tsfs_error_set(err, -ENOTSUP, "the segment's index has version %u, this program reads 1 and 2",
+        return tsfs_error_set(err, -ENOTSUP, "the segment's index has version %u, this program reads 1 to 3",
                               version);
     } else {
         dir_len = get_u32(head + 12);

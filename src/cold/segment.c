@@ -75,7 +75,7 @@ static bool parse_index_key(struct tsfs_str v, uint64_t size, uint64_t *offset, 
     text[v.len] = 0;
     if (sscanf(text, "%20lu %20lu %9u%n", offset, length, &version, &end) != 3 || text[end] != 0)
         return false;
-    return *offset <= size && *length <= size - *offset && *length >= COLD_PACKED_HEADER;
+    return *offset <= size && *length <= size - *offset && *length >= COLD_TERSE_HEADER;
 }
 
 static bool column_fits(const struct tsfs_pq_column *pq, const struct cold_index_column *c)
@@ -154,7 +154,8 @@ static int load(struct tsfs_segment *s, struct tsfs_error *err)
         if (rc)
             return tsfs_error_set(err, rc, "cannot read the segment: %s", strerror(-rc));
         /* Another program that rewrote the file may have kept the key. */
-        native = memcmp(magic, COLD_INDEX_MAGIC, sizeof(magic)) == 0;
+        native = memcmp(magic, COLD_INDEX_MAGIC, sizeof(magic)) == 0 ||
+                 memcmp(magic, COLD_TERSE_MAGIC, sizeof(COLD_TERSE_MAGIC) - 1) == 0;
     }
     facts.rows = info->nrows;
     if (native) {

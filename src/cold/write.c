@@ -384,7 +384,7 @@ static int open_parquet(struct writer *x, struct tsfs_error *err)
         .sorting = sorting,
         .nsorting = x->nkeys + 1,
         .compact = true,
-        .created_by = TSFS_STR("tsfs version 0.1.0 (build 0.1.0)"),
+        .created_by = TSFS_STR("tsfs version 0.1.0"),
     };
     return tsfs_pq_writer_create(&options, (struct tsfs_pq_sink){sink_write, &x->sink}, &x->pq, err);
 }
@@ -398,13 +398,12 @@ static int finish(struct writer *x, struct tsfs_error *err)
         tsfs_error_set(err, rc, "cannot build the segment's index: %s", strerror(-rc));
         goto out;
     }
-    rc = cold_index_pack(&index);
+    uint32_t version;
+    rc = cold_index_pack(&index, &version);
     if (rc) {
         tsfs_error_set(err, rc, "cannot pack the segment's index: %s", strerror(-rc));
         goto out;
     }
-    uint32_t version;
-    memcpy(&version, index.data + 8, sizeof(version));
     uint64_t offset = tsfs_pq_writer_offset(x->pq);
     rc = tsfs_pq_writer_raw(x->pq, index.data, index.len, err);
     if (rc)

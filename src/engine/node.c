@@ -239,7 +239,7 @@ static int save_new_schema(int dirfd)
     struct tsfs_schema *schema = NULL;
     int rc = tsfs_schema_create(&schema);
     if (rc == 0)
-        rc = tsfs_schema_render(schema, 0, &text);
+        rc = tsfs_schema_store(schema, 0, &text);
     if (rc == 0)
         rc = tsfs_io_write_new_file(dirfd, "schema", text.data, text.len, 0600);
     tsfs_schema_unref(schema);

@@ -212,7 +212,7 @@ int tsfs_node_render(struct tsfs_node *node, enum tsfs_file file, struct tsfs_bu
             pthread_mutex_lock(&t->lock);
             struct tsfs_schema *schema = tsfs_schema_ref(t->schema);
             pthread_mutex_unlock(&t->lock);
-            rc = tsfs_schema_render(schema, 0, out);
+            rc = tsfs_schema_render(schema, out);
             tsfs_schema_unref(schema);
         }
         return rc;

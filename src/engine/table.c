@@ -92,7 +92,7 @@ static int load_schema(struct tsfs_node *node, struct tsfs_error *err)
     if (rc == -ENOENT) {
         rc = tsfs_schema_create(&t->schema);
         if (rc == 0)
-            rc = tsfs_schema_render(t->schema, 0, &text);
+            rc = tsfs_schema_store(t->schema, 0, &text);
         good = text.len;
         if (rc == 0 && !read_only)
             rc = tsfs_io_replace_file(node->dirfd, "schema", text.data, text.len, 0600);
@@ -148,7 +148,7 @@ int table_extend(struct tsfs_node *node, const struct tsfs_column *add, unsigned
         return rc;
     if (!node->engine->options.read_only) {
         pthread_mutex_lock(&t->sync_lock); /* schema_fd */
-        rc = tsfs_schema_render(next, old->ncols, &text);
+        rc = tsfs_schema_store(next, old->ncols, &text);
         if (rc == 0)
             rc = open_schema(node);
         if (rc == 0)

@@ -7,7 +7,7 @@
  *
  *     BOOLEAN      RLE, always
  *     INT32/INT64  DELTA_BINARY_PACKED in four shapes; dictionary, codes at their own width, at whole bytes
- *                  or even (INT64)
+ *                  or even (INT64); PLAIN of few, where zstd finds more in bytes that stand where they stood
  *     DOUBLE       dictionary (all three ways), BYTE_STREAM_SPLIT, PLAIN
  *     BYTE_ARRAY   dictionary (both ways), DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, PLAIN
  *
@@ -54,7 +54,8 @@ enum { STRONG = sizeof(strong) / sizeof(strong[0]) };
 #define STRONG_GAIN  0.995       /* what it must make of the size */
 #define STRONG_LEAST 48          /* bytes of a chunk that are worth trying */
 #define SMALL_CHUNK  4096        /* bytes; of those every one counts */
-#define DICT_HEADER  22          /* of a dictionary page, about */
+#define DICT_HEADER  26          /* of a dictionary page and what the footer says of it, about */
+#define PLAIN_INTS   4096u       /* integers of a chunk that may come out best as they are */
 #define DICT_TRIAL   (64u << 10) /* bytes of a dictionary that is worth compressing at two levels */
 
 #define HABIT_VALUES (32u << 10) /* of a chunk for which a habit serves ... */
@@ -93,7 +94,8 @@ static int try_candidate(struct pq_encoder *e, enum pq_way c, size_t *size, size
 }
 
 static const enum pq_way of_ints[] = {DELTA_LARGE, DELTA_LARGE_ROUNDED, DELTA_SMALL, DELTA_SMALL_ROUNDED,
-                                      CODES,       CODES_ROUNDED,       CODES_EVEN,  NWAYS};
+                                      CODES,       CODES_ROUNDED,       CODES_EVEN,  PLAIN,
+                                      NWAYS};
 static const enum pq_way of_doubles[] = {CODES, CODES_ROUNDED, CODES_EVEN, PLAIN, SPLIT, NWAYS};
 static const enum pq_way of_strings[] = {CODES, CODES_ROUNDED, LENGTHS, PREFIXES, PLAIN, NWAYS};
 static const enum pq_way *const candidates_of[] = {
@@ -147,6 +149,8 @@ static int choose(struct pq_encoder *e, enum pq_way *best)
     for (const enum pq_way *c = candidates_of[s->kind]; *c != NWAYS; c++) {
         size_t size, sampled;
         if (!can(e, *c) || (*c == CODES_ROUNDED && (e->width % 8 == 0 || e->width > 16)))
+            continue;
+        if (*c == PLAIN && s->kind == PQ_INTS && s->nvalues > PLAIN_INTS)
             continue;
         if (*c != CODES_ROUNDED) /* whose dictionary is that of CODES */
             r = try_dictionary(e, *c, &dictionary);

@@ -1,8 +1,10 @@
 /* One column chunk: its dictionary, its pages, and what the footer and the indexes will say of them.
  * Which encoding: chunk_choose.c.
  *
- * Pages end where the caller says.  Strings in runs (dimensions) are never expanded: a dictionary of few
- * entries, and its codes in runs as given. */
+ * Pages end where the caller says.  Strings in runs (dimensions) are not expanded: a dictionary of few
+ * entries, and its codes in runs as given.  Only those of a few thousand rows are, as there the header of the
+ * dictionary's page can be more than what it spares: a host's name a hundred times over is one match for
+ * zstd. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +13,9 @@
 
 #define EVEN_LEAST (1u << 8)  /* entries of a dictionary for even codes: what one byte does not hold, */
 #define EVEN_MOST  (1u << 16) /* and two do */
+
+#define FEW_ROWS  4096u       /* of a chunk whose runs are worth expanding, ... */
+#define FEW_BYTES (64u << 10) /* ... if its strings are then no more than this */
 
 const struct pq_way_facts pq_ways[NWAYS] = {
     [DELTA_SMALL] = {TSFS_PQ_DELTA_BINARY_PACKED, {.block = 128, .miniblock = 32}},
@@ -148,6 +153,18 @@ static int spread_evenly(struct pq_encoder *e, struct tsfs_arena *arena)
     for (uint32_t i = 0; i < n; i++)
         e->even_codes[i] = i / base << 8 | i % base;
     return 0;
+}
+
+/* Whether a chunk in runs is better looked at as so many values. */
+static bool few_strings(const struct pq_source *s)
+{
+    size_t bytes = 0;
+    if (!s->runs || s->nrows > FEW_ROWS)
+        return false;
+    for (uint32_t i = 0; i < s->runs->nruns && bytes <= FEW_BYTES; i++)
+        if (!tsfs_vec_null(&s->runs->vec, i))
+            bytes += s->runs->vec.s[i].len * (s->runs->run_end[i] - (i ? s->runs->run_end[i - 1] : 0));
+    return bytes <= FEW_BYTES;
 }
 
 static int build_dictionary(struct pq_encoder *e, struct tsfs_arena *arena)
@@ -346,6 +363,8 @@ int pq_chunk_encode(struct pq_source *s, int zstd_level, struct tsfs_arena *aren
         return r;
 
     r = pq_page_writer_init(&e->pages, zstd_level, out);
+    if (!r && few_strings(s))
+        r = pq_source_expand(s, arena);
     if (!r)
         r = build_dictionary(e, arena);
     if (!r)

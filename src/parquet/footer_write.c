@@ -1,7 +1,8 @@
 /* The footer: FileMetaData (parquet.thrift) and what hangs on it.
  *
  * Each column says what it means twice, as LogicalType and as the older ConvertedType where there is one, so
- * that readers of any age agree. */
+ * that readers of any age agree.  In bare files (writer.c) strings say it only in the older way, which all
+ * readers know, and what the format leaves to the writer is left out. */
 #include "parquet/writer_priv.h"
 
 enum converted { UTF8 = 0, DECIMAL = 5, DATE = 6, TIMESTAMP_MILLIS = 9, TIMESTAMP_MICROS = 10 };
@@ -14,7 +15,7 @@ static void put_time_unit(struct thrift_writer *w, enum tsfs_pq_unit unit)
     thrift_end_struct(w);
 }
 
-static void put_column(struct thrift_writer *w, const struct tsfs_pq_column *c)
+static void put_column(struct thrift_writer *w, const struct tsfs_pq_column *c, bool bare)
 {
     thrift_begin_element(w);
     thrift_put_i32(w, 1, c->physical);
@@ -23,6 +24,8 @@ static void put_column(struct thrift_writer *w, const struct tsfs_pq_column *c)
     switch (c->logical) {
     case TSFS_PQ_STRING:
         thrift_put_i32(w, 6, UTF8);
+        if (bare)
+            break;
         thrift_begin_struct(w, 10);
         thrift_begin_struct(w, 1);
         thrift_end_struct(w);
@@ -71,7 +74,7 @@ static void put_encoding_count(struct thrift_writer *w, int page_type, int encod
 }
 
 static void put_chunk(struct thrift_writer *w, const struct tsfs_pq_column *column,
-                      const struct pq_written_chunk *c, uint64_t nrows, bool brief)
+                      const struct pq_written_chunk *c, uint64_t nrows, bool brief, bool bare)
 {
     bool dictionary = c->dictionary_size > 0;
     bool levels = column->optional && c->encoding != TSFS_PQ_RLE; /* RLE then is said only once */
@@ -94,7 +97,8 @@ static void put_chunk(struct thrift_writer *w, const struct tsfs_pq_column *colu
     thrift_put_i64(w, 9, (int64_t)(c->offset + c->dictionary_size));
     if (dictionary)
         thrift_put_i64(w, 11, (int64_t)c->offset);
-    pq_stats_write(w, 12, column, &c->bounds, brief, c->compressed_size);
+    if (!bare)
+        pq_stats_write(w, 12, column, &c->bounds, brief, c->compressed_size);
     if (!brief) {
         thrift_put_list(w, 13, THRIFT_STRUCT,
                         (uint32_t)dictionary + (c->njoint > 0) + (c->njoint < c->npages));
@@ -128,13 +132,13 @@ static void put_group(struct thrift_writer *w, const struct tsfs_pq_writer *file
     thrift_begin_element(w);
     thrift_put_list(w, 1, THRIFT_STRUCT, file->ncolumns);
     for (uint32_t c = 0; c < file->ncolumns; c++) {
-        put_chunk(w, &file->columns[c], &group->chunks[c], group->nrows, file->brief);
+        put_chunk(w, &file->columns[c], &group->chunks[c], group->nrows, file->brief, file->bare);
         compressed += group->chunks[c].compressed_size;
         uncompressed += group->chunks[c].uncompressed_size;
     }
     thrift_put_i64(w, 2, (int64_t)uncompressed);
     thrift_put_i64(w, 3, (int64_t)group->nrows);
-    if (file->nsorting) {
+    if (file->nsorting && !file->bare) {
         thrift_put_list(w, 4, THRIFT_STRUCT, file->nsorting);
         for (uint32_t i = 0; i < file->nsorting; i++) {
             thrift_begin_element(w);
@@ -144,10 +148,12 @@ static void put_group(struct thrift_writer *w, const struct tsfs_pq_writer *file
             thrift_end_struct(w);
         }
     }
-    thrift_put_i64(w, 5, (int64_t)group->chunks[0].offset);
-    thrift_put_i64(w, 6, (int64_t)compressed);
-    if (g <= INT16_MAX)
-        thrift_put_i16(w, 7, (int16_t)g);
+    if (!file->bare) {
+        thrift_put_i64(w, 5, (int64_t)group->chunks[0].offset);
+        thrift_put_i64(w, 6, (int64_t)compressed);
+        if (g <= INT16_MAX)
+            thrift_put_i16(w, 7, (int16_t)g);
+    }
     thrift_end_struct(w);
 }
 
@@ -168,7 +174,7 @@ int pq_footer_write(const struct tsfs_pq_writer *file, const struct tsfs_pq_kv *
     thrift_put_i32(&w, 5, (int32_t)file->ncolumns);
     thrift_end_struct(&w);
     for (uint32_t c = 0; c < file->ncolumns; c++)
-        put_column(&w, &file->columns[c]);
+        put_column(&w, &file->columns[c], file->bare);
     thrift_put_i64(&w, 3, (int64_t)nrows);
     thrift_put_list(&w, 4, THRIFT_STRUCT, file->ngroups);
     for (uint32_t g = 0; g < file->ngroups; g++)
@@ -185,8 +191,9 @@ int pq_footer_write(const struct tsfs_pq_writer *file, const struct tsfs_pq_kv *
     }
     if (file->created_by.len)
         thrift_put_binary(&w, 6, file->created_by);
-    thrift_put_list(&w, 7, THRIFT_STRUCT, file->ncolumns);
-    for (uint32_t c = 0; c < file->ncolumns; c++) {
+    if (!file->bare)
+        thrift_put_list(&w, 7, THRIFT_STRUCT, file->ncolumns);
+    for (uint32_t c = 0; c < file->ncolumns && !file->bare; c++) {
         thrift_begin_element(&w);
         thrift_begin_struct(&w, 1);
         thrift_end_struct(&w);

@@ -17,8 +17,10 @@
  *
  * They serve to skip pages, and cost more than they spare where there is nothing to skip.  A file written
  * with `compact` that has one page a column is written without: no page index, no encoding statistics, and
- * bounds only of columns whose pages are well larger.  And a row group of few rows has no Bloom filters: the
- * dictionaries that they would spare a reader are hardly larger than they. */
+ * bounds only of columns whose pages are well larger.  A *bare* file, one of less than 32 KiB that is read
+ * whole in less time than it takes to think about it, says nothing more than what its pages need to be read:
+ * no statistics, no order of rows and of columns, one name for what a type means.  And a row group of few
+ * rows has no Bloom filters: the dictionaries that they would spare a reader are hardly larger than they. */
 #include "parquet/writer.h"
 
 #include <errno.h>
@@ -29,6 +31,7 @@
 #include "parquet/writer_priv.h"
 
 #define ZSTD_LEVEL_DEFAULT 3
+#define BARE_BYTES         (32u << 10) /* of a file before its footer */
 #define BLOOM_ROWS_MIN     (64u << 10) /* of a row group in a compact file */
 
 static int emit(struct tsfs_pq_writer *w, const void *data, size_t len)
@@ -331,6 +334,7 @@ static int emit_part(struct tsfs_pq_writer *w, struct tsfs_buf *part, uint64_t *
 static void leave_out(struct tsfs_pq_writer *w)
 {
     w->brief = w->ngroups == 1 && w->npages == 1;
+    w->bare = w->brief && w->offset < BARE_BYTES;
     for (uint32_t g = 0; g < w->ngroups; g++) {
         for (uint32_t i = 0; i < w->ncolumns; i++) {
             struct pq_written_chunk *c = &w->groups[g].chunks[i];

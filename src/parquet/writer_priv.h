@@ -164,6 +164,7 @@ struct tsfs_pq_writer {
     int zstd_level;
     bool compact;
     bool brief; /* a compact file that turned out to be small */
+    bool bare;  /* ... very small */
     struct tsfs_str created_by;
     uint64_t offset;
     struct pq_written_group *groups;

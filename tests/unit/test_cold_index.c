@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/hash.h"
 #include "cold/cold_priv.h"
 #include "cold_support.h"
 
@@ -81,16 +82,40 @@ static void build(uint32_t nseries, uint32_t group_rows, struct tsfs_buf *out)
     cold_index_builder_free(b);
 }
 
-static void check_round_trip(uint32_t n, bool packed, uint64_t least_blocks)
+/* The forms of an index: as it is, in version 3, and in version 2, which is no longer written. */
+enum form { LOOSE, TERSE, PACKED };
+
+static void bring_into(enum form form, struct tsfs_buf *buf)
+{
+    uint8_t *image;
+    uint32_t version, length;
+    if (form == LOOSE)
+        return;
+    assert_int_equal(cold_index_pack(buf, &version), 0);
+    assert_int_equal(version, COLD_TERSE_VERSION);
+    if (form == TERSE)
+        return;
+    assert_int_equal(cold_index_unpack((uint8_t *)buf->data, buf->len, &image, &length), 0);
+    uint64_t sum = tsfs_hash(image, length);
+    version = COLD_PACKED_VERSION;
+    buf->len = 0;
+    assert_int_equal(tsfs_buf_append(buf, COLD_INDEX_MAGIC, 8), 0);
+    assert_int_equal(tsfs_buf_append(buf, &version, 4), 0);
+    assert_int_equal(tsfs_buf_append(buf, &length, 4), 0);
+    assert_int_equal(tsfs_buf_append(buf, &sum, 8), 0);
+    assert_int_equal(tsfs_buf_append(buf, image, length), 0);
+    free(image);
+}
+
+static void check_round_trip(uint32_t n, enum form form, uint64_t least_blocks)
 {
     struct tsfs_buf buf = {0};
     struct cold_index *ix;
     struct tsfs_error err = {0};
     build(n, 5000, &buf);
     size_t loose = buf.len;
-    if (packed)
-        assert_int_equal(cold_index_pack(&buf), 0);
-    assert_true(packed ? buf.len < loose : buf.len == loose);
+    bring_into(form, &buf);
+    assert_true(form != TERSE || buf.len < loose);
     int fd = temp_file(buf.data, buf.len);
     assert_int_equal(cold_index_load(fd, 0, buf.len, &ix, &err), 0);
     assert_int_equal(ix->series, n);
@@ -131,7 +156,7 @@ static void check_round_trip(uint32_t n, bool packed, uint64_t least_blocks)
         }
     }
     assert_true(row == ix->rows && block == ix->blocks && block >= least_blocks);
-    assert_true((ix->image != NULL) == packed);
+    assert_true((ix->image != NULL) == (form != LOOSE));
     /* strangers are not found */
     struct tsfs_str dims[2] = {TSFS_STR("host00000001"), TSFS_STR("region9")}, scratch[2];
     struct tsfs_series stranger = {TSFS_STR("cpu"), dims, 2};
@@ -159,14 +184,16 @@ static void check_round_trip(uint32_t n, bool packed, uint64_t least_blocks)
 static void round_trip(void **state)
 {
     (void)state;
-    check_round_trip(3000, false, 200);
+    check_round_trip(3000, LOOSE, 200);
 }
 
 static void packed_round_trip(void **state)
 {
     (void)state;
-    check_round_trip(1, true, 0);
-    check_round_trip(300, true, 20);
+    for (enum form form = TERSE; form <= PACKED; form++) {
+        check_round_trip(1, form, 0);
+        check_round_trip(300, form, 20);
+    }
 }
 
 /* What is too large for it stays as it is. */
@@ -176,7 +203,9 @@ static void large_is_not_packed(void **state)
     struct tsfs_buf buf = {0};
     build(20000, 5000, &buf);
     size_t len = buf.len;
-    assert_int_equal(cold_index_pack(&buf), 0);
+    uint32_t version;
+    assert_int_equal(cold_index_pack(&buf, &version), 0);
+    assert_int_equal(version, COLD_INDEX_VERSION);
     assert_true(buf.len == len);
     tsfs_buf_free(&buf);
 }
@@ -258,12 +287,11 @@ static int read_everything(int fd, size_t n)
     return rc;
 }
 
-static void check_damage(bool packed)
+static void check_damage(enum form form)
 {
     struct tsfs_buf buf = {0};
     build(400, 5000, &buf);
-    if (packed)
-        assert_int_equal(cold_index_pack(&buf), 0);
+    bring_into(form, &buf);
     int fd = temp_file(buf.data, buf.len);
     assert_int_equal(read_everything(fd, buf.len), 0);
     for (size_t i = 0; i < buf.len; i++) {
@@ -286,8 +314,43 @@ static void check_damage(bool packed)
 static void damage_is_an_error(void **state)
 {
     (void)state;
-    check_damage(false);
-    check_damage(true);
+    check_damage(LOOSE);
+    check_damage(TERSE);
+    check_damage(PACKED);
+}
+
+/* An image comes back as it was; what is no terse form gives an error or an image of lengths that fit. */
+static void terse_takes_anything(void **state)
+{
+    (void)state;
+    struct tsfs_buf buf = {0}, terse = {0};
+    uint8_t *image, *again;
+    uint32_t version, length, n;
+    uint64_t seed = 9;
+    build(40, 5000, &buf);
+    assert_int_equal(cold_index_pack(&buf, &version), 0);
+    assert_int_equal(cold_index_unpack((uint8_t *)buf.data, buf.len, &image, &length), 0);
+    struct tsfs_buf whole = {.data = (char *)image, .len = length, .cap = length};
+    assert_int_equal(cold_index_shorten(&whole, &terse), 0);
+    assert_int_equal(cold_index_widen((uint8_t *)terse.data, terse.len, &again, &n), 0);
+    assert_int_equal(n, length);
+    assert_memory_equal(again, image, n);
+    free(again);
+    for (int i = 0; i < 100000; i++) {
+        size_t len = below(&seed, 8) ? terse.len : below(&seed, (uint32_t)terse.len);
+        uint8_t *exact = malloc(len ? len : 1);
+        memcpy(exact, terse.data, len);
+        for (uint32_t k = below(&seed, 4); len && k > 0; k--) /* mostly in what is not the slices */
+            exact[below(&seed, below(&seed, 2) && len > 40 ? 40 : (uint32_t)len)] = (uint8_t)rnd(&seed);
+        if (cold_index_widen(exact, len, &again, &n) == 0) {
+            assert_true(n >= COLD_INDEX_HEADER && n <= COLD_PACKED_MAX);
+            free(again);
+        }
+        free(exact);
+    }
+    free(image);
+    tsfs_buf_free(&terse);
+    tsfs_buf_free(&buf);
 }
 
 /* Decoders face bytes that no checksum has vouched for. */
@@ -433,15 +496,11 @@ static void sums_are_exact(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(packed_round_trip),
-        cmocka_unit_test(large_is_not_packed),
-        cmocka_unit_test(lookup_is_partial),
-        cmocka_unit_test(damage_is_an_error),
-        cmocka_unit_test(codecs_take_anything),
-        cmocka_unit_test(summaries_keep_every_bit),
-        cmocka_unit_test(summaries_are_finite),
-        cmocka_unit_test(later_kinds_tell_counts),
+        cmocka_unit_test(round_trip),           cmocka_unit_test(packed_round_trip),
+        cmocka_unit_test(large_is_not_packed),  cmocka_unit_test(lookup_is_partial),
+        cmocka_unit_test(damage_is_an_error),   cmocka_unit_test(terse_takes_anything),
+        cmocka_unit_test(codecs_take_anything), cmocka_unit_test(summaries_keep_every_bit),
+        cmocka_unit_test(summaries_are_finite), cmocka_unit_test(later_kinds_tell_counts),
         cmocka_unit_test(sums_are_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,16 @@ PARQUET = {
                                           "ROW_GROUP_SIZE 1000000",
     "parquet, zstd 9, V2, no dictionary": "COMPRESSION zstd, COMPRESSION_LEVEL 9, PARQUET_VERSION V2, "
                                           "ROW_GROUP_SIZE 1000000, DICTIONARY_SIZE_LIMIT 1",
+    "parquet, zstd 19, V2, no Bloom": "COMPRESSION zstd, COMPRESSION_LEVEL 19, PARQUET_VERSION V2, "
+                                      "ROW_GROUP_SIZE 1000000, WRITE_BLOOM_FILTER false",
+    "parquet, zstd 19, plain, no Bloom": "COMPRESSION zstd, COMPRESSION_LEVEL 19, PARQUET_VERSION V1, "
+                                         "ROW_GROUP_SIZE 1000000, DICTIONARY_SIZE_LIMIT 1, WRITE_BLOOM_FILTER false",
+    "parquet, brotli, V2, no Bloom": "COMPRESSION brotli, PARQUET_VERSION V2, ROW_GROUP_SIZE 1000000, "
+                                     "WRITE_BLOOM_FILTER false",
+    "parquet, brotli, V2, no dictionary": "COMPRESSION brotli, PARQUET_VERSION V2, ROW_GROUP_SIZE 1000000, "
+                                          "DICTIONARY_SIZE_LIMIT 1, WRITE_BLOOM_FILTER false",
+    "parquet, brotli, plain, no Bloom": "COMPRESSION brotli, PARQUET_VERSION V1, ROW_GROUP_SIZE 1000000, "
+                                        "DICTIONARY_SIZE_LIMIT 1, WRITE_BLOOM_FILTER false",
 }
 
 
