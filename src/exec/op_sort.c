@@ -17,6 +17,7 @@
 
 #define SLACK_ROWS    512u
 #define COLLECT_AHEAD 16u /* rows that are asked for before they are needed */
+#define POLL_BATCHES  16u
 
 struct sort_op {
     struct exec_op op;
@@ -182,6 +183,37 @@ static int by_arrival(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
+/* Sorts the entries by arrival: shared out by batch first, so that only rows of one batch are compared, and
+ * whoever wants the query to end is heard in between. */
+static int order_by_arrival(struct sort_op *self, struct tsfs_error *err)
+{
+    size_t size = self->n * sizeof(*self->entries) + (self->nbatches + 1) * sizeof(size_t);
+    if (charge(self, size) != 0)
+        return -ENOMEM;
+    struct order_entry *to = malloc(self->n * sizeof(*to));
+    size_t *ends = calloc(self->nbatches + 1, sizeof(*ends));
+    int rc = to == NULL || ends == NULL ? -ENOMEM : 0;
+    if (rc == 0) {
+        for (size_t i = 0; i < self->n; i++)
+            ends[self->entries[i].batch + 1]++;
+        for (uint32_t b = 0; b < self->nbatches; b++)
+            ends[b + 1] += ends[b];
+        for (size_t i = 0; i < self->n; i++)
+            to[ends[self->entries[i].batch]++] = self->entries[i];
+    }
+    for (uint32_t b = 0; rc == 0 && b < self->nbatches; b++) {
+        size_t from = b == 0 ? 0 : ends[b - 1];
+        qsort(to + from, ends[b] - from, sizeof(*to), by_arrival);
+        rc = b % POLL_BATCHES == 0 ? exec_poll(self->op.ctx, err) : 0;
+    }
+    if (rc == 0)
+        memcpy(self->entries, to, self->n * sizeof(*to));
+    free(to);
+    free(ends);
+    release(self, size);
+    return rc;
+}
+
 /* How a and b compare by the plan's own keys says whether they tie. */
 static bool ties(const struct sort_op *self, const struct order_entry *a, const struct order_entry *b)
 {
@@ -210,19 +242,19 @@ static int prune(struct sort_op *self, struct tsfs_error *err)
         return rc;
     struct order_entry worst = self->entries[self->limit - 1];
     self->n = kept_rows(self);
-    qsort(self->entries, self->n, sizeof(*self->entries), by_arrival);
+    if ((rc = order_by_arrival(self, err)) != 0)
+        return rc;
 
-    struct tsfs_vec *cols = tsfs_arena_alloc(&self->scratch, width(self) * sizeof(*cols));
-    if (cols == NULL)
-        return -ENOMEM;
     uint32_t kept = 0;
     struct tsfs_vec **new_cols = malloc((self->n / TSFS_BATCH_ROWS + 1) * sizeof(*new_cols));
     if (new_cols == NULL)
         return -ENOMEM;
     for (size_t from = 0; from < self->n && rc == 0; from += TSFS_BATCH_ROWS) {
         uint32_t n = self->n - from < TSFS_BATCH_ROWS ? (uint32_t)(self->n - from) : TSFS_BATCH_ROWS;
+        tsfs_arena_reset(&self->scratch);
+        struct tsfs_vec *cols = tsfs_arena_alloc(&self->scratch, width(self) * sizeof(*cols));
         struct tsfs_vec *to = tsfs_arena_alloc(&self->spare, width(self) * sizeof(*to));
-        rc = to == NULL ? -ENOMEM : 0;
+        rc = cols == NULL || to == NULL ? -ENOMEM : exec_poll(self->op.ctx, err);
         for (uint32_t i = 0; i < width(self) && rc == 0; i++) {
             if (is_column(self, i)) {
                 to[i] = to[self->exprs[i - self->op.plan->ncols]->index];
