@@ -125,6 +125,8 @@ void tsfs_writer_close(struct tsfs_writer *w)
     free(w->touched);
     free(w->point_target);
     free(w->point_key);
+    free(w->looked_up);
+    free(w->found);
     free(w->point_series);
     free(w->cells);
     free(w->add);

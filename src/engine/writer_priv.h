@@ -49,11 +49,13 @@ struct tsfs_writer {
     unsigned ntargets, targets_cap;
     size_t at, kept;                 /* the point at hand; those before `kept` are logged and published */
     uint32_t *point_target;          /* index into targets, a point each; UINT32_MAX = refused */
-    struct tsfs_spelling *point_key; /* what to find them by */
     uint32_t *point_series;          /* as found before the locks were taken; TSFS_SERIES_NONE = look again */
+    struct tsfs_spelling *point_key; /* what those are found by that have to be looked up, */
+    uint32_t *looked_up, *found;     /* which they are, and what was found */
     struct tsfs_cell *cells;
     unsigned cells_cap;
-    struct tsfs_column *add; /* columns that the line at hand brings; names borrowed from it */
+    const struct target *cells_of; /* whose columns, those of its layout, stand in cells; NULL = nobody's */
+    struct tsfs_column *add;       /* columns that the line at hand brings; names borrowed from it */
     unsigned add_cap;
     struct tsfs_buf key;        /* a key with the measurement put in front */
     struct writer_keys *keys;   /* writer_key.c; NULL until the first new one */

@@ -217,6 +217,7 @@ static int fill_cells(struct tsfs_writer *w, const struct target *t, const struc
 {
     const struct tsfs_schema *schema = t->node->table->schema;
     const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
+    w->cells_of = NULL;
     if (TSFS_ARRAY_RESERVE(w->cells, w->cells_cap, point->nfields, 0) != 0)
         return -ENOMEM;
     for (unsigned k = 0; k < point->nfields; k++) {
@@ -236,7 +237,30 @@ static int fill_cells(struct tsfs_writer *w, const struct target *t, const struc
                 return rc;
         }
     }
+    w->cells_of = t;
     return 0;
+}
+
+/* A line of the same layout as the line before, which went to the same table: its columns are resolved and
+ * stand in the cells already.  False: a value is of another type, or has to be looked at, or it is not so. */
+static bool refill_cells(struct tsfs_writer *w, const struct target *t, const struct tsfs_lp_point *point)
+{
+    const struct tsfs_lp_field *fields = w->batch.fields + point->first_field;
+    if (w->cells_of != t || t->layout != point->layout || t->decimals ||
+        t->ordinals_schema != t->node->table->schema)
+        return false;
+    for (unsigned k = 0; k < point->nfields; k++) {
+        struct tsfs_cell *cell = &w->cells[k];
+        if (cell->type != fields[k].type)
+            return false;
+        if (cell->type == TSFS_VARCHAR)
+            cell->s = fields[k].s;
+        else if (cell->type == TSFS_BOOLEAN)
+            cell->b = fields[k].b;
+        else
+            cell->i = fields[k].i; /* or the bits of a double */
+    }
+    return true;
 }
 
 /* One line, checked whole before anything of it is kept. */
@@ -270,7 +294,8 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
         series = tsfs_series_index_find_spelling(index, key.raw, key.hash);
     if (series == TSFS_SERIES_NONE)
         rc = writer_resolve_key(w, t, point, &key, &nadd, err);
-    if (rc == 0)
+    bool filled = rc == 0 && !nadd && refill_cells(w, t, point);
+    if (rc == 0 && !filled)
         rc = resolve_fields(w, t, point, &nadd, err);
     if (rc == 0 && nadd) {
         rc = table_extend(t->node, w->add, nadd, err);
@@ -285,7 +310,7 @@ static int stage_point(struct tsfs_writer *w, struct target *t, const struct tsf
     }
     if (rc == 0 && series == TSFS_SERIES_NONE)
         rc = writer_intern_key(w, t, point, index, &key, &series);
-    if (rc == 0)
+    if (rc == 0 && !filled)
         rc = fill_cells(w, t, point, err);
     if (rc == 0) {
         t->ordinals_schema = table->schema;
@@ -308,16 +333,26 @@ static void find_series(struct tsfs_writer *w, size_t known)
         tsfs_series_index_enter(w->targets[i].series); /* not once a stretch: lines may take turns */
     }
     for (size_t from = 0, to; from < known; from = to) { /* stretches of one table */
-        uint32_t at = w->point_target[from];
+        uint32_t at = w->point_target[from], n = 0;
         for (to = from; to < known && w->point_target[to] == at; to++) {
             const struct tsfs_lp_point *p = &w->batch.points[to];
-            bool whole = p->key.len && p->key.ptr[0] != ',';
-            w->point_key[to] = (struct tsfs_spelling){{whole ? p->key.ptr : NULL, p->key.len}, p->key_hash};
             w->point_series[to] = TSFS_SERIES_NONE;
+            if (p->key.len == 0 || p->key.ptr[0] == ',' ||
+                (p->same_key != TSFS_LP_NONE && w->point_target[p->same_key] == at))
+                continue;
+            w->point_key[n] = (struct tsfs_spelling){p->key, p->key_hash};
+            w->looked_up[n++] = (uint32_t)to;
         }
-        if (at != UINT32_MAX)
-            tsfs_series_index_find_spellings(w->targets[at].series, w->point_key + from,
-                                             (uint32_t)(to - from), w->point_series + from);
+        if (at == UINT32_MAX)
+            continue;
+        tsfs_series_index_find_spellings(w->targets[at].series, w->point_key, n, w->found);
+        for (uint32_t k = 0; k < n; k++)
+            w->point_series[w->looked_up[k]] = w->found[k];
+        for (size_t k = from; k < to; k++) {
+            uint32_t same = w->batch.points[k].same_key;
+            if (same != TSFS_LP_NONE && w->point_target[same] == at)
+                w->point_series[k] = w->point_series[same];
+        }
     }
     for (unsigned i = 0; i < w->ntargets; i++)
         tsfs_series_index_leave(w->targets[i].series);
@@ -340,7 +375,11 @@ int writer_take_points(struct tsfs_writer *w, const char *input, size_t *done,
         w->point_series = malloc(WRITER_POINTS * sizeof(*w->point_series));
     if (!w->point_key)
         w->point_key = malloc(WRITER_POINTS * sizeof(*w->point_key));
-    if (!w->point_target || !w->point_series || !w->point_key)
+    if (!w->looked_up)
+        w->looked_up = malloc(WRITER_POINTS * sizeof(*w->looked_up));
+    if (!w->found)
+        w->found = malloc(WRITER_POINTS * sizeof(*w->found));
+    if (!w->point_target || !w->point_series || !w->point_key || !w->looked_up || !w->found)
         return -ENOMEM;
     rc = writer_find_targets(w, &known, &found, err);
     if (rc == 0)

@@ -6,7 +6,9 @@
  *
  * The key is skipped 32 bytes a step to the first blank that no backslash precedes, and hashed.  Its first
  * special character tells a key from a field set without one: in "f=1,g=2" it is an equals sign, in "m,t=v" a
- * comma.
+ * comma.  Sources tend to send their series in the same order every time, so a line's key is first compared
+ * with the key behind the last one that was the same as that of the line before: what is equal, with the
+ * blank behind it, ends where that ended and has its hash.
  *
  * Lines of one measurement tend to have the same fields, so each field's name is first compared with the
  * name in the same place of the last point whose measurement began alike (or of the point before).  If it is
@@ -41,6 +43,7 @@
 #define FEW_FIELDS    16                  /* up to here each pair of names is compared */
 #define DIGITS_MAX    19                  /* always fit 64 bits */
 #define EXACT_INTEGER (UINT64_C(1) << 53) /* every integer up to here is a double */
+#define EXPECTED_ROOM 32                  /* behind a name: what read_expected looks at */
 
 struct parser {
     struct tsfs_lp_batch *batch;
@@ -55,6 +58,8 @@ struct parser {
         uint32_t first, nfields; /* fields in the batch; nfields 0 if they cannot serve */
         uint32_t number;
     } layouts[LAYOUTS], last;
+    size_t next_key; /* the point whose key this line's is if lines come in the order that they came in
+                        before; beyond the last one if there is none */
     struct tsfs_error *err;
 };
 
@@ -324,15 +329,84 @@ static inline bool begins_with(const char *text, struct tsfs_str name, bool wide
     return memcmp(text, name.ptr, name.len) == 0;
 }
 
+/* Fields from p on as long as they have the names of like, in their order, and short numbers, and the end of
+ * the input is not near: most of all there are.  Returns where it came to, *n fields further; *last: the
+ * value of the last one taken ends the field set. */
+static inline const char *read_expected(struct parser *ps, const char *p, const struct layout *like,
+                                        uint32_t *n, bool *last)
+{
+    struct tsfs_lp_batch *batch = ps->batch;
+    *n = 0;
+    *last = false;
+    if (batch->fields_cap - batch->nfields < like->nfields)
+        return p;
+    const struct tsfs_lp_field *expected = batch->fields + like->first;
+    struct tsfs_lp_field *f = batch->fields + batch->nfields;
+    uint32_t k = 0;
+    for (; k < like->nfields; k++, f++) {
+        struct tsfs_str name = expected[k].name;
+        if (ps->limit - p < (ptrdiff_t)name.len + EXPECTED_ROOM)
+            break;
+        if (p[name.len] != '=' || !begins_with(p, name, true))
+            break;
+        const char *q = p + name.len + 1;
+        uint64_t v;
+        bool negative = false;
+        /* Where the next field begins hangs on where this one's digits end, and that should hang on nothing
+         * that a guess of the processor can do without: the sign is a branch. */
+        if (__builtin_expect_with_probability(*q == '-', 1, 0.1)) {
+            negative = true;
+            q++;
+            __asm__("" : "+r"(q));
+        }
+        unsigned digits = lp_digits_inside(q, &v);
+        if (digits - 1 >= 7) /* none, or perhaps more than eight */
+            break;
+        q += digits;
+        if (*q == 'i') {
+            f->type = TSFS_BIGINT;
+            f->i = negative ? -(int64_t)v : (int64_t)v;
+            q++;
+        } else {
+            double d = (double)v;
+            if (*q == '.') {
+                uint64_t fraction;
+                unsigned behind = lp_digits_inside(++q, &fraction);
+                if (behind == 8)
+                    break;
+                q += behind;
+                d = (double)(v * whole_powers[behind] + fraction) / double_powers[behind];
+            }
+            f->type = TSFS_DOUBLE;
+            f->d = negative ? -d : d;
+        }
+        if (!ends_value(*q))
+            break;
+        f->name = (struct tsfs_str){p, name.len};
+        p = q;
+        if (*p != ',') {
+            k++;
+            *last = true;
+            break;
+        }
+        p++;
+    }
+    *n = k;
+    batch->nfields += k;
+    return p;
+}
+
 /* The field set at *pp, up to the blank or line end behind it; *same: its names are those of like. */
 static inline int read_fields(struct parser *ps, const char **pp, const struct layout *like, bool *same)
 {
     struct tsfs_lp_batch *batch = ps->batch;
     const char *p = *pp;
     size_t first = batch->nfields;
-    uint32_t expected = like->first, left = like->nfields;
-    bool all = left > 0;
-    for (;;) {
+    uint32_t taken;
+    bool all = like->nfields > 0, last;
+    p = read_expected(ps, p, like, &taken, &last);
+    uint32_t expected = like->first + taken, left = like->nfields - taken;
+    while (!last) {
         int rc;
         if (batch->nfields == batch->fields_cap) {
             rc = grow_fields(batch);
@@ -499,6 +573,47 @@ static inline const char *key_end(const char *p, const char *end)
     }
 }
 
+/* Whether the line at p has the key of the point before which ps->next_key is: its bytes, and then the blank
+ * that ended it there. */
+static inline bool is_next_key(const struct parser *ps, const char *p)
+{
+    const struct tsfs_lp_batch *batch = ps->batch;
+    if (ps->next_key >= batch->npoints)
+        return false;
+    struct tsfs_str key = batch->points[ps->next_key].key;
+    if (ps->limit - p <= (ptrdiff_t)key.len || p[key.len] != ' ' || key.len == 0)
+        return false;
+#ifdef __SSE2__
+    if (key.len >= 16) {
+        const char *a = p, *b = key.ptr, *end = p + key.len - 16;
+        for (; a < end; a += 16, b += 16)
+            if (_mm_movemask_epi8(_mm_cmpeq_epi8(lp_load16(a), lp_load16(b))) != 0xffff)
+                return false;
+        b = key.ptr + key.len - 16;
+        return _mm_movemask_epi8(_mm_cmpeq_epi8(lp_load16(end), lp_load16(b))) == 0xffff;
+    }
+#endif
+    return memcmp(p, key.ptr, key.len) == 0;
+}
+
+/* The hash of a key that was not foreseen, and where to look for the next one. */
+static inline void note_key(struct parser *ps, struct tsfs_lp_point *point)
+{
+    struct tsfs_lp_batch *batch = ps->batch;
+    uint64_t hash = tsfs_hash(point->key.ptr, point->key.len);
+    uint32_t *slot = &batch->keys[hash & (TSFS_LP_KEYS - 1)], before = *slot;
+    point->key_hash = hash;
+    point->same_key = TSFS_LP_NONE;
+    if (before < batch->npoints && batch->points[before].key_hash == hash &&
+        tsfs_str_eq(batch->points[before].key, point->key)) {
+        point->same_key = before;
+        ps->next_key = (size_t)before + 1;
+    } else {
+        *slot = (uint32_t)batch->npoints;
+        ps->next_key = SIZE_MAX;
+    }
+}
+
 /* Where the layout of this measurement is kept, as far as its first eight bytes tell it from others. */
 static inline struct layout *layout_slot(struct parser *ps, const char *key, const char *fields)
 {
@@ -524,7 +639,8 @@ static inline int read_point(struct parser *ps, const char *p, const char **next
             return fail(ps, p, rc, "out of memory for the lines of a write");
     }
     struct tsfs_lp_point *point = &batch->points[batch->npoints];
-    const char *stop = key_end(p, ps->end);
+    bool foreseen = is_next_key(ps, p);
+    const char *stop = foreseen ? p + batch->points[ps->next_key].key.len : key_end(p, ps->end);
     if (stop != p && *stop != ' ')
         return fail(ps, is_line_end(stop - 1) ? stop - 1 : stop, -EINVAL,
                     "the fields are missing: measurement,tag=value field=value time");
@@ -575,7 +691,12 @@ static inline int read_point(struct parser *ps, const char *p, const char **next
         if (rc != 0)
             goto fail;
     }
-    point->key_hash = tsfs_hash(point->key.ptr, point->key.len);
+    if (foreseen) {
+        point->same_key = (uint32_t)ps->next_key;
+        point->key_hash = batch->points[ps->next_key++].key_hash;
+    } else {
+        note_key(ps, point);
+    }
     point->first_field = (uint32_t)first;
     point->nfields = (uint32_t)(batch->nfields - first);
     point->line = ps->line_number;
@@ -637,6 +758,7 @@ int tsfs_lp_parse(struct tsfs_lp_batch *batch, const char *data, size_t len, siz
         .line = data,
         .line_number = 1,
         .at_end = at_end,
+        .next_key = SIZE_MAX,
         .err = &found,
     };
     batch->npoints = batch->nfields = batch->lines = 0;

@@ -38,6 +38,9 @@ struct tsfs_lp_field {
     };
 };
 
+#define TSFS_LP_NONE UINT32_MAX
+#define TSFS_LP_KEYS 256u /* a power of two */
+
 struct tsfs_lp_point {
     /* The raw bytes of measurement and tags as spelled, in the input.  Empty: the line is a field set alone
      * (its first part has an unescaped '=' before any unescaped ','); begins with ',': tags without a
@@ -48,9 +51,10 @@ struct tsfs_lp_point {
     size_t offset, length;         /* the line in the input, leading blanks included, its line end not */
     uint32_t first_field, nfields; /* in batch->fields; nfields > 0, no name twice */
     uint32_t line;                 /* 1-based number of the line's first byte in the input */
-    uint32_t layout; /* points of this batch with the same number have fields of the same names in the
-                        same order (not always the other way round): keep what a lookup gave by
-                        this number, which is less than batch->nlayouts */
+    uint32_t layout;   /* points of this batch with the same number have fields of the same names in the
+                          same order (not always the other way round): keep what a lookup gave by
+                          this number, which is less than batch->nlayouts */
+    uint32_t same_key; /* a point before this one that has the same key, TSFS_LP_NONE if none was noticed */
     bool has_time;
     bool same_names; /* layout is that of the point before in this batch, which need not be of the same table
                         and may have been refused since: good only for what was kept for that very point */
@@ -75,6 +79,7 @@ struct tsfs_lp_batch {
     size_t points_cap, fields_cap;
     uint32_t *scratch;
     size_t scratch_cap;
+    uint32_t keys[TSFS_LP_KEYS]; /* points by the hashes of their keys; may be of the batch before */
 };
 
 /* budget may be NULL; it is borrowed until free and charged for the arena alone. */

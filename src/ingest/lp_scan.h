@@ -145,11 +145,11 @@ static inline uint64_t lp_load8(const char *p, const char *limit)
     return le64toh(x);
 }
 
-/* Up to eight leading decimal digits at p: how many, and their value.  The three multiplications are D.
- * Lemire's ("Quickly parsing eight digits", 2018). */
-static inline unsigned lp_digits(const char *p, const char *limit, uint64_t *value)
+/* Up to eight leading decimal digits of eight bytes: how many, and their value.  The three multiplications
+ * are D. Lemire's ("Quickly parsing eight digits", 2018). */
+static inline unsigned lp_digits_of(uint64_t bytes, uint64_t *value)
 {
-    uint64_t t = lp_load8(p, limit) ^ UINT64_C(0x3030303030303030);
+    uint64_t t = bytes ^ UINT64_C(0x3030303030303030);
     /* The first byte above 9 gets its top bit set; carries can only reach the bytes behind it. */
     uint64_t other = (t | (t + UINT64_C(0x7676767676767676))) & UINT64_C(0x8080808080808080);
     unsigned n = 8;
@@ -166,6 +166,19 @@ static inline unsigned lp_digits(const char *p, const char *limit, uint64_t *val
               ((t >> 16) & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001)) >>
              32;
     return n;
+}
+
+static inline unsigned lp_digits(const char *p, const char *limit, uint64_t *value)
+{
+    return lp_digits_of(lp_load8(p, limit), value);
+}
+
+/* Where eight bytes are known to be readable. */
+static inline unsigned lp_digits_inside(const char *p, uint64_t *value)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return lp_digits_of(le64toh(x), value);
 }
 
 #endif

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "ingest/line_protocol.h"
 
@@ -191,7 +192,26 @@ static unsigned put_bad(struct tsfs_buf *out)
     return 1;
 }
 
-static void make_point(struct tsfs_arena *arena, struct point *pt, const struct point *before)
+/* The key of another point, or nearly. */
+static void take_key(struct tsfs_arena *arena, struct point *pt, const struct point *other)
+{
+    pt->measurement = other->measurement;
+    pt->ntags = other->ntags;
+    memcpy(pt->tag_keys, other->tag_keys, sizeof(pt->tag_keys));
+    memcpy(pt->tag_values, other->tag_values, sizeof(pt->tag_values));
+    if (pt->ntags == 0 || below(5) != 0)
+        return;
+    struct tsfs_str *last = &pt->tag_values[pt->ntags - 1];
+    struct tsfs_buf longer = {0};
+    assert_int_equal(tsfs_buf_append_str(&longer, *last), 0);
+    assert_int_equal(tsfs_buf_append_str(&longer, text(arena, 4, true)), 0);
+    *last = tsfs_arena_str(arena, tsfs_buf_str(&longer));
+    tsfs_buf_free(&longer);
+}
+
+/* again: whose key it may have, or NULL. */
+static void make_point(struct tsfs_arena *arena, struct point *pt, const struct point *before,
+                       const struct point *again)
 {
     *pt = (struct point){0};
     if (below(8) != 0) {
@@ -211,6 +231,8 @@ static void make_point(struct tsfs_arena *arena, struct point *pt, const struct 
         } while (pt->tag_keys[i].len == 0);
         pt->tag_values[i] = text(arena, 200, true);
     }
+    if (again != NULL && below(8) != 0)
+        take_key(arena, pt, again);
     pt->nfields = 1 + below(below(4) == 0 ? MOST_FIELDS : 4);
     bool like_before = before != NULL && below(3) != 0;
     if (like_before && below(2))
@@ -291,6 +313,11 @@ static void expect_equal(const struct tsfs_lp_batch *b, const struct tsfs_lp_poi
     assert_true(got->time == want->time);
     assert_true(got->layout < b->nlayouts);
     assert_int_equal(got->same_names, got > b->points && got[-1].layout == got->layout);
+    assert_int_equal(got->key_hash, tsfs_hash(got->key.ptr, got->key.len));
+    if (got->same_key != TSFS_LP_NONE) {
+        assert_true(got->same_key < (size_t)(got - b->points));
+        assert_true(tsfs_str_eq(b->points[got->same_key].key, got->key));
+    }
     for (const struct tsfs_lp_point *like = b->points; like < got; like++) {
         if (like->layout != got->layout)
             continue;
@@ -310,15 +337,17 @@ static void points_come_back(void **state)
     static struct point points[MOST_POINTS];
     tsfs_arena_init(&arena, NULL);
     tsfs_lp_batch_init(&b, NULL);
-    size_t same = 0, bad = 0;
+    size_t same = 0, bad = 0, again = 0;
     for (int round = 0; round < ROUNDS; round++) {
         unsigned n = 1 + below(MOST_POINTS), wrong = 0, seen = 0, refused = 0;
+        unsigned turn = 1 + below(2 * MOST_POINTS); /* series come in turns of so many points */
         tsfs_arena_reset(&arena);
         out.len = 0;
         for (unsigned i = 0; i < n; i++) {
             put_noise(&out);
             wrong += put_bad(&out);
-            make_point(&arena, &points[i], i > 0 ? &points[i - 1] : NULL);
+            make_point(&arena, &points[i], i > 0 ? &points[i - 1] : NULL,
+                       i >= turn ? &points[i - turn] : NULL);
             put_point(&out, &points[i]);
         }
         size_t at = 0, have = below(2) ? out.len : below((uint32_t)out.len + 1);
@@ -334,6 +363,7 @@ static void points_come_back(void **state)
                 if (seen == n)
                     fail_msg("more points than written");
                 same += b.points[i].same_names;
+                again += b.points[i].same_key != TSFS_LP_NONE;
                 expect_equal(&b, &b.points[i], &points[seen++]);
             }
             line_ends += b.lines + (rc != 0 ? b.bad_lines : 0);
@@ -357,7 +387,7 @@ static void points_come_back(void **state)
             newlines += out.data[i] == '\n';
         assert_int_equal(line_ends, newlines);
     }
-    assert_true(same > 1000 && bad > 1000); /* both paths were taken */
+    assert_true(same > 1000 && bad > 1000 && again > 1000); /* all paths were taken */
     tsfs_lp_batch_free(&b);
     tsfs_buf_free(&out);
     tsfs_arena_free(&arena);

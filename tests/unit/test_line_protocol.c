@@ -489,6 +489,128 @@ static void layouts(void **state)
     tsfs_lp_batch_free(&b);
 }
 
+/* Keys that come in turn are recognised, and only where they are the whole key. */
+static void keys_in_turn(void **state)
+{
+    static const char text[] = "m,h=a v=1\n"
+                               "m,h=b v=1\n"
+                               "m,h=a v=2\n"
+                               "m,h=b v=2\n"
+                               "m,h=a v=3\n"
+                               "m,h=b\\ c v=3\n" /* the foreseen one is its beginning */
+                               "m,h=a v=4\n"
+                               "m,h=bb v=4\n"
+                               "m,h=a,h2=a_value_that_is_longer_than_a_vector v=1\n"
+                               "n v=1\n"
+                               "m,h=a,h2=a_value_that_is_longer_than_a_vector v=2\n"
+                               "n v=2\n"
+                               "m,h=a,h2=a_value_that_is_longer_than_a_Vector v=3\n"
+                               "v=1\n"
+                               "v=2\n"
+                               ",h=a v=1\n"
+                               ",h=a v=2\n";
+    enum { NO = -1 };
+    static const int same[] = {NO, NO, 0, 1, 2, NO, 4, NO, NO, NO, 8, 9, NO, NO, 13, NO, 15};
+    struct tsfs_lp_batch b;
+    size_t used;
+    tsfs_lp_batch_init(&b, NULL);
+    for (int round = 0; round < 2; round++) { /* what the batch before has left behind does no harm */
+        assert_int_equal(tsfs_lp_parse(&b, text, sizeof(text) - 1, 0, false, &used, NULL), 0);
+        assert_int_equal(b.npoints, sizeof(same) / sizeof(same[0]));
+        for (size_t i = 0; i < b.npoints; i++) {
+            const struct tsfs_lp_point *p = &b.points[i];
+            assert_int_equal(p->key_hash, tsfs_hash(p->key.ptr, p->key.len));
+            if (same[i] == NO) {
+                assert_int_equal(p->same_key, TSFS_LP_NONE);
+            } else {
+                assert_true(p->same_key < i);
+                assert_true(tsfs_str_eq(b.points[p->same_key].key, p->key));
+                assert_true(tsfs_str_eq(b.points[same[i]].key, p->key));
+            }
+        }
+    }
+    tsfs_lp_batch_free(&b);
+}
+
+/* A second line finds its names foreseen: its numbers are read another way than the first one's. */
+static void foreseen_fields(void **state)
+{
+    static const char *const numbers[] = {"0",
+                                          "7i",
+                                          "-7i",
+                                          "-0",
+                                          "-0.0",
+                                          "1234567",
+                                          "1234567i",
+                                          "12345678i",
+                                          "123456789i",
+                                          "0.5",
+                                          "-12.75",
+                                          "1.",
+                                          ".5",
+                                          "-.5",
+                                          "1.1234567",
+                                          "1.12345678",
+                                          "1e3",
+                                          "-1.5e-7",
+                                          "1234567.1234567",
+                                          "+5i",
+                                          "9223372036854775807i",
+                                          "-9223372036854775808i",
+                                          "5u",
+                                          "t",
+                                          "false",
+                                          "\"text, x=1\"",
+                                          "0.000001",
+                                          "-1234567i",
+                                          "1234567.25"};
+    enum { N = sizeof(numbers) / sizeof(numbers[0]) };
+    struct tsfs_lp_batch b;
+    tsfs_lp_batch_init(&b, NULL);
+    for (unsigned i = 0; i < N; i++) {
+        for (unsigned k = 0; k < N; k++) {
+            char text[600];
+            size_t used, len = (size_t)snprintf(text, sizeof(text),
+                                                "m a=%s,a_name_of_more_than_16_bytes=%s,c=1\n"
+                                                "m a=%s,a_name_of_more_than_16_bytes=%s,c=2\n"
+                                                "m a=1,a_name_of_more_than_16_bytes=1,c=1\n"
+                                                "m a=1,a_name_of_more_than_16_bytes=1,c=1,d=1\n",
+                                                numbers[i], numbers[k], numbers[i], numbers[k]);
+            char *piece = malloc(len);
+            assert_non_null(piece);
+            memcpy(piece, text, len);
+            struct tsfs_error err = {0};
+            int rc = tsfs_lp_parse(&b, piece, len, 0, true, &used, &err);
+            if (rc != 0)
+                fail_msg("%s: %s", text, err.message);
+            assert_int_equal(b.npoints, 4);
+            assert_true(b.points[1].same_names);
+            assert_int_equal(b.points[3].nfields, 4);
+            assert_false(b.points[3].same_names);
+            for (unsigned f = 0; f < 2; f++) {
+                const struct tsfs_lp_field *x = &b.fields[b.points[0].first_field + f];
+                const struct tsfs_lp_field *y = &b.fields[b.points[1].first_field + f];
+                assert_int_equal(x->type, y->type);
+                if (x->type == TSFS_VARCHAR)
+                    assert_true(tsfs_str_eq(x->s, y->s));
+                else if (x->type == TSFS_BOOLEAN)
+                    assert_int_equal(x->b, y->b);
+                else
+                    assert_memory_equal(&x->i, &y->i, sizeof(x->i));
+                const char *number = numbers[f == 0 ? i : k];
+                if (y->type == TSFS_DOUBLE) {
+                    double d = strtod(number, NULL);
+                    assert_memory_equal(&y->d, &d, sizeof(d));
+                } else if (y->type == TSFS_BIGINT) {
+                    assert_true(y->i == strtoll(number, NULL, 10));
+                }
+            }
+            free(piece);
+        }
+    }
+    tsfs_lp_batch_free(&b);
+}
+
 static char *filled(const char *head, size_t n, char c, const char *tail, size_t *len)
 {
     size_t h = strlen(head), t = strlen(tail);
@@ -613,6 +735,8 @@ int main(void)
         cmocka_unit_test(any_cut_gives_the_same),
         cmocka_unit_test(positions_and_names),
         cmocka_unit_test(layouts),
+        cmocka_unit_test(keys_in_turn),
+        cmocka_unit_test(foreseen_fields),
         cmocka_unit_test(limits),
         cmocka_unit_test(out_of_memory_is_an_error),
     };
