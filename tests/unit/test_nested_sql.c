@@ -11,6 +11,7 @@
 
 #include "sql_cases.h"
 
+#include "dashboard_cases.inc"
 #include "edge_cases.inc"
 #include "function_cases.inc"
 #include "grammar_cases.inc"
@@ -30,6 +31,11 @@ static void test_grammar(void **state)
 static void test_edges(void **state)
 {
     check_all(CASES(edge_cases));
+}
+
+static void test_dashboards(void **state)
+{
+    check_all(CASES(dashboard_cases));
 }
 
 static void test_lambdas(void **state)
@@ -94,7 +100,7 @@ int main(void)
         cmocka_unit_test(test_arrays), cmocka_unit_test(test_lambdas),     cmocka_unit_test(test_rows),
         cmocka_unit_test(test_unnest), cmocka_unit_test(test_series),      cmocka_unit_test(test_aggregates),
         cmocka_unit_test(test_text),   cmocka_unit_test(test_all_covered), cmocka_unit_test(test_grammar),
-        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_edges),  cmocka_unit_test(test_dashboards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
