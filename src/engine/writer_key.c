@@ -13,6 +13,7 @@
 
 #include "base/array.h"
 #include "base/hash.h"
+#include "base/same.h"
 #include "engine/writer_priv.h"
 
 #define AHEAD 8u /* lines; a power of two */
@@ -27,6 +28,7 @@ struct writer_keys {
     struct target *target;       /* whose keys have this form; NULL = there is none */
     struct tsfs_str raw;         /* a key of it, in the input */
     struct tsfs_str measurement; /* the beginning of raw */
+    uint32_t spelled;            /* what target->series says of spellings of this form; 0 = nothing yet */
     unsigned n;
     struct {
         uint32_t from, len; /* what stands before its value */
@@ -73,13 +75,21 @@ static void keep_form(struct tsfs_writer *w, struct target *t, struct tsfs_str k
     keys->raw = key;
     keys->measurement = (struct tsfs_str){key.ptr, measurement.len};
     keys->n = ntags;
+    keys->spelled = 0;
     keys->target = t;
+    for (unsigned i = 0; i < AHEAD; i++) /* they have the form before, and spelled is not said of that */
+        keys->ahead[i].target = NULL;
 }
 
-/* Bytes of a tag's value that stand for themselves. */
+/* Bytes of a tag's value that stand for themselves: printable ones but for a comma, '=' and a backslash. Bits
+ * by the byte's lower six bits, in words by its upper two. */
+static const uint64_t plain_bytes[4] = {UINT64_C(0xfffffffe00000000) & ~(UINT64_C(1) << ',') &
+                                            ~(UINT64_C(1) << '='),
+                                        UINT64_C(0x7fffffffffffffff) & ~(UINT64_C(1) << ('\\' - 64)), 0, 0};
+
 static inline bool is_plain(unsigned char c)
 {
-    return c > ' ' && c < 127 && c != ',' && c != '=' && c != '\\';
+    return plain_bytes[c / 64] >> c % 64 & 1;
 }
 
 /* false: not of the form. */
@@ -89,12 +99,12 @@ static bool cut_by_form(const struct writer_keys *keys, struct tsfs_str raw, str
     const char *p = raw.ptr, *end = p + raw.len;
     size_t measurement = keys->measurement.len;
     if (raw.len > TSFS_SERIES_KEY_MAX || raw.len < measurement ||
-        memcmp(p, keys->measurement.ptr, measurement) != 0)
+        !tsfs_same(p, keys->measurement.ptr, measurement))
         return false;
     p += measurement;
     for (unsigned i = 0; i < keys->n; i++) {
         size_t len = keys->tags[i].len;
-        if ((size_t)(end - p) <= len || memcmp(p, keys->raw.ptr + keys->tags[i].from, len) != 0)
+        if ((size_t)(end - p) <= len || !tsfs_same(p, keys->raw.ptr + keys->tags[i].from, len))
             return false;
         p += len;
         const char *value = p;
@@ -199,7 +209,10 @@ int writer_intern_key(struct tsfs_writer *w, struct target *t, const struct tsfs
         if (rc == 0 && key->raw.ptr == point->key.ptr)
             keep_form(w, t, key->raw, key->measurement, key->tags, dims, key->ntags);
     }
+    uint32_t none = 0;
+    bool like = key->cut && index == t->series; /* any other index may go, and a new one be in its place */
     if (rc == 0)
-        rc = tsfs_series_index_add_spelling(index, key->raw, key->hash, *series);
+        rc = tsfs_series_index_add_spelling_like(index, key->raw, key->hash, *series,
+                                                 like ? &w->keys->spelled : &none);
     return rc;
 }

@@ -69,7 +69,7 @@ void tsfs_hot_unref(struct tsfs_hot *hot)
     if (hot->budget)
         tsfs_budget_release(hot->budget, hot->counts_cap * sizeof(*hot->counts) + hot->tables);
     tsfs_series_index_free(hot->series);
-    free(hot->counts);
+    slab_pages_free(hot->counts, hot->counts_cap * sizeof(*hot->counts));
     free(hot->shapes);
     free(hot->names);
     pthread_mutex_destroy(&hot->lock);
@@ -97,9 +97,10 @@ void hot_batch_publish(struct tsfs_hot *hot)
     pthread_mutex_lock(&hot->lock);
     for (uint32_t i = 0; i < batch->ntouched; i++) {
         const struct hot_lane *lane = batch->touched[i].lane;
-        if (hot->counts[lane->number] == 0 && lane->depth == 0 && lane->staged)
+        uint32_t *count = &hot->counts[hot_lane_number(lane)];
+        if (*count == 0 && hot_lane_depth(lane) == 0 && lane->staged)
             hot->published_series++;
-        hot->counts[lane->number] = lane->staged;
+        *count = lane->staged;
     }
     hot->published_lanes = hot->nlanes;
     hot->tables = tables;
@@ -119,8 +120,7 @@ void hot_batch_forget(struct tsfs_hot *hot)
     struct hot_batch *batch = hot->batch;
     for (uint32_t i = 0; i < batch->ntouched; i++) {
         const struct hot_touch *t = &batch->touched[i];
-        hot_lane_cut(t->lane, t->tail, hot->counts[t->lane->number]);
-        atomic_store_explicit(&t->lane->t_min, t->t_min, memory_order_relaxed);
+        hot_lane_cut(t->lane, t->tail, hot->counts[hot_lane_number(t->lane)]);
         atomic_store_explicit(&t->lane->t_max, t->t_max, memory_order_relaxed);
     }
     slab_bump_rollback(&hot->strings, batch->strings);

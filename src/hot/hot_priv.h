@@ -50,10 +50,10 @@ struct hot_colset {
 };
 
 /* A series among very many has a few of these with a row or two each: what can be told otherwise is not in
- * it. The times of a small one follow at once, and then its values. */
+ * it. The times of a small one follow at once, and then its values; in front of all but the first of a lane
+ * stands a pointer to the one before. */
 struct hot_chunk {
     _Atomic(struct hot_chunk *) next;
-    struct hot_chunk *prev;
     _Atomic(struct hot_colset *) cols;
     uint32_t start; /* number of its first row in the lane */
     uint16_t cap;
@@ -66,16 +66,16 @@ struct hot_far_chunk {
     int64_t t_first; /* of its first row: who looks for a time stays out of the arrays */
 };
 
-/* A line of the cache: a new row of a series that has been silent touches this, its chunk and little else. */
+/* Of a series that has been silent a new row touches this, its chunk and little else.  Among very many series
+ * every eight bytes here are memory to be cleared and to be fetched. */
 struct hot_lane {
     uint32_t series;
-    uint32_t number;
+    uint32_t place;      /* number << 2 | depth, the lanes before it in its series */
     uint32_t log_number; /* in the first lane of a series: its number in the log, or HOT_NONE */
     uint32_t staged;     /* rows, those not yet published included */
     uint32_t epoch;      /* of the batch that touched it last */
-    uint32_t depth;
     _Atomic uint32_t next_lane;
-    _Atomic int64_t t_min, t_max; /* of the rows staged */
+    _Atomic int64_t t_max; /* of the rows staged */
     _Atomic(struct hot_chunk *) head;
     _Atomic(struct hot_chunk *) tail; /* where the next row goes, unless it is full */
 };
@@ -99,7 +99,7 @@ struct hot_shape {
 struct hot_touch {
     struct hot_lane *lane;
     struct hot_chunk *tail;
-    int64_t t_min, t_max;
+    int64_t t_max;
 };
 
 struct hot_list {
@@ -121,6 +121,8 @@ struct hot_batch {
     uint16_t *places;            /* column in the chunk of each cell */
     uint32_t cells_cap;
     struct slab_mark strings;
+    const uint8_t *packed; /* the numbers of the row at hand as they are in the log, if it has no others */
+    size_t npacked;
     uint32_t values; /* logged_values before it */
     bool logged;
     uint64_t rows;
@@ -189,6 +191,21 @@ static inline struct hot_lane *hot_lane_find(const struct tsfs_hot *hot, uint32_
     return number == HOT_NONE ? NULL : hot_lane_at(hot, number);
 }
 
+static inline uint32_t hot_lane_number(const struct hot_lane *lane)
+{
+    return lane->place / HOT_LANES;
+}
+
+static inline uint32_t hot_lane_depth(const struct hot_lane *lane)
+{
+    return lane->place % HOT_LANES;
+}
+
+static inline struct hot_chunk *hot_chunk_prev(const struct hot_chunk *chunk)
+{
+    return chunk->start ? *((struct hot_chunk *const *)chunk - 1) : NULL;
+}
+
 static inline int64_t *hot_chunk_time(const struct hot_chunk *chunk)
 {
     return chunk->cap < HOT_CHUNK_FAR ? (int64_t *)(chunk + 1) : ((const struct hot_far_chunk *)chunk)->time;
@@ -210,7 +227,6 @@ static inline void *hot_col_data(const struct hot_chunk *chunk, const struct hot
 /* Cells that are all BIGINT or DOUBLE as they go into the log: half a byte each for their widths, then their
  * bytes.  8 bytes behind the end, which is returned, may be written over. */
 uint8_t *hot_pack(uint8_t *p, const struct tsfs_cell *cells, unsigned n);
-size_t hot_packed_size(const struct tsfs_cell *cells, unsigned n);
 
 /* The numbers of a packed chunk. */
 static inline const uint8_t *hot_packed(const struct hot_chunk *chunk)

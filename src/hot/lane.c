@@ -33,12 +33,10 @@
 static void lane_init(struct hot_lane *lane, uint32_t number, uint32_t series, uint32_t depth)
 {
     lane->series = series;
-    lane->number = number;
+    lane->place = number * HOT_LANES + depth;
     lane->log_number = HOT_NONE;
     lane->staged = lane->epoch = 0; /* no batch has the number 0 */
-    lane->depth = depth;
     atomic_store_explicit(&lane->next_lane, HOT_NONE, memory_order_relaxed);
-    atomic_store_explicit(&lane->t_min, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&lane->t_max, INT64_MIN, memory_order_relaxed);
     atomic_store_explicit(&lane->head, NULL, memory_order_relaxed);
     atomic_store_explicit(&lane->tail, NULL, memory_order_relaxed);
@@ -48,7 +46,7 @@ static void lane_init(struct hot_lane *lane, uint32_t number, uint32_t series, u
 static int grow_counts(struct tsfs_hot *hot)
 {
     uint32_t cap = hot->counts_cap ? hot->counts_cap * 2 : 16;
-    uint32_t *counts = calloc(cap, sizeof(*counts)), *old = hot->counts;
+    uint32_t *counts = slab_pages_alloc(cap * sizeof(*counts), true), *old = hot->counts;
     if (!counts)
         return -ENOMEM;
     pthread_mutex_lock(&hot->lock);
@@ -57,8 +55,8 @@ static int grow_counts(struct tsfs_hot *hot)
     hot->counts = counts;
     pthread_mutex_unlock(&hot->lock);
     slab_budget_add(hot->budget, (cap - hot->counts_cap) * sizeof(*counts));
+    slab_pages_free(old, hot->counts_cap * sizeof(*counts));
     hot->counts_cap = cap;
-    free(old);
     return 0;
 }
 
@@ -95,7 +93,7 @@ int hot_lane_get(struct tsfs_hot *hot, uint32_t series, struct hot_lane **out)
         return 0;
     int rc = new_lane(hot, series, 0, out);
     if (!rc)
-        rc = slab_map_set(&hot->by_series, series, (*out)->number);
+        rc = slab_map_set(&hot->by_series, series, hot_lane_number(*out));
     if (!rc)
         hot->nlanes++;
     return rc;
@@ -108,7 +106,7 @@ int hot_lane_next(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_lane *
         *out = hot_lane_at(hot, next);
         return 0;
     }
-    int rc = new_lane(hot, lane->series, lane->depth + 1, out);
+    int rc = new_lane(hot, lane->series, hot_lane_depth(lane) + 1, out);
     if (rc)
         return rc;
     atomic_store_explicit(&lane->next_lane, hot->nlanes++, memory_order_release);
@@ -186,20 +184,41 @@ static struct hot_colset *first_colset(struct tsfs_hot *hot, struct hot_colset *
     return set;
 }
 
-/* One of one row, which it holds packed if that is shorter by enough to count. */
-static struct hot_chunk *packed_chunk(struct tsfs_hot *hot, struct hot_shape *shape,
-                                      const struct tsfs_cell *cells, unsigned ncells, struct hot_colset **set)
+/* Room for one that is in one piece with its rows, with the pointer that stands in front of it. */
+static struct hot_chunk *small_chunk(struct tsfs_hot *hot, const struct hot_chunk *last, size_t size)
 {
-    size_t size = hot_packed_size(cells, ncells);
-    if (size + PACK_GAIN > ncells * sizeof(int64_t))
+    size_t front = last ? sizeof(struct hot_chunk *) : 0;
+    char *room = slab_bump_alloc(&hot->bump, front + size, 8);
+    return room ? (struct hot_chunk *)(room + front) : NULL;
+}
+
+/* One of HOT_CHUNK_FAR rows or more, whose arrays have so many bytes. */
+static struct hot_chunk *far_chunk(struct tsfs_hot *hot, size_t size)
+{
+    struct {
+        struct hot_chunk *prev;
+        struct hot_far_chunk far;
+    } *room = slab_bump_alloc(&hot->heads, sizeof(*room), 64);
+    int64_t *arrays = slab_bump_alloc(&hot->bump, size, 64);
+    if (!room || !arrays)
+        return NULL;
+    room->far.time = arrays;
+    return &room->far.chunk;
+}
+
+/* One of one row, which it holds packed if that is shorter by enough to count. */
+static struct hot_chunk *packed_chunk(struct tsfs_hot *hot, const struct hot_chunk *last,
+                                      struct hot_shape *shape, const struct tsfs_cell *cells, unsigned ncells,
+                                      struct hot_colset **set)
+{
+    const struct hot_batch *batch = hot->batch;
+    if (batch->npacked + PACK_GAIN > ncells * sizeof(int64_t))
         return NULL;
     *set = first_colset(hot, &shape->packed, 1, shape, cells, ncells);
     struct hot_chunk *chunk =
-        *set ? slab_bump_alloc(&hot->bump, sizeof(*chunk) + sizeof(int64_t) + size + 8, 8) : NULL;
-    if (!chunk)
-        return NULL;
-    uint8_t *end = hot_pack((uint8_t *)(chunk + 1) + sizeof(int64_t), cells, ncells);
-    slab_bump_trim(&hot->bump, (const char *)end);
+        *set ? small_chunk(hot, last, sizeof(*chunk) + sizeof(int64_t) + batch->npacked) : NULL;
+    if (chunk)
+        memcpy((uint8_t *)(chunk + 1) + sizeof(int64_t), batch->packed, batch->npacked);
     return chunk;
 }
 
@@ -211,27 +230,20 @@ static int new_chunk(struct tsfs_hot *hot, struct hot_chunk *last, struct hot_sh
     struct hot_colset *set = NULL;
     struct hot_chunk *chunk = NULL;
     if (cap == 1 && shape && shape->numeric)
-        chunk = packed_chunk(hot, shape, cells, ncells, &set);
+        chunk = packed_chunk(hot, last, shape, cells, ncells, &set);
     *written = chunk != NULL;
     if (!chunk) {
         for (unsigned i = 0; i < ncells; i++)
             size += array_bytes(cap, tsfs_type_width(cells[i].type));
         set = first_colset(hot, shape ? &shape->dense[31 - __builtin_clz(cap)] : NULL, cap, shape, cells,
                            ncells);
-        if (cap < HOT_CHUNK_FAR) {
-            chunk = slab_bump_alloc(&hot->bump, sizeof(*chunk) + size, 8);
-        } else {
-            struct hot_far_chunk *far = slab_bump_alloc(&hot->heads, sizeof(*far), 64);
-            int64_t *arrays = slab_bump_alloc(&hot->bump, size, 64);
-            if (far && arrays)
-                far->time = arrays;
-            chunk = far && arrays ? &far->chunk : NULL;
-        }
+        chunk = cap < HOT_CHUNK_FAR ? small_chunk(hot, last, sizeof(*chunk) + size) : far_chunk(hot, size);
     }
     if (!set || !chunk)
         return -ENOMEM; /* what was taken stays with the generation; memory is out anyway */
     atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
-    chunk->prev = last;
+    if (last)
+        *((struct hot_chunk **)chunk - 1) = last;
     atomic_store_explicit(&chunk->cols, set, memory_order_relaxed);
     chunk->start = last ? last->start + last->cap : 0;
     chunk->cap = (uint16_t)cap;

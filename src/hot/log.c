@@ -47,7 +47,7 @@ static int define_series_like(struct tsfs_hot *hot, struct hot_lane *lane, const
     }
     int rc = hot_batch_reserve(batch, size);
     if (!rc)
-        rc = hot_list_push(&batch->new_series, lane->number);
+        rc = hot_list_push(&batch->new_series, hot_lane_number(lane));
     if (rc) {
         hot_names_cut(hot, values);
         return rc;
@@ -86,7 +86,7 @@ static int define_series(struct tsfs_hot *hot, const struct tsfs_schema *schema,
     if (!rc)
         rc = hot_batch_reserve(batch, size);
     if (!rc)
-        rc = hot_list_push(&batch->new_series, lane->number);
+        rc = hot_list_push(&batch->new_series, hot_lane_number(lane));
     if (rc) {
         hot_names_cut(hot, hot->logged_values); /* it is no model */
         return rc;
@@ -209,7 +209,9 @@ int hot_log_row(struct tsfs_hot *hot, const struct tsfs_schema *schema, struct h
         for (unsigned i = 0; i < ncells; i++)
             p = record_put_u16(p, schema->measures[cells[i].slot]);
     }
+    batch->packed = p;
     p = shape && shape->numeric ? hot_pack(p, cells, ncells) : put_mixed(p, cells, ncells);
+    batch->npacked = (size_t)(p - batch->packed);
     *end = (size_t)(p - batch->rec) - TSFS_WAL_FRAME_BYTES;
     return 0;
 }

@@ -27,14 +27,6 @@ uint8_t *hot_pack(uint8_t *p, const struct tsfs_cell *cells, unsigned n)
     return p;
 }
 
-size_t hot_packed_size(const struct tsfs_cell *cells, unsigned n)
-{
-    size_t size = (n + 1) / 2;
-    for (unsigned i = 0; i < n; i++)
-        size += record_width(number_of(&cells[i]));
-    return size;
-}
-
 uint64_t hot_packed_next(const uint8_t *packed, unsigned n, unsigned i, uint8_t type, size_t *at)
 {
     unsigned w = packed[i / 2] >> (i % 2 * 4) & 15;

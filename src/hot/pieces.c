@@ -325,7 +325,7 @@ static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t r
     if (b->ends & TSFS_SCAN_LAST) {
         last = atomic_load_explicit(&lane->tail, memory_order_acquire);
         while (last && (last->start >= rows || hot_chunk_first(last) > snap->time_max))
-            last = last->prev;
+            last = hot_chunk_prev(last);
         if (!last)
             return 0;
         n = rows - last->start < last->cap ? rows - last->start : last->cap;
@@ -349,7 +349,7 @@ static int collect_ends(struct build *b, const struct hot_lane *lane, uint32_t r
 static int collect(struct build *b, const struct hot_lane *lane, uint32_t rows, struct side *side)
 {
     const struct tsfs_hot_snap *snap = b->snap;
-    bool ordered = lane->depth < HOT_LANES - 1;
+    bool ordered = hot_lane_depth(lane) < HOT_LANES - 1;
     uint32_t cap = 0;
     if (ordered && b->ends)
         return collect_ends(b, lane, rows, side);

@@ -141,9 +141,9 @@ static int add_series(struct parser *in, struct tsfs_str name, const struct tsfs
         return rc;
     if (lane->log_number != HOT_NONE)
         return bad(in, "a series is defined twice");
-    rc = hot_list_push(&hot->batch->new_series, lane->number);
+    rc = hot_list_push(&hot->batch->new_series, hot_lane_number(lane));
     if (!rc)
-        rc = hot_list_push(&hot->replay->series, lane->number);
+        rc = hot_list_push(&hot->replay->series, hot_lane_number(lane));
     if (rc)
         return rc;
     lane->log_number = hot->logged_series++;
@@ -336,9 +336,11 @@ static int replay_row(struct parser *in, unsigned series_width, unsigned time_wi
         if (rc)
             return rc;
     }
+    hot->batch->packed = in->p;
     rc = take_values(in, hot->batch->cells, n);
     if (rc)
         return rc;
+    hot->batch->npacked = (size_t)(in->p - hot->batch->packed);
     struct hot_lane *lane = hot_lane_at(hot, hot->replay->series.items[number]);
     in->last_time = (int64_t)((uint64_t)in->last_time + (uint64_t)record_unzigzag(delta));
     return hot_stage_row(hot, lane, shape, in->last_time, hot->batch->cells, n);

@@ -1,9 +1,9 @@
 /* The series index.
  *
  * Three tables over stores of bytes: spellings (spelling.c; the hot path: raw bytes of "measurement,tags" ->
- * id), values (each distinct name or tag value once) and ids (canonical form -> id).  A series is kept as a
- * tuple of references to values, so that comparing two mostly compares integers; which dimensions these are
- * says a layout that most series of a table share.
+ * id), values (each distinct name or tag value once) and ids (name and values by slot -> id).  A series is
+ * kept as a tuple of references to values, so that comparing two mostly compares integers; which dimensions
+ * these are says a layout that most series of a table share.
  *
  * One adder at a time, any number of readers, no locks: stores, tables and entries only grow and what is
  * published is never moved.  A table that was outgrown goes when no reader is inside
@@ -23,6 +23,7 @@
 #include <xxhash.h>
 
 #include "base/limits.h"
+#include "base/same.h"
 #include "hot/series_priv.h"
 
 #define ENCODE_STACK 2048u
@@ -185,17 +186,35 @@ int tsfs_series_cmp(const struct tsfs_series *a, const struct tsfs_series *b)
     return c;
 }
 
+/* In the table of ids; dims by slot, hashes those of their values.  Not that of the canonical encoding, which
+ * would have to be put together first. */
+static uint64_t hash_of(uint64_t name, const struct tsfs_dim_value *dims, const uint64_t *hashes,
+                        unsigned ndims)
+{
+    uint64_t hash = name;
+    for (unsigned d = 0; d < ndims; d++) {
+        hash = (hash ^ hashes[d] ^ dims[d].slot) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return hash * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+static uint64_t text_hash(struct tsfs_str s)
+{
+    return XXH3_64bits(s.ptr, s.len);
+}
+
 /* dims by slot, none absent. */
 static bool equals(const struct tsfs_series_index *index, uint32_t id, struct tsfs_str measure_name,
                    const struct tsfs_dim_value *dims, unsigned ndims)
 {
     const struct series_tuple *t = series_tuple_at(index, id);
     const struct series_layout *layout = series_tuple_layout(index, t);
-    if (layout->ndims != ndims || !tsfs_str_eq(series_text_at(index, t->measure_name), measure_name))
+    if (layout->ndims != ndims || !tsfs_same_str(series_text_at(index, t->measure_name), measure_name))
         return false;
     for (unsigned d = 0; d < ndims; d++)
         if (layout->slots[d] != dims[d].slot ||
-            !tsfs_str_eq(series_text_at(index, t->values[d]), dims[d].value))
+            !tsfs_same_str(series_text_at(index, t->values[d]), dims[d].value))
             return false;
     return true;
 }
@@ -213,29 +232,32 @@ static uint32_t find(const struct tsfs_series_index *index, uint64_t hash, struc
 uint32_t series_index_lookup(const struct tsfs_series_index *index, const struct tsfs_series *series)
 {
     struct tsfs_dim_value dims[TSFS_DIMENSIONS_MAX];
+    uint64_t hashes[TSFS_DIMENSIONS_MAX];
     unsigned n = 0;
     for (unsigned d = 0; d < series->ndims; d++) {
         if (!series->dims[d].ptr)
             continue;
         if (n == TSFS_DIMENSIONS_MAX)
             return TSFS_SERIES_NONE;
+        hashes[n] = text_hash(series->dims[d]);
         dims[n++] = (struct tsfs_dim_value){(uint16_t)d, series->dims[d]};
     }
-    return find(index, tsfs_series_hash(series), series->measure_name, dims, n);
+    return find(index, hash_of(text_hash(series->measure_name), dims, hashes, n), series->measure_name, dims,
+                n);
 }
 
 static uint32_t find_value(const struct tsfs_series_index *index, struct tsfs_str value, uint64_t hash)
 {
     uint32_t ref;
     for (struct slab_probe p = slab_probe_begin(&index->values, hash); slab_probe_next(&p, &ref);)
-        if (tsfs_str_eq(series_text_at(index, ref), value))
+        if (tsfs_same_str(series_text_at(index, ref), value))
             return ref;
     return 0;
 }
 
 uint32_t series_index_value(const struct tsfs_series_index *index, struct tsfs_str value)
 {
-    return find_value(index, value, XXH3_64bits(value.ptr, value.len));
+    return find_value(index, value, text_hash(value));
 }
 
 static int intern_value(struct tsfs_series_index *index, struct tsfs_str value, uint64_t hash, uint32_t *ref)
@@ -253,22 +275,35 @@ static int intern_value(struct tsfs_series_index *index, struct tsfs_str value, 
     return slab_index_add(&index->values, hash, *ref);
 }
 
+static bool is_layout(const struct tsfs_series_index *index, uint32_t ref, const struct tsfs_dim_value *dims,
+                      unsigned ndims)
+{
+    const struct series_layout *layout = slab_store_at(&index->tuples, ref);
+    unsigned d = 0;
+    if (layout->ndims != ndims)
+        return false;
+    while (d < ndims && layout->slots[d] == dims[d].slot)
+        d++;
+    return d == ndims;
+}
+
 static int intern_layout(struct tsfs_series_index *index, const struct tsfs_dim_value *dims, unsigned ndims,
                          uint32_t *ref)
 {
-    struct series_layout *layout;
     uint64_t hash = ndims;
+    *ref = index->last_layout;
+    if (*ref && is_layout(index, *ref, dims, ndims))
+        return 0;
     for (unsigned d = 0; d < ndims; d++)
         hash = (hash ^ dims[d].slot) * UINT64_C(0x9e3779b97f4a7c15);
     hash = (hash ^ hash >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
     for (struct slab_probe p = slab_probe_begin(&index->layouts, hash); slab_probe_next(&p, ref);) {
-        unsigned d = 0;
-        layout = slab_store_at(&index->tuples, *ref);
-        while (d < ndims && layout->ndims == ndims && layout->slots[d] == dims[d].slot)
-            d++;
-        if (d == ndims && layout->ndims == ndims)
+        if (is_layout(index, *ref, dims, ndims)) {
+            index->last_layout = *ref;
             return 0;
+        }
     }
+    struct series_layout *layout;
     *ref = slab_store_alloc(&index->tuples, sizeof(*layout) + ndims * sizeof(layout->slots[0]));
     if (!*ref)
         return -ENOMEM;
@@ -276,11 +311,15 @@ static int intern_layout(struct tsfs_series_index *index, const struct tsfs_dim_
     layout->ndims = (uint16_t)ndims;
     for (unsigned d = 0; d < ndims; d++)
         layout->slots[d] = dims[d].slot;
-    return slab_index_add(&index->layouts, hash, *ref);
+    int rc = slab_index_add(&index->layouts, hash, *ref);
+    if (!rc)
+        index->last_layout = *ref;
+    return rc;
 }
 
 static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str measure_name,
-               const struct tsfs_dim_value *dims, const uint64_t *hashes, unsigned ndims, uint32_t *id)
+               uint64_t name_hash, const struct tsfs_dim_value *dims, const uint64_t *hashes, unsigned ndims,
+               uint32_t *id)
 {
     uint32_t n = atomic_load_explicit(&index->count, memory_order_relaxed), offset;
     if (n >= TSFS_SERIES_MAX)
@@ -304,8 +343,7 @@ static int add(struct tsfs_series_index *index, uint64_t hash, struct tsfs_str m
         return -ENOMEM;
     struct series_tuple *tuple = slab_store_at(&index->tuples, ref);
     tuple->layout = layout;
-    rc = intern_value(index, measure_name, XXH3_64bits(measure_name.ptr, measure_name.len),
-                      &tuple->measure_name);
+    rc = intern_value(index, measure_name, name_hash, &tuple->measure_name);
     for (unsigned d = 0; d < ndims && rc == 0; d++)
         rc = intern_value(index, dims[d].value, hashes[d], &tuple->values[d]);
     if (rc)
@@ -332,14 +370,13 @@ char *series_scratch(struct tsfs_series_index *index, size_t size)
     return index->scratch;
 }
 
-/* The dimensions present, by slot, in sorted[]; *size = bytes of their canonical encoding. */
+/* The dimensions present, by slot, in sorted[]. */
 static int sort_dims(struct tsfs_str measure_name, const struct tsfs_dim_value *dims, unsigned ndims,
-                     struct tsfs_dim_value *sorted, unsigned *nsorted, size_t *size)
+                     struct tsfs_dim_value *sorted, unsigned *nsorted)
 {
     unsigned n = 0;
     if (measure_name.len > TSFS_SERIES_KEY_MAX)
         return -E2BIG;
-    *size = 4 + measure_name.len;
     for (unsigned i = 0; i < ndims; i++) {
         if (!dims[i].value.ptr)
             continue;
@@ -349,7 +386,6 @@ static int sort_dims(struct tsfs_str measure_name, const struct tsfs_dim_value *
         for (; at > 0 && sorted[at - 1].slot > dims[i].slot; at--)
             sorted[at] = sorted[at - 1];
         sorted[at] = dims[i];
-        *size += 6 + dims[i].value.len;
     }
     for (unsigned d = 1; d < n; d++)
         if (sorted[d].slot == sorted[d - 1].slot)
@@ -358,51 +394,36 @@ static int sort_dims(struct tsfs_str measure_name, const struct tsfs_dim_value *
     return 0;
 }
 
-static uint64_t hash_sorted(char *scratch, size_t size, struct tsfs_str measure_name,
-                            const struct tsfs_dim_value *sorted, unsigned n)
-{
-    char *p = encode_text(scratch, measure_name);
-    for (unsigned d = 0; d < n; d++)
-        p = encode_text(encode_slot(p, sorted[d].slot), sorted[d].value);
-    return XXH3_64bits(scratch, size);
-}
-
 int tsfs_series_index_intern(struct tsfs_series_index *index, struct tsfs_str measure_name,
                              const struct tsfs_dim_value *dims, unsigned ndims, uint32_t *id)
 {
     struct tsfs_dim_value sorted[TSFS_DIMENSIONS_MAX];
+    uint64_t hashes[TSFS_DIMENSIONS_MAX];
     unsigned n;
-    size_t size;
     if (ndims > TSFS_DIMENSIONS_MAX)
         return -E2BIG;
-    int rc = sort_dims(measure_name, dims, ndims, sorted, &n, &size);
+    int rc = sort_dims(measure_name, dims, ndims, sorted, &n);
     if (rc)
         return rc;
-    if (!series_scratch(index, size))
-        return -ENOMEM;
-    uint64_t hash = hash_sorted(index->scratch, size, measure_name, sorted, n);
-    slab_index_prefetch(&index->ids, hash);
-    uint64_t hashes[TSFS_DIMENSIONS_MAX]; /* of the values, asked for while the id's place is on its way */
     for (unsigned d = 0; d < n; d++) {
-        hashes[d] = XXH3_64bits(sorted[d].value.ptr, sorted[d].value.len);
+        hashes[d] = text_hash(sorted[d].value);
         slab_index_prefetch(&index->values, hashes[d]);
     }
+    uint64_t name_hash = text_hash(measure_name), hash = hash_of(name_hash, sorted, hashes, n);
     *id = find(index, hash, measure_name, sorted, n);
-    return *id != TSFS_SERIES_NONE ? 0 : add(index, hash, measure_name, sorted, hashes, n, id);
+    return *id != TSFS_SERIES_NONE ? 0 : add(index, hash, measure_name, name_hash, sorted, hashes, n, id);
 }
 
 bool tsfs_series_key_make(struct tsfs_series_key *key, struct tsfs_str measure_name,
                           const struct tsfs_dim_value *dims, unsigned ndims)
 {
-    char scratch[ENCODE_STACK];
-    size_t size;
-    if (ndims > TSFS_SERIES_KEY_DIMS ||
-        sort_dims(measure_name, dims, ndims, key->dims, &key->ndims, &size) != 0 || size > sizeof(scratch))
+    if (ndims > TSFS_SERIES_KEY_DIMS || sort_dims(measure_name, dims, ndims, key->dims, &key->ndims) != 0)
         return false;
     key->measure_name = measure_name;
-    key->hash = hash_sorted(scratch, size, measure_name, key->dims, key->ndims);
+    key->name_hash = text_hash(measure_name);
     for (unsigned d = 0; d < key->ndims; d++)
-        key->hashes[d] = XXH3_64bits(key->dims[d].value.ptr, key->dims[d].value.len);
+        key->hashes[d] = text_hash(key->dims[d].value);
+    key->hash = hash_of(key->name_hash, key->dims, key->hashes, key->ndims);
     return true;
 }
 
@@ -419,7 +440,7 @@ int tsfs_series_index_intern_key(struct tsfs_series_index *index, const struct t
     *id = find(index, key->hash, key->measure_name, key->dims, key->ndims);
     if (*id != TSFS_SERIES_NONE)
         return 0;
-    return add(index, key->hash, key->measure_name, key->dims, key->hashes, key->ndims, id);
+    return add(index, key->hash, key->measure_name, key->name_hash, key->dims, key->hashes, key->ndims, id);
 }
 
 uint32_t tsfs_series_index_count(const struct tsfs_series_index *index)

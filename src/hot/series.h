@@ -46,6 +46,11 @@ void tsfs_series_index_find_spellings(const struct tsfs_series_index *index,
  * Callers of the adding functions exclude one another. */
 TSFS_MUST_CHECK int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_str raw,
                                                    uint64_t hash, uint32_t id);
+/* The same for one that was just looked for in vain, of many that differ only in the values, none of them
+ * with an escape: *form is 0 for the first of them and what it says then serves for the others with the same
+ * tags in the same order, as long as the index lives. */
+TSFS_MUST_CHECK int tsfs_series_index_add_spelling_like(struct tsfs_series_index *index, struct tsfs_str raw,
+                                                        uint64_t hash, uint32_t id, uint32_t *form);
 
 /* The id of the series, made if it is new.  dims in any order, slots distinct.  -E2BIG past TSFS_SERIES_MAX.
  */
@@ -57,7 +62,7 @@ TSFS_MUST_CHECK int tsfs_series_index_intern(struct tsfs_series_index *index, st
  * Texts are borrowed. */
 #define TSFS_SERIES_KEY_DIMS 24u
 struct tsfs_series_key {
-    uint64_t hash;
+    uint64_t hash, name_hash;
     struct tsfs_str measure_name;
     unsigned ndims;
     struct tsfs_dim_value dims[TSFS_SERIES_KEY_DIMS]; /* by slot */

@@ -51,7 +51,7 @@ struct tsfs_series_index {
     struct slab_index patterns;  /* -> tuples */
     _Atomic(struct series_entry *) entries[SERIES_BLOCKS];
     _Atomic uint32_t count;
-    uint32_t npatterns, last_pattern, nfull;
+    uint32_t npatterns, last_pattern, last_layout, nfull;
     size_t extra_spellings; /* bytes of spellings beyond the first of their series */
     char *scratch;          /* the adder's */
     size_t scratch_cap;

@@ -52,8 +52,8 @@ static int find_lanes(struct tsfs_hot *hot, const struct tsfs_schema *schema,
         return rc;
     for (uint32_t i = 0; i < nids; i++) {
         const struct hot_lane *lane = hot_lane_find(hot, ids[i]);
-        if (lane && lane->number < g->nbefore)
-            ids[first++] = lane->number;
+        if (lane && hot_lane_number(lane) < g->nbefore)
+            ids[first++] = hot_lane_number(lane);
     }
     qsort(ids, first, sizeof(*ids), cmp_u32);
     g->lanes = malloc((first ? (size_t)first : 1) * HOT_LANES * sizeof(*g->lanes));
@@ -161,6 +161,14 @@ static int push(struct tsfs_hot_snap *snap, uint32_t lane, const uint32_t rows[H
 
 _Static_assert(HOT_LANES == 4, "push looks at each");
 
+/* Whether a lane with rows may have any up to `last`: in the lanes that are in order the first row says so.
+ */
+static bool begins_before(const struct hot_lane *lane, int64_t last)
+{
+    return last == INT64_MAX || hot_lane_depth(lane) == HOT_LANES - 1 ||
+           hot_chunk_first(atomic_load_explicit(&lane->head, memory_order_acquire)) <= last;
+}
+
 /* Takes the series in if it has rows in the time range and the predicate wants it.  Times of a lane may cover
  * rows that are not published yet; that only lets a series in of which pieces() then finds nothing. */
 static int consider(struct tsfs_hot_snap *snap, const struct tsfs_scan_spec *spec, struct tsfs_str *dims,
@@ -172,8 +180,8 @@ static int consider(struct tsfs_hot_snap *snap, const struct tsfs_scan_spec *spe
         if (rows[i] == 0)
             continue;
         const struct hot_lane *lane = hot_lane_at(snap->hot, numbers[i]);
-        any = atomic_load_explicit(&lane->t_min, memory_order_relaxed) <= snap->time_max &&
-              atomic_load_explicit(&lane->t_max, memory_order_relaxed) >= snap->time_min;
+        any = atomic_load_explicit(&lane->t_max, memory_order_relaxed) >= snap->time_min &&
+              begins_before(lane, snap->time_max);
     }
     if (!any)
         return 0;
@@ -183,7 +191,7 @@ static int consider(struct tsfs_hot_snap *snap, const struct tsfs_scan_spec *spe
         if (!spec->series_match(spec->series_ctx, &series))
             return 0;
     }
-    return push(snap, first->number, rows);
+    return push(snap, hot_lane_number(first), rows);
 }
 
 /* The rest of a chain, from the lanes whose counts lie in g->tail. */
@@ -210,14 +218,14 @@ static int choose(struct tsfs_hot_snap *snap, const struct tsfs_scan_spec *spec,
         do {
             numbers[n] = g->lanes[i];
             rows[n++] = g->counts[i++];
-        } while (i < g->n && hot_lane_at(hot, g->lanes[i])->depth > 0);
+        } while (i < g->n && hot_lane_depth(hot_lane_at(hot, g->lanes[i])) > 0);
         rest_of_chain(
             hot, g, atomic_load_explicit(&hot_lane_at(hot, numbers[n - 1])->next_lane, memory_order_acquire),
             n, numbers, rows);
         rc = consider(snap, spec, dims, numbers, rows);
     }
     for (uint32_t i = 0; i < g->ntail && rc == 0; i++) {
-        if (hot_lane_at(hot, g->nbefore + i)->depth > 0)
+        if (hot_lane_depth(hot_lane_at(hot, g->nbefore + i)) > 0)
             continue;
         rest_of_chain(hot, g, g->nbefore + i, 0, numbers, rows);
         rc = consider(snap, spec, dims, numbers, rows);
@@ -385,7 +393,7 @@ int tsfs_hot_count_blocks(struct tsfs_hot *hot, uint64_t *series, uint64_t *bloc
         return rc;
     *series = *blocks = 0;
     for (uint32_t i = 0; i < now->n; i++) {
-        *series += now->counts[i] > 0 && hot_lane_at(hot, i)->depth == 0;
+        *series += now->counts[i] > 0 && hot_lane_depth(hot_lane_at(hot, i)) == 0;
         *blocks += count_chunks(hot, i, now->counts[i]);
     }
     tsfs_hot_instant_free(now);
@@ -462,12 +470,12 @@ uint32_t tsfs_hot_snap_find(const struct tsfs_hot_snap *snap, const struct tsfs_
     uint32_t lo = 0, hi = snap->n;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (snap->series[mid].lane < lane->number)
+        if (snap->series[mid].lane < hot_lane_number(lane))
             lo = mid + 1;
         else
             hi = mid;
     }
-    if (lo == snap->n || snap->series[lo].lane != lane->number)
+    if (lo == snap->n || snap->series[lo].lane != hot_lane_number(lane))
         return TSFS_SERIES_NONE;
     return snap->rank ? snap->rank[lo] : lo;
 }

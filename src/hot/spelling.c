@@ -16,12 +16,14 @@
 #include <xxhash.h>
 
 #include "base/limits.h"
+#include "base/same.h"
 #include "hot/series_priv.h"
 
 #define SPELLING_EXTRA_MAX (64u << 20)
 #define FULL_FIRST         4096u
 #define PATTERNS_MAX       4096u
 #define BY_PATTERN         UINT32_C(0x80000000) /* in the table: the rest is an id, not a reference */
+#define FORM_DIMS          24u                  /* as TSFS_SERIES_KEY_DIMS: more are not compared pairwise */
 #define ABREAST            16u                  /* lookups whose cache misses are waited for together */
 
 _Static_assert(TSFS_SERIES_MAX < BY_PATTERN, "ids leave a bit free");
@@ -44,11 +46,6 @@ struct pattern {
     struct piece pieces[];
 };
 
-static inline bool same_bytes(const char *a, const char *b, size_t n)
-{
-    return memcmp(a, b, n) == 0;
-}
-
 /* Whether raw is what the pattern makes of the tuple. */
 static bool matches(const struct tsfs_series_index *index, const struct pattern *pattern,
                     const struct series_tuple *tuple, struct tsfs_str raw)
@@ -56,14 +53,14 @@ static bool matches(const struct tsfs_series_index *index, const struct pattern 
     const struct series_layout *layout = series_tuple_layout(index, tuple);
     const char *literals = (const char *)(pattern->pieces + pattern->n), *p = raw.ptr, *end = p + raw.len;
     struct tsfs_str text = series_text_at(index, tuple->measure_name);
-    if (layout->ndims != pattern->n || text.len > raw.len || !same_bytes(p, text.ptr, text.len))
+    if (layout->ndims != pattern->n || text.len > raw.len || !tsfs_same(p, text.ptr, text.len))
         return false;
     p += text.len;
     for (unsigned i = 0; i < pattern->n; i++) {
         const struct piece *piece = &pattern->pieces[i];
         text = series_text_at(index, tuple->values[piece->place]);
-        if ((size_t)(end - p) < piece->literal + text.len || !same_bytes(p, literals, piece->literal) ||
-            !same_bytes(p + piece->literal, text.ptr, text.len))
+        if ((size_t)(end - p) < piece->literal + text.len || !tsfs_same(p, literals, piece->literal) ||
+            !tsfs_same(p + piece->literal, text.ptr, text.len))
             return false;
         p += piece->literal + text.len;
         literals += piece->literal;
@@ -77,7 +74,7 @@ static unsigned place_of(const struct tsfs_series_index *index, const struct ser
 {
     for (unsigned d = 0; d < n; d++) {
         struct tsfs_str value = series_text_at(index, tuple->values[d]);
-        if (!(taken[d / 64] >> d % 64 & 1) && value.len == len && same_bytes(value.ptr, text, len))
+        if (!(taken[d / 64] >> d % 64 & 1) && value.len == len && tsfs_same(value.ptr, text, len))
             return d;
     }
     return n;
@@ -98,7 +95,7 @@ static int make_pattern(struct tsfs_series_index *index, const struct series_tup
     if (!pattern)
         return -ENOMEM;
     _Static_assert(TSFS_DIMENSIONS_MAX <= 64 * 4, "a bit each");
-    if (raw.len > UINT16_MAX || name.len > raw.len || !same_bytes(raw.ptr, name.ptr, name.len))
+    if (raw.len > UINT16_MAX || name.len > raw.len || !tsfs_same(raw.ptr, name.ptr, name.len))
         return 0;
     char *literals = (char *)(pattern->pieces + n);
     const char *p = raw.ptr + name.len, *end = raw.ptr + raw.len;
@@ -174,7 +171,7 @@ static uint32_t check(const struct tsfs_series_index *index, uint32_t number, st
                    : TSFS_SERIES_NONE;
     }
     const struct spelling *s = slab_store_at(&index->in_full, number);
-    return s->len == raw.len && same_bytes(s->bytes, raw.ptr, raw.len) ? s->id : TSFS_SERIES_NONE;
+    return s->len == raw.len && tsfs_same(s->bytes, raw.ptr, raw.len) ? s->id : TSFS_SERIES_NONE;
 }
 
 uint32_t tsfs_series_index_find_spelling(const struct tsfs_series_index *index, struct tsfs_str raw,
@@ -268,18 +265,45 @@ static int keep_in_full(struct tsfs_series_index *index, struct tsfs_str raw, ui
     return 0;
 }
 
+/* Whether a spelling of this one fits one pattern only. */
+static bool values_differ(const struct tsfs_series_index *index, const struct series_tuple *tuple)
+{
+    unsigned n = series_tuple_layout(index, tuple)->ndims;
+    if (n > FORM_DIMS)
+        return false;
+    for (unsigned d = 1; d < n; d++)
+        for (unsigned e = 0; e < d; e++)
+            if (tuple->values[d] == tuple->values[e])
+                return false;
+    return true;
+}
+
 int tsfs_series_index_add_spelling(struct tsfs_series_index *index, struct tsfs_str raw, uint64_t hash,
                                    uint32_t id)
+{
+    uint32_t form = 0;
+    return tsfs_series_index_find_spelling(index, raw, hash) != TSFS_SERIES_NONE
+               ? 0
+               : tsfs_series_index_add_spelling_like(index, raw, hash, id, &form);
+}
+
+int tsfs_series_index_add_spelling_like(struct tsfs_series_index *index, struct tsfs_str raw, uint64_t hash,
+                                        uint32_t id, uint32_t *form)
 {
     struct series_entry *entry = (struct series_entry *)series_entry_at(index, id);
     uint32_t ref = 0;
     int rc = 0;
     if (raw.len > TSFS_SERIES_KEY_MAX ||
-        (entry->spelled && index->extra_spellings + spelling_size(raw) > SPELLING_EXTRA_MAX) ||
-        tsfs_series_index_find_spelling(index, raw, hash) != TSFS_SERIES_NONE)
+        (entry->spelled && index->extra_spellings + spelling_size(raw) > SPELLING_EXTRA_MAX))
         return 0;
-    if (!entry->spelled && index->nfull >= FULL_FIRST)
-        rc = find_pattern(index, slab_store_at(&index->tuples, entry->tuple), raw, &ref);
+    if (!entry->spelled && index->nfull >= FULL_FIRST) {
+        const struct series_tuple *tuple = slab_store_at(&index->tuples, entry->tuple);
+        ref = *form;
+        if (!ref)
+            rc = find_pattern(index, tuple, raw, &ref);
+        if (rc == 0 && ref && !*form && values_differ(index, tuple))
+            *form = ref;
+    }
     if (rc == 0 && ref) {
         entry->spelled = ref;
         rc = slab_index_add(&index->spellings, hash, BY_PATTERN | id);

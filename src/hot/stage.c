@@ -20,7 +20,6 @@ static int touch(struct tsfs_hot *hot, struct hot_lane *lane)
     batch->touched[batch->ntouched++] = (struct hot_touch){
         .lane = lane,
         .tail = atomic_load_explicit(&lane->tail, memory_order_relaxed),
-        .t_min = atomic_load_explicit(&lane->t_min, memory_order_relaxed),
         .t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed),
     };
     lane->epoch = hot->epoch;
@@ -122,8 +121,8 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape 
     struct hot_batch *batch = hot->batch;
     int rc;
     int64_t t_max = atomic_load_explicit(&lane->t_max, memory_order_relaxed);
-    while (time <= t_max && lane->depth < HOT_LANES - 1) {
-        if (time == t_max && lane->staged > hot->counts[lane->number]) {
+    while (time <= t_max && hot_lane_depth(lane) < HOT_LANES - 1) {
+        if (time == t_max && lane->staged > hot->counts[hot_lane_number(lane)]) {
             /* The last row of this lane has not been published: the cells can go right into it.  Sources that
              * send each measure as a line of its own live on this. */
             struct hot_chunk *last = atomic_load_explicit(&lane->tail, memory_order_relaxed);
@@ -153,8 +152,6 @@ int hot_stage_row(struct tsfs_hot *hot, struct hot_lane *lane, struct hot_shape 
     lane->staged++;
     if (time > t_max)
         atomic_store_explicit(&lane->t_max, time, memory_order_relaxed);
-    if (time < atomic_load_explicit(&lane->t_min, memory_order_relaxed))
-        atomic_store_explicit(&lane->t_min, time, memory_order_relaxed);
     batch->rows++;
     if (time < batch->t_min)
         batch->t_min = time;
@@ -173,8 +170,10 @@ void tsfs_hot_prefetch(const struct tsfs_hot *hot, const uint32_t *series, size_
         slab_map_prefetch(&hot->by_series, series[3 * PREFETCH_STEP]);
     if (n > 2 * PREFETCH_STEP && series[2 * PREFETCH_STEP] != TSFS_SERIES_NONE) {
         const struct hot_lane *lane = hot_lane_find(hot, series[2 * PREFETCH_STEP]);
-        if (lane)
+        if (lane) {
             __builtin_prefetch(lane, 1);
+            __builtin_prefetch(&lane->tail, 1); /* mostly in the same line of the cache, or in the next */
+        }
     }
     if (n > PREFETCH_STEP && series[PREFETCH_STEP] != TSFS_SERIES_NONE) {
         const struct hot_lane *lane = hot_lane_find(hot, series[PREFETCH_STEP]);

@@ -207,6 +207,44 @@ static void spellings_of_many(void **state)
     assert_int_equal(budget.used, 0);
 }
 
+/* What was learned from one spelling serves those of the same form, but not if two of its values could have
+ * changed places: both orders of tags begin with such series. */
+static void spellings_of_a_form(void **state)
+{
+    enum { N = 12000 };
+    static const uint8_t orders[2][3] = {{0, 1, 2}, {2, 1, 0}};
+    struct tsfs_series_index *index;
+    uint32_t forms[2] = {0, 0}, id;
+    char raw[128], texts[3][32];
+    struct tsfs_dim_value dims[3];
+    (void)state;
+    assert_int_equal(tsfs_series_index_create(&index), 0);
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t s = 0; s < N; s++) {
+            const uint8_t *order = orders[s / 3000 % 2];
+            size_t len = (size_t)sprintf(raw, "cpu");
+            snprintf(texts[0], 32, "%u", s);
+            snprintf(texts[1], 32, "%u", s % 100 < 50 ? s : s + 1);
+            snprintf(texts[2], 32, "%s%u", s % 7 ? "a longer value " : "", s % 100 < 50 ? s : s % 5);
+            for (unsigned i = 0; i < 3; i++) {
+                dims[i] = dim((uint16_t)(i * 3), texts[i]);
+                len += (size_t)sprintf(raw + len, ",tag%u=%s", order[i], texts[order[i]]);
+            }
+            struct tsfs_str key = {raw, len};
+            uint64_t hash = tsfs_hash(raw, len);
+            if (pass == 0) {
+                assert_int_equal(tsfs_series_index_intern(index, TSFS_STR("cpu"), dims, 3, &id), 0);
+                assert_int_equal(id, s);
+                assert_int_equal(
+                    tsfs_series_index_add_spelling_like(index, key, hash, id, &forms[s / 3000 % 2]), 0);
+            }
+            assert_int_equal(tsfs_series_index_find_spelling(index, key, hash), s);
+        }
+    }
+    assert_true(forms[0] && forms[1] && forms[0] != forms[1]);
+    tsfs_series_index_free(index);
+}
+
 /* What docs/architecture.md says that one costs. */
 static void an_idle_series_is_cheap(void **state)
 {
@@ -294,6 +332,7 @@ int main(void)
         cmocka_unit_test(order_and_hash),
         cmocka_unit_test(spellings),
         cmocka_unit_test(spellings_of_many),
+        cmocka_unit_test(spellings_of_a_form),
         cmocka_unit_test(an_idle_series_is_cheap),
         cmocka_unit_test(readers_beside_an_adder),
     };
