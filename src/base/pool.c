@@ -15,6 +15,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/time.h"
+
+#define LOOK_NS (30 * TSFS_NS_PER_US)
+
 struct run {
     struct run *next;
     int (*task)(void *ctx, size_t i, unsigned worker);
@@ -22,7 +26,7 @@ struct run {
     size_t n;
     _Atomic size_t taken; /* may pass n */
     _Atomic int result;
-    unsigned inside; /* workers at work in it; under the pool's lock */
+    _Atomic unsigned inside; /* workers at work in it; changed under the pool's lock */
 };
 
 struct tsfs_pool_job {
@@ -181,6 +185,16 @@ unsigned tsfs_pool_threads(const struct tsfs_pool *pool)
     return pool == NULL ? 0 : pool->nworkers;
 }
 
+/* To be put to sleep and woken again takes some 20 us, and most last calls little longer than that. */
+static void look_for_end(struct run *run)
+{
+    if (atomic_load(&run->inside) == 0)
+        return;
+    int64_t until = tsfs_time_monotonic() + LOOK_NS;
+    while (atomic_load(&run->inside) > 0 && tsfs_time_monotonic() < until)
+        sched_yield(); /* to whoever has no core */
+}
+
 int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsigned worker), void *ctx,
                   size_t n)
 {
@@ -204,6 +218,7 @@ int tsfs_pool_run(struct tsfs_pool *pool, int (*task)(void *ctx, size_t i, unsig
 
     work_on(&run, self);
 
+    look_for_end(&run);
     pthread_mutex_lock(&pool->lock);
     struct run **at = &pool->runs;
     while (*at != &run)

@@ -12,7 +12,8 @@
 #include "exec/agg_priv.h"
 #include "exec/kernels/group_union.h"
 
-#define MERGE_MAX (32u << 10) /* groups and distinct values that one thread merges into */
+#define MERGE_MAX   (32u << 10) /* groups and distinct values that one thread merges into */
+#define FINISH_ROWS 32u
 
 static uint64_t size_of(const struct agg_table *table)
 {
@@ -323,6 +324,24 @@ int agg_result_finish(struct agg_result *result, struct tsfs_error *err)
     return rc;
 }
 
+/* Rows [from, end) of all items.  So few rows at a time that their states come from memory once. */
+static int finish_rows(const struct agg_result *result, struct tsfs_arena *arena, char *const *records,
+                       uint32_t from, uint32_t end, const struct tsfs_vec *items, uint64_t *const *valid,
+                       struct tsfs_error *err)
+{
+    const struct agg_spec *spec = result->spec;
+    uint32_t key_size = result->tables[0].groups.key_size;
+    int rc = 0;
+    for (uint32_t i = 0; i < spec->nitems && rc == 0; i++) {
+        const struct agg_item *item = &spec->items[i];
+        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(spec, arena, item, err);
+        void *data = (void *)(uintptr_t)items[i].data;
+        for (uint32_t k = from; k < end && rc == 0; k++)
+            rc = item->impl->finish(&ctx, records[k] + key_size + item->offset, data, valid[i], k);
+    }
+    return rc;
+}
+
 int agg_result_output(const struct agg_result *result, struct tsfs_arena *arena, uint32_t from, uint32_t n,
                       struct tsfs_vec *cols, struct tsfs_error *err)
 {
@@ -334,20 +353,24 @@ int agg_result_output(const struct agg_result *result, struct tsfs_arena *arena,
         records[k] = result->nmore > 0 ? result->groups.records[from + k] : group_key(groups, from + k);
     for (uint32_t i = 0; i < spec->ngroups && rc == 0; i++)
         rc = group_records_column(groups, arena, i, records, n, &cols[i]);
+    struct tsfs_vec *items = cols + spec->ngroups;
+    uint64_t **valid = tsfs_arena_alloc(arena, (spec->nitems + 1) * sizeof(*valid));
+    if (valid == NULL)
+        return -ENOMEM;
     for (uint32_t i = 0; i < spec->nitems && rc == 0; i++) {
-        const struct agg_item *item = &spec->items[i];
-        enum tsfs_type type =
-            tsfs_function_result(item->plan->fn, item->plan->args, item->plan->nargs - item->plan->norder);
-        struct tsfs_kernel_ctx ctx = agg_kernel_ctx(spec, arena, item, err);
-        void *data = tsfs_arena_calloc(arena, n, tsfs_type_width(type));
-        uint64_t *valid = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);
-        if (data == NULL || valid == NULL)
+        const struct tsfs_plan_aggregate *plan = spec->items[i].plan;
+        enum tsfs_type type = tsfs_function_result(plan->fn, plan->args, plan->nargs - plan->norder);
+        items[i] =
+            (struct tsfs_vec){.type = type, .data = tsfs_arena_calloc(arena, n, tsfs_type_width(type))};
+        valid[i] = tsfs_arena_calloc(arena, tsfs_bit_words(n), 8);
+        if (items[i].data == NULL || valid[i] == NULL)
             return -ENOMEM;
-        for (uint32_t k = 0; k < n && rc == 0; k++)
-            rc = item->impl->finish(&ctx, records[k] + groups->key_size + item->offset, data, valid, k);
-        cols[spec->ngroups + i] = (struct tsfs_vec){.type = type, .data = data};
-        if (tsfs_bits_count(valid, n) < n)
-            cols[spec->ngroups + i].valid = valid;
     }
+    for (uint32_t row = 0; row < n && rc == 0; row += FINISH_ROWS)
+        rc = finish_rows(result, arena, records, row, n - row < FINISH_ROWS ? n : row + FINISH_ROWS, items,
+                         valid, err);
+    for (uint32_t i = 0; i < spec->nitems && rc == 0; i++)
+        if (tsfs_bits_count(valid[i], n) < n)
+            items[i].valid = valid[i];
     return rc;
 }

@@ -95,7 +95,7 @@ void exec_chain_part(struct exec_op *copy, struct exec_op *op, uint32_t part)
 
 /* Rows that are there already are cheap to come by, but to finish, to put in order and to write they cost a
  * multiple of what a value of a scan costs to read. */
-#define MADE_WEIGHT 64u
+#define MADE_WEIGHT 128u
 #define MADE_PART   1024u /* values */
 
 static uint32_t made_rows(const struct tsfs_plan *plan)
