@@ -137,6 +137,10 @@ bool fs_interrupted(void *ctx)
     return fuse_req_interrupted(req) || fuse_session_exited(fs_of(req)->session);
 }
 
+/* A thread's heap grows by a system call for each page or two that is asked for.  What it has had once it
+ * keeps: so the first query of a thread finds room, of which nothing has been touched yet. */
+#define HEAP_ROOM (256u << 10)
+
 static pthread_key_t scratch_key;
 static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
 static bool scratch_ready;
@@ -153,7 +157,11 @@ char *fs_scratch(void)
         return NULL;
     char *buf = pthread_getspecific(scratch_key);
     if (!buf) {
-        buf = malloc(FS_WRITE_MAX);
+        buf = malloc(FS_WRITE_MAX + HEAP_ROOM);
+        if (buf) {
+            char *shorter = realloc(buf, FS_WRITE_MAX);
+            buf = shorter ? shorter : buf;
+        }
         if (buf && pthread_setspecific(scratch_key, buf) != 0) {
             free(buf);
             buf = NULL;
