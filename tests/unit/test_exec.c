@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -164,6 +165,85 @@ static void top_rows_fit_into_little_memory(void **state)
     assert_int_equal(budget.used, 0);
     assert_int_equal(run_plan(all, &options, &arena, &got, &err), -ENOMEM);
     assert_string_equal(err.message, "ORDER BY needs more than query_memory (8 MiB)" MEMORY_HINT);
+    assert_int_equal(budget.used, 0);
+    source->ops->free(source);
+}
+
+/* Two threads that have come to a scan's runs, each waiting for the other. */
+struct meeting {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    pthread_t first;
+    unsigned came;
+};
+
+static int meet(void *ctx, struct tsfs_error *err)
+{
+    struct meeting *m = ctx;
+    struct timespec until;
+    int rc = 0;
+    (void)err;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    pthread_mutex_lock(&m->lock);
+    if (m->came == 0)
+        m->first = pthread_self();
+    if (m->came == 0 || (m->came == 1 && !pthread_equal(m->first, pthread_self())))
+        m->came++;
+    pthread_cond_broadcast(&m->change);
+    while (m->came < 2 && rc == 0)
+        rc = pthread_cond_timedwait(&m->change, &m->lock, &until);
+    pthread_mutex_unlock(&m->lock);
+    return -rc;
+}
+
+/* ORDER BY with a limit: all threads read, and rows that tie stay in the order in which they came. */
+static void top_rows_are_gathered_by_all_threads(void **state)
+{
+    static const uint64_t limits[] = {1, 700, 37, 5000}; /* 37 and 5,000: among many ties */
+    struct mock_options o = parallel;
+    o.no_estimates = false;
+    o.copies = true;
+    struct tsfs_source *source = mock_source_create(&cpu, &o);
+    for (int how = 0; how < 8; how++) {
+        struct tsfs_plan *input = pb_scan(source);
+        struct tsfs_plan_key key = {pb_scan_col(input, "usage_user"), how & 1, false};
+        if (how & 2) {
+            input = pb_filter(input, pb_call(">", pb_scan_col(input, "usage_idle"), pb_double(40), NULL));
+            key.expr = pb_call("floor", key.expr, NULL); /* many rows tie */
+        }
+        struct tsfs_plan *few = pb_sort(input, &key, 1, limits[how & 3]);
+        few->sort.ties = how & 4;
+        struct result all = run_ok(pb_sort(input, &key, 1, 30000), NULL);
+        struct result one = run_ok(few, NULL), many = run_ok(few, pool);
+        assert_true(few->sort.ties ? one.nrows >= limits[how & 3] : one.nrows == limits[how & 3]);
+        assert_int_equal(one.nrows, many.nrows);
+        for (size_t i = 0; i < one.nrows; i += 1 + i / 50) {
+            const char *want = i < all.nrows ? row_text(&arena, &all.values[i * all.ncols], all.ncols)
+                                             : row_text(&arena, &one.values[i * one.ncols], one.ncols);
+            assert_string_equal(row_text(&arena, &one.values[i * one.ncols], one.ncols), want);
+            assert_string_equal(row_text(&arena, &many.values[i * many.ncols], many.ncols), want);
+        }
+    }
+    source->ops->free(source);
+
+    struct meeting m = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+    o.on_run = meet;
+    o.on_run_ctx = &m;
+    source = mock_source_create(&cpu, &o);
+    struct tsfs_plan *scan = pb_scan(source);
+    struct tsfs_plan_key key = {pb_scan_col(scan, "usage_user"), true, false};
+    assert_int_equal(run_ok(pb_sort(scan, &key, 1, 10), pool).nrows, 10);
+    assert_int_equal(m.came, 2);
+
+    /* What no thread has room for is refused as if one had read it. */
+    struct tsfs_budget budget = {.limit = 3u << 20};
+    struct tsfs_error err = {0};
+    struct result r;
+    assert_int_equal(run_plan(pb_sort(scan, &key, 1, 16000),
+                              &(struct tsfs_exec_options){.pool = pool, .budget = &budget}, &arena, &r, &err),
+                     -ENOMEM);
+    assert_string_equal(err.message, "ORDER BY needs more than query_memory (3 MiB)" MEMORY_HINT);
     assert_int_equal(budget.used, 0);
     source->ops->free(source);
 }
@@ -650,6 +730,7 @@ int main(void)
         cmocka_unit_test(sort_is_stable_and_places_nulls),
         cmocka_unit_test(sort_by_long_strings),
         cmocka_unit_test(top_rows_fit_into_little_memory),
+        cmocka_unit_test(top_rows_are_gathered_by_all_threads),
         cmocka_unit_test(many_groups_fit_and_too_many_are_refused),
         cmocka_unit_test(refusals_of_workers_are_named),
         cmocka_unit_test(no_rows_make_one_group_or_none),
