@@ -222,9 +222,21 @@ int tsfs_value_order(const struct tsfs_value *a, const struct tsfs_value *b)
     return an || bn ? (int)an - (int)bn : order_present(a, b);
 }
 
+/* Element i is the one before it once more.  Arrays that say so many times the same, repeat() of repeat() of
+ * repeat(), are looked at once: they may stand for more elements than anybody can wait for. */
+static bool again(const struct tsfs_vec *v, uint32_t i)
+{
+    if (i == 0 || v->constant)
+        return i > 0;
+    return tsfs_type_is_nested(v->type) && v->p[i] == v->p[i - 1] && !tsfs_vec_null(v, i) &&
+           !tsfs_vec_null(v, i - 1);
+}
+
 static int order_elems(const struct tsfs_vec *a, uint32_t an, const struct tsfs_vec *b, uint32_t bn)
 {
     for (uint32_t i = 0; i < an && i < bn; i++) {
+        if (again(a, i) && again(b, i))
+            continue;
         struct tsfs_value x = tsfs_vec_get(a, i), y = tsfs_vec_get(b, i);
         int c = tsfs_value_order(&x, &y);
         if (c != 0)
@@ -284,6 +296,8 @@ static int equal_elems(const struct tsfs_vec *a, const struct tsfs_vec *b, uint3
 {
     int all = 1;
     for (uint32_t i = 0; i < n && all != 0; i++) {
+        if (again(a, i) && again(b, i))
+            continue;
         struct tsfs_value x = tsfs_vec_get(a, i), y = tsfs_vec_get(b, i);
         int one = tsfs_value_equal(&x, &y);
         all = one == 0 ? 0 : one < 0 ? -1 : all;
@@ -342,6 +356,8 @@ static int less_nested(enum tsfs_type type, const void *a, const void *b)
     case TSFS_KIND_ARRAY: {
         const struct tsfs_array *x = a, *y = b;
         for (uint32_t i = 0; i < x->n && i < y->n && !decided; i++) {
+            if (again(&x->elems, i) && again(&y->elems, i))
+                continue;
             struct tsfs_value v = tsfs_vec_get(&x->elems, i), w = tsfs_vec_get(&y->elems, i);
             less = less_parts(&v, &w, &decided);
         }
@@ -376,10 +392,11 @@ static uint64_t mix(uint64_t h, uint64_t x)
 
 static uint64_t hash_elems(const struct tsfs_vec *v, uint32_t n)
 {
-    uint64_t h = n;
+    uint64_t h = n, elem = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct tsfs_value x = tsfs_vec_get(v, i);
-        h = mix(h, tsfs_value_hash(&x));
+        elem = again(v, i) ? elem : tsfs_value_hash(&x);
+        h = mix(h, elem);
     }
     return h;
 }

@@ -504,6 +504,15 @@ static const struct sql_case aggregate_cases[] = {
     {"SELECT approx_percentile(x * 1.0, ARRAY[0.5]), approx_percentile(x * 1.0, 2.0, ARRAY[0.5]) FROM "
      "UNNEST(sequence(1, 101)) AS t(x)",
      "[51.0]|[51.0]"},
+    /* 10^16 elements on either side, of which each level is made of one */
+    {"SELECT a = b, a < b, a <= b, a > b, a IS DISTINCT FROM b, greatest(a, b) = a FROM (SELECT "
+     "repeat(repeat(repeat(repeat(n, 10000), 10000), 10000), 10000) AS a, repeat(repeat(repeat(repeat(n, "
+     "10000), 10000), 10000), 10000) AS b FROM (VALUES 1) AS t(n))",
+     "true|false|true|false|false|true"},
+    {"SELECT repeat(repeat(CAST(NULL AS bigint), 3), x) = repeat(repeat(CAST(NULL AS bigint), 3), 2), "
+     "ARRAY[ARRAY[1], NULL, NULL, ARRAY[1]] = ARRAY[ARRAY[1], ARRAY[1], ARRAY[1], ARRAY[2]] FROM (VALUES 2) "
+     "AS t(x)",
+     "NULL|false"},
     {"SELECT approx_percentile(x, ARRAY[1.5]) FROM UNNEST(sequence(1, 3)) AS t(x)", "!between 0 and 1"},
     {"SELECT approx_percentile(x, ARRAY[0.5]) FROM UNNEST(CAST(ARRAY[] AS array(bigint))) AS t(x)", "NULL"},
 };
