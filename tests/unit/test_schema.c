@@ -88,7 +88,7 @@ static void refuses(void **state)
     tsfs_schema_unref(out);
     out = NULL;
     static struct tsfs_column many[TSFS_COLUMNS_MAX];
-    static char names[TSFS_COLUMNS_MAX][8];
+    static char names[TSFS_COLUMNS_MAX][16];
     for (int i = 0; i < TSFS_COLUMNS_MAX; i++) {
         snprintf(names[i], sizeof(names[i]), "c%d", i);
         many[i] = column(names[i], TSFS_ROLE_MEASURE, TSFS_BIGINT);
