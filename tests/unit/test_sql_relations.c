@@ -668,7 +668,7 @@ static void join_keeps_strings_once(void **state)
         "AS l, n, lpad(CAST(n AS varchar), 200, '0') AS s FROM UNNEST(sequence(1, 5000)) AS c (n)) b ON "
         "ARRAY[a.s] = b.l AND a.s = b.s"};
     static const int most[] = {10000, 5000};
-    /* 4250 and 5250 are enough for once, 6500 and 6250 too little for twice */
+    /* 4500 and 5500 are enough for once, 6750 and 6500 too little for twice */
     static const size_t limits[] = {5500, 5900};
     for (size_t i = 0; i < 2; i++) {
         struct tsfs_arena arena;
