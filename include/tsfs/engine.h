@@ -125,6 +125,8 @@ TSFS_MUST_CHECK int tsfs_writer_open(struct tsfs_node *node, const struct tsfs_c
  * follows good ones) or -EINVAL, -E2BIG, -ERANGE, -ENOSPC ... when the first line is bad; then nothing of
  * this call is kept. */
 ssize_t tsfs_writer_write(struct tsfs_writer *writer, const char *data, size_t len);
+/* The same, unless it would wait until the hot tier has memory: then it takes nothing and says so. */
+ssize_t tsfs_writer_write_now(struct tsfs_writer *writer, const char *data, size_t len, bool *must_wait);
 /* close(2) of one descriptor: -EINVAL while an unterminated line waits (noted in errors and rejected; it may
  * still be completed). */
 int tsfs_writer_flush(struct tsfs_writer *writer);

@@ -305,6 +305,8 @@ TSFS_MUST_CHECK int table_migrate_now(struct tsfs_node *node, bool (*interrupted
                                       struct tsfs_error *err);
 /* Waits while the hot tier is over its budget; -ENOSPC when nothing can be freed. */
 TSFS_MUST_CHECK int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err);
+/* 0, or -EAGAIN where that would wait. */
+TSFS_MUST_CHECK int engine_has_memory(struct tsfs_engine *engine);
 
 /* source.c */
 TSFS_MUST_CHECK int table_source(struct tsfs_node *node, struct tsfs_source **out);

@@ -386,7 +386,7 @@ static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns)
     pthread_cond_timedwait(cond, lock, &ts);
 }
 
-int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
+static int wait_memory(struct tsfs_engine *engine, bool may_wait, struct tsfs_error *err)
 {
     if (!near_budget(engine))
         return 0;
@@ -396,6 +396,10 @@ int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
     engine->pressure = true;
     pthread_cond_signal(&engine->jobs_wake);
     while (over_budget(engine) && !engine->stopping) {
+        if (!may_wait) {
+            rc = -EAGAIN;
+            break;
+        }
         uint64_t seen = engine->passes;
         engine->pressure = true;
         pthread_cond_signal(&engine->jobs_wake);
@@ -416,6 +420,16 @@ int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
     }
     pthread_mutex_unlock(&engine->jobs_lock);
     return rc;
+}
+
+int engine_wait_memory(struct tsfs_engine *engine, struct tsfs_error *err)
+{
+    return wait_memory(engine, true, err);
+}
+
+int engine_has_memory(struct tsfs_engine *engine)
+{
+    return wait_memory(engine, false, NULL);
 }
 
 /* ---- the threads ---- */

@@ -244,19 +244,13 @@ static size_t take_lines(struct tsfs_writer *w, const char *input, size_t len, s
     return pos;
 }
 
-ssize_t tsfs_writer_write(struct tsfs_writer *w, const char *data, size_t len)
+/* When there is memory for it. */
+static ssize_t write_lines(struct tsfs_writer *w, const char *data, size_t len)
 {
     struct failure failure = {0};
-    struct tsfs_error err = {0};
     size_t skipped = 0;
     ssize_t result;
-    if (w->node->dead)
-        return -ENOENT;
-    int rc = engine_wait_memory(w->node->engine, &err);
-    if (rc < 0) {
-        node_report(w->node, "write", &err, (struct tsfs_str){NULL, 0});
-        return rc;
-    }
+    int rc;
     pthread_mutex_lock(&w->lock);
     unnote_tail(w);
     if (w->discard) {
@@ -314,4 +308,25 @@ out:
     writer_release_targets(w);
     pthread_mutex_unlock(&w->lock);
     return result;
+}
+
+ssize_t tsfs_writer_write(struct tsfs_writer *w, const char *data, size_t len)
+{
+    struct tsfs_error err = {0};
+    if (w->node->dead)
+        return -ENOENT;
+    int rc = engine_wait_memory(w->node->engine, &err);
+    if (rc < 0) {
+        node_report(w->node, "write", &err, (struct tsfs_str){NULL, 0});
+        return rc;
+    }
+    return write_lines(w, data, len);
+}
+
+ssize_t tsfs_writer_write_now(struct tsfs_writer *w, const char *data, size_t len, bool *must_wait)
+{
+    *must_wait = !w->node->dead && engine_has_memory(w->node->engine) == -EAGAIN;
+    if (*must_wait)
+        return 0;
+    return w->node->dead ? -ENOENT : write_lines(w, data, len);
 }

@@ -163,20 +163,6 @@ void fs_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struc
 
 /* ---- write ---- */
 
-/* Points: the bytes taken. */
-static ssize_t write_points(struct fs *fs, struct fs_handle *handle, const struct fuse_file_info *fi,
-                            const char *data, size_t size)
-{
-    atomic_store(&handle->wrote, fi->lock_owner);
-    ssize_t n = tsfs_writer_write(handle->writer, data, size);
-    if (n > 0 && (fs->sync || (handle->flags & O_DSYNC))) { /* O_SYNC includes that bit */
-        int r = tsfs_writer_sync(handle->writer);
-        if (r < 0)
-            return r;
-    }
-    return n;
-}
-
 /* One write(2) is one change of config, or one text of commands for ctl. */
 static int write_store(fuse_req_t req, struct fs_handle *handle, const char *data, size_t size)
 {
@@ -199,14 +185,14 @@ void fs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, 
     struct fs_handle *handle = fs_handle_of(fi);
     ssize_t n;
     switch (handle->node->row->kind) {
-    case FS_WRITE: n = write_points(fs_of(req), handle, fi, data, size); break;
+    case FS_WRITE: fs_points_write(req, handle, data, size, fi); return;
     case FS_QUERY: n = fs_query_write(req, handle, data, size); break;
     case FS_STORE: n = write_store(req, handle, data, size); break;
     case FS_SPOOL: n = fs_spool_write(handle, data, size, offset); break;
     default: n = -EACCES; break;
     }
     if (n == 0)
-        n = (ssize_t)size; /* all of it; only points are taken in part */
+        n = (ssize_t)size; /* all of it */
     fs_handle_done(handle);
     if (n < 0)
         fuse_reply_err(req, (int)-n);

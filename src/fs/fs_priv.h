@@ -154,6 +154,9 @@ struct fs_handle {
 /* Threads that read requests, and how many of them slow work may hold: the rest answer at once. */
 #define FS_THREADS_MAX  64
 #define FS_BLOCKING_MAX 48
+/* Threads that wait for memory, for all writers, and the bytes that are put aside meanwhile. */
+#define FS_WAITING_MAX  8
+#define FS_ASIDE_MAX    ((size_t)256 << 20)
 /* Questions that are remembered for plain reads, one a user, session and folder. */
 #define FS_SESSIONS_MAX 1024
 #define FS_WRITE_MAX    (1u << 20)
@@ -168,6 +171,14 @@ struct fs_session {
     struct fs_question *question;
 };
 
+/* Writes that wait for memory (write_file.c). */
+struct fs_waiting {
+    pthread_mutex_t lock; /* leaf */
+    unsigned threads;
+    size_t bytes;                  /* put aside */
+    struct fs_aside *first, *last; /* the oldest first; there are none while no thread waits */
+};
+
 struct fs {
     struct tsfs_engine *engine;
     struct fuse_session *session;
@@ -176,6 +187,7 @@ struct fs {
     pthread_mutex_t handles_lock;
     struct fs_handle handles; /* ring */
     atomic_uint blocking;
+    struct fs_waiting waiting;
     pthread_mutex_t sessions_lock;
     struct fs_session sessions[FS_SESSIONS_MAX];
     uint64_t sessions_clock;
@@ -274,6 +286,12 @@ void fs_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, 
 void fs_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void fs_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+/* ---- write (write_file.c) ---- */
+
+/* Takes points, and answers. */
+void fs_points_write(fuse_req_t req, struct fs_handle *handle, const char *data, size_t size,
+                     const struct fuse_file_info *fi);
 
 /* ---- query, query.json, query.txt (query_file.c) ---- */
 

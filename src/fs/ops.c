@@ -115,6 +115,7 @@ int fs_create(struct tsfs_engine *engine, bool sync, struct fs **out)
     fs->handles.prev = fs->handles.next = &fs->handles;
     pthread_mutex_init(&fs->handles_lock, NULL);
     pthread_mutex_init(&fs->sessions_lock, NULL);
+    pthread_mutex_init(&fs->waiting.lock, NULL);
     struct tsfs_node *root = tsfs_engine_root(engine);
     int r = fs_nodes_init(fs);
     /* The first node of all, never forgotten: the kernel calls it 1. */
@@ -137,6 +138,7 @@ void fs_free(struct fs *fs)
         fs_handle_free(fs, fs->handles.next);
     fs_sessions_free(fs);
     fs_nodes_free(fs);
+    pthread_mutex_destroy(&fs->waiting.lock);
     pthread_mutex_destroy(&fs->sessions_lock);
     pthread_mutex_destroy(&fs->handles_lock);
     free(fs);

@@ -463,6 +463,41 @@ static size_t hot_memory(struct fixture *f)
     return used;
 }
 
+/* A write that need not wait is taken at once; one that must takes nothing, and says so instead. */
+static void a_write_says_that_it_must_wait(void **state)
+{
+    char data[] = "/tmp/tsfs-unit-XXXXXX", command_text[64];
+    struct tsfs_engine_options options = {.threads = 1, .memory = 1}; /* the first point fills it */
+    struct tsfs_error err = {0};
+    struct tsfs_engine *engine;
+    struct tsfs_node *db;
+    struct tsfs_writer *w;
+    const struct tsfs_creds creds = {.uid = getuid(), .gid = getgid()};
+    static const char *const lines[] = {"m,a=1 v=", "1\n", "m,a=1 v=2 1\n"};
+    assert_non_null(options.data = mkdtemp(data));
+    assert_int_equal(tsfs_engine_open(&options, &engine, &err), 0);
+    struct tsfs_node *root = tsfs_engine_root(engine);
+    assert_int_equal(tsfs_node_create(root, "d", &creds, 0755, &db), 0);
+    assert_int_equal(tsfs_writer_open(db, &creds, &w), 0);
+    bool must_wait = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tsfs_writer_write_now(w, lines[i], strlen(lines[i]), &must_wait), strlen(lines[i]));
+        assert_false(must_wait);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tsfs_writer_write_now(w, lines[2], strlen(lines[2]), &must_wait), 0);
+        assert_true(must_wait);
+    }
+    assert_int_equal(tsfs_writer_flush(w), 0); /* nothing of it waits */
+    tsfs_writer_close(w);
+    assert_string_equal(ask(db, "SELECT count(*), max(v) FROM m"), "_col0,_col1\n1,1.0\n");
+    tsfs_node_unref(db);
+    tsfs_node_unref(root);
+    assert_int_equal(tsfs_engine_close(engine), 0);
+    snprintf(command_text, sizeof(command_text), "rm -rf %s", data);
+    assert_int_equal(system(command_text), 0);
+}
+
 /* A point each of the series [from, to), `days` ago. */
 static void many_series(struct fixture *f, int from, int to, int days, int value)
 {
@@ -589,6 +624,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tree, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_queries, setup, teardown),
         cmocka_unit_test_setup_teardown(series_come_and_go, setup, teardown),
+        cmocka_unit_test(a_write_says_that_it_must_wait),
         cmocka_unit_test_setup_teardown(making_a_side_times_out, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,10 @@ static void *write_rows(void *arg)
         size_t done = 0;
         while (done < len) { /* cut anywhere */
             size_t n = len - done > 2000 && round % 3 == 0 ? 2000 : len - done;
-            ssize_t rc = tsfs_writer_write(w, text + done, n);
+            bool must_wait = false;
+            ssize_t rc = tsfs_writer_write_now(w, text + done, n, &must_wait);
+            if (must_wait)
+                rc = tsfs_writer_write(w, text + done, n);
             if (rc == -ENOENT) /* loose was just being removed; what follows it is nothing */
                 break;
             EXPECT(s, rc > 0);
