@@ -123,10 +123,16 @@ static int copy_vec(struct tsfs_arena *arena, const struct tsfs_vec *v, uint32_t
             bytes += len;
         }
     } else if (tsfs_type_is_nested(v->type)) {
-        const void **p = room.data;
-        for (uint32_t i = 0; i < n && rc == 0; i++)
-            if (tsfs_bit_get(room.valid, i))
-                rc = tsfs_nested_copy(arena, v->type, p[i], &p[i]);
+        const void **p = room.data, *last = NULL, *copy = NULL;
+        for (uint32_t i = 0; i < n && rc == 0; i++) {
+            if (!tsfs_bit_get(room.valid, i))
+                continue;
+            if (p[i] != last) { /* an element that stands for many is copied once */
+                last = p[i];
+                rc = tsfs_nested_copy(arena, v->type, last, &copy);
+            }
+            p[i] = copy;
+        }
     }
     return rc;
 }

@@ -509,6 +509,13 @@ static const struct sql_case aggregate_cases[] = {
      "repeat(repeat(repeat(repeat(n, 10000), 10000), 10000), 10000) AS a, repeat(repeat(repeat(repeat(n, "
      "10000), 10000), 10000), 10000) AS b FROM (VALUES 1) AS t(n))",
      "true|false|true|false|false|true"},
+    {"SELECT count(DISTINCT a), max(a) = arbitrary(a), cardinality(array_agg(a)) FROM (SELECT "
+     "repeat(repeat(repeat(repeat(n, 10000), 10000), 10000), 10000) AS a FROM (VALUES 1, 1, 2) AS t(n))",
+     "2|false|3"},
+    {"SELECT array_agg(a) FROM (SELECT ARRAY[NULL, ARRAY[x], NULL, ARRAY[x], ARRAY[x, 2]] AS a FROM (VALUES "
+     "1) "
+     "AS t(x))",
+     "[[NULL,[1],NULL,[1],[1,2]]]"},
     {"SELECT repeat(repeat(CAST(NULL AS bigint), 3), x) = repeat(repeat(CAST(NULL AS bigint), 3), 2), "
      "ARRAY[ARRAY[1], NULL, NULL, ARRAY[1]] = ARRAY[ARRAY[1], ARRAY[1], ARRAY[1], ARRAY[2]] FROM (VALUES 2) "
      "AS t(x)",

@@ -193,6 +193,18 @@ static void test_edges(void **state)
     assert_int_equal(quantiles_at(&arena, &set, p, 3, out), 0);
     assert_true(out[0] == INT64_MIN && out[1] == 0 && out[2] == INT64_MAX);
 
+    /* large integers that differ in their last digits are as exact as small ones */
+    struct quantiles large = {.whole = true};
+    for (int64_t i = 0; i < 2048; i++)
+        assert_int_equal(
+            quantiles_add(&arena, &large, quantiles_whole_key((INT64_C(1) << 61) + i * i / 512), 0), 0);
+    static const double ranks[] = {100.5 / 2048, 300.5 / 2048, 1000.5 / 2048};
+    assert_int_equal(quantiles_at(&arena, &large, ranks, 3, out), 0);
+    for (int k = 0; k < 3; k++) {
+        int64_t i = k == 0 ? 100 : k == 1 ? 300 : 1000;
+        assert_true(out[k] == (INT64_C(1) << 61) + i * i / 512);
+    }
+
     /* both zeros are one value, and the positive one */
     struct quantiles zeros = {0};
     double d[3];

@@ -1,6 +1,7 @@
 /* max(x, n), min(x, n), max_by(x, y, n), min_by(x, y, n): the n best rows of a group, kept as a heap whose
  * root is the worst of them, so that a row that does not come in costs one comparison.  Texts lie in room
  * that their place in the heap keeps when another comes in for it. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "exec/functions/agg_priv.h"
@@ -27,6 +28,8 @@ struct top_state {
 /* > 0: a is better. */
 static int better(const struct best *a, const struct best *b, int sign)
 {
+    if (a->y.type == TSFS_DOUBLE && isnan(a->y.d) != isnan(b->y.d)) /* NaN comes after all others */
+        return isnan(a->y.d) ? -1 : 1;
     int c = sign * tsfs_value_order(&a->y, &b->y);
     return c != 0 ? c : (a->number < b->number) - (a->number > b->number);
 }

@@ -1,11 +1,12 @@
 /* Percentiles in bounded memory that do not depend on the order of the values nor on how they were shared
  * out.
  *
- * Every value has a key of 64 bits: the bits of a double, turned so that they sort as the numbers do, or an
- * integer's sign, power of two and first 56 binary digits.  Keys whose bits above the lowest `shift` are the
- * same form a stretch of the number line, of which the count, the least and the greatest value are kept.  The
- * shift is the least with which the values lie in no more than STRETCHES stretches: 0 as long as no more
- * values are different, and then the percentiles are exact.
+ * Every value has a key of 64 bits, which sorts as the numbers do: the bits of a double, turned, or an
+ * integer with its sign turned.  Keys whose bits above the lowest `shift` are the same form a stretch of the
+ * number line, of which the count, the least and the greatest value are kept.  The shift is the least with
+ * which the values lie in no more than STRETCHES stretches: 0 as long as no more values are different, and
+ * then the percentiles are exact.  From shift 1 on an integer's bits are those of its sign, power of two and
+ * first 56 binary digits, so that stretches are wider where numbers are larger.
  *
  * That makes the set a function of the values alone.  The number of stretches that hold a value does not
  * shrink when values come, nor grow with the shift, and each stretch lies in one of the next shift.  So the
@@ -69,8 +70,7 @@ static int64_t key_whole(uint64_t key)
     return (int64_t)(key ^ SIGN);
 }
 
-/* An integer's key as one of a floating point number: in stretches that are wider where numbers are larger.
- */
+/* An integer's key as one of a floating point number. */
 static uint64_t floating(uint64_t key)
 {
     bool negative = key < SIGN;
@@ -84,7 +84,7 @@ static uint64_t floating(uint64_t key)
 
 static uint64_t stretch_of(const struct quantiles *set, uint64_t key)
 {
-    return (set->whole ? floating(key) : key) >> set->shift;
+    return !set->whole || set->shift == 0 ? key >> set->shift : floating(key) >> (set->shift - 1);
 }
 
 /* The stretch of that number, or NONE and, if there is an index, the slot that would be its. */
