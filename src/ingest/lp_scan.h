@@ -181,4 +181,17 @@ static inline unsigned lp_digits_inside(const char *p, uint64_t *value)
     return lp_digits_of(le64toh(x), value);
 }
 
+static inline bool lp_is_line_end(const char *p)
+{
+    return *p == '\n' || (*p == '\r' && p[1] == '\n');
+}
+
+/* Ends a field's value.  A '\r' is looked at more closely behind the last field. */
+static inline bool lp_ends_value(char c)
+{
+    const uint64_t set = UINT64_C(1) << ',' | UINT64_C(1) << ' ' | UINT64_C(1) << '\n' | UINT64_C(1) << '\r' |
+                         UINT64_C(1) << '\t';
+    return (unsigned char)c <= ',' && (set >> c & 1);
+}
+
 #endif
