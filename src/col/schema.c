@@ -137,9 +137,10 @@ int tsfs_schema_extend(const struct tsfs_schema *base, const struct tsfs_column 
                                                  add[i].type == TSFS_DOUBLE || add[i].type == TSFS_VARCHAR);
         bool dimension = add[i].role == TSFS_ROLE_DIMENSION && add[i].type == TSFS_VARCHAR;
         if (!name_fits(add[i].name))
-            rc = tsfs_error_set(err, -EINVAL,
-                                "a column's name is empty, longer than %d bytes, or of more than one line",
-                                TSFS_COLUMN_NAME_MAX);
+            rc = tsfs_error_set(
+                err, -EINVAL,
+                "a column's name is empty, longer than %d bytes, or has a tab, a NUL or a line break",
+                TSFS_COLUMN_NAME_MAX);
         else if (!measure && !dimension)
             rc = tsfs_error_set(err, -EINVAL, "a %s cannot be of type %s", tsfs_role_name(add[i].role),
                                 tsfs_type_name(add[i].type));

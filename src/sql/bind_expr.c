@@ -369,24 +369,32 @@ static struct tsfs_expr *bind_integer(struct binder *b, const struct sql_ast_exp
                         ast);
 }
 
-/* A timestamp rounded to some digits of a second: half a unit later, cut to units. */
+/* A timestamp rounded to some digits of a second: half a unit later, cut to units.  At both ends of time it
+ * stays at the last that there is, so that TRY_CAST has nothing to fail on. */
 static struct tsfs_expr *round_time(struct binder *b, struct bind_select *s, const struct sql_ast_expr *ast,
                                     struct tsfs_expr *e)
 {
     int64_t unit = TSFS_NS_PER_S;
     for (uint32_t digits = ast->length - 1; digits > 0; digits--)
         unit /= 10;
-    const char *const steps[] = {"+", "bin"};
-    int64_t by[] = {unit / 2, unit};
-    for (unsigned i = 0; i < 2 && e != NULL; i++) {
+    const struct {
+        const char *fn;
+        struct tsfs_value by;
+    } steps[] = {
+        {"greatest", {.type = TSFS_TIMESTAMP, .i = INT64_MIN / unit * unit}},
+        {"least", {.type = TSFS_TIMESTAMP, .i = INT64_MAX - unit / 2}},
+        {"+", {.type = TSFS_INTERVAL_DS, .i = unit / 2}},
+        {"bin", {.type = TSFS_INTERVAL_DS, .i = unit}},
+    };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && e != NULL; i++) {
         struct tsfs_expr **args = TSFS_NEW_ARRAY(b->arena, struct tsfs_expr *, 2);
         if (args == NULL) {
             bind_fail_memory(b);
             return NULL;
         }
         args[0] = e;
-        args[1] = bind_literal(b, (struct tsfs_value){.type = TSFS_INTERVAL_DS, .i = by[i]}, ast);
-        e = args[1] == NULL ? NULL : bind_apply(b, s, tsfs_str_from(steps[i]), ast, args, 2);
+        args[1] = bind_literal(b, steps[i].by, ast);
+        e = args[1] == NULL ? NULL : bind_apply(b, s, tsfs_str_from(steps[i].fn), ast, args, 2);
     }
     return e;
 }

@@ -120,12 +120,14 @@ static const char *keyword_hint(const struct sql_parser *p, struct tsfs_str befo
         return ": for IS TRUE write coalesce(x, false), for IS UNKNOWN x IS NULL";
     if (behind_not && sql_same_word(word, TSFS_STR("null")))
         return ": write IS NOT NULL";
-    if (sql_same_word(word, TSFS_STR("with")) || sql_same_word(word, TSFS_STR("without"))) {
+    bool without = sql_same_word(word, TSFS_STR("without"));
+    if (without || sql_same_word(word, TSFS_STR("with"))) {
         const char *rest = p->tok.text.ptr + p->tok.text.len, *end = p->lx.text.ptr + p->lx.text.len;
         while (rest < end && *rest == ' ')
             rest++;
         if (end - rest >= 4 && sql_same_word((struct tsfs_str){rest, 4}, TSFS_STR("time")))
-            return ": times are in UTC, and there are no types WITH or WITHOUT TIME ZONE";
+            return without ? ": all times are in UTC: leave WITHOUT TIME ZONE out"
+                           : ": times are in UTC, and there are no types WITH TIME ZONE";
     }
     if (sql_same_word(before, TSFS_STR("distinct")) && sql_same_word(word, TSFS_STR("on")))
         return ": for DISTINCT ON write max_by(x, time) and GROUP BY";
