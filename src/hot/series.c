@@ -187,11 +187,13 @@ int tsfs_series_cmp(const struct tsfs_series *a, const struct tsfs_series *b)
 }
 
 /* In the table of ids; dims by slot, hashes those of their values.  Not that of the canonical encoding, which
- * would have to be put together first. */
+ * would have to be put together first.  The name's hash is stirred before a value's comes to it: sources that
+ * name a measure after its sensor have the same text in both, and the two would cancel each other. */
 static uint64_t hash_of(uint64_t name, const struct tsfs_dim_value *dims, const uint64_t *hashes,
                         unsigned ndims)
 {
-    uint64_t hash = name;
+    uint64_t hash = name * UINT64_C(0x9e3779b97f4a7c15);
+    hash ^= hash >> 32;
     for (unsigned d = 0; d < ndims; d++) {
         hash = (hash ^ hashes[d] ^ dims[d].slot) * UINT64_C(0x9e3779b97f4a7c15);
         hash ^= hash >> 32;

@@ -245,6 +245,31 @@ static void spellings_of_a_form(void **state)
     tsfs_series_index_free(index);
 }
 
+/* A measure that is named after its sensor: no two of these may be looked for in the same place. */
+static void names_that_are_values(void **state)
+{
+    enum { N = 2000 };
+    static uint32_t tags[2 * N];
+    struct tsfs_series_key key;
+    char name[16], other[16];
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        snprintf(name, sizeof(name), "s%u", i);
+        snprintf(other, sizeof(other), "s%u", i ^ 1);
+        struct tsfs_dim_value same[] = {dim(0, name), dim(1, name)}, one[] = {dim(0, other)};
+        assert_true(tsfs_series_key_make(&key, tsfs_str_from(name), same, 1 + i % 2));
+        tags[2 * i] = (uint32_t)(key.hash >> 32);
+        assert_true(
+            tsfs_series_key_make(&key, tsfs_str_from(name), one, 1)); /* and those of exchanged ones */
+        tags[2 * i + 1] = (uint32_t)(key.hash >> 32);
+    }
+    unsigned alike = 0;
+    for (unsigned i = 0; i < 2 * N; i++)
+        for (unsigned k = 0; k < i; k++)
+            alike += tags[i] == tags[k];
+    assert_true(alike < 3);
+}
+
 /* What docs/architecture.md says that one costs. */
 static void an_idle_series_is_cheap(void **state)
 {
@@ -333,6 +358,7 @@ int main(void)
         cmocka_unit_test(spellings),
         cmocka_unit_test(spellings_of_many),
         cmocka_unit_test(spellings_of_a_form),
+        cmocka_unit_test(names_that_are_values),
         cmocka_unit_test(an_idle_series_is_cheap),
         cmocka_unit_test(readers_beside_an_adder),
     };
