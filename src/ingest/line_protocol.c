@@ -147,7 +147,7 @@ static inline const char *read_expected(struct lp_parser *ps, const char *p, con
     struct tsfs_lp_batch *batch = ps->batch;
     *n = 0;
     *last = false;
-    if (batch->fields_cap - batch->nfields < like->nfields)
+    if (like->nfields == 0 || batch->fields_cap - batch->nfields < like->nfields)
         return p;
     const struct tsfs_lp_field *expected = batch->fields + like->first;
     struct tsfs_lp_field *f = batch->fields + batch->nfields;

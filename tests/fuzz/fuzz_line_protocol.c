@@ -1,5 +1,5 @@
 /* Any bytes as line protocol.  Beside crashes it catches: an extent outside the input, progress that stops, a
- * result that depends on how the input was cut into pieces. */
+ * result that depends on how the input was cut into pieces, or on what the lines before had taught. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,15 @@ struct tally {
     uint64_t digest;
 };
 
+static uint64_t value_of(const struct tsfs_lp_field *f)
+{
+    switch (f->type) {
+    case TSFS_VARCHAR: return tsfs_hash(f->s.ptr, f->s.len);
+    case TSFS_BOOLEAN: return f->b;
+    default: return (uint64_t)f->i; /* or the bits of a double */
+    }
+}
+
 static void check_point(const struct tsfs_lp_batch *b, const struct tsfs_lp_point *pt, const char *data,
                         size_t len, struct tsfs_arena *arena, struct tally *t)
 {
@@ -27,6 +36,13 @@ static void check_point(const struct tsfs_lp_batch *b, const struct tsfs_lp_poin
         if (f->type == TSFS_VARCHAR)
             REQUIRE(f->s.ptr != NULL && tsfs_utf8_valid(f->s));
         t->digest = t->digest * 31 + tsfs_hash(f->name.ptr, f->name.len) + f->type;
+        t->digest = t->digest * 31 + value_of(f);
+    }
+    t->digest = t->digest * 31 + pt->key_hash;
+    t->digest = t->digest * 31 + (uint64_t)pt->time + pt->has_time;
+    if (pt->same_key != TSFS_LP_NONE) {
+        REQUIRE(pt->same_key < pt - b->points);
+        REQUIRE(tsfs_str_eq(b->points[pt->same_key].key, pt->key));
     }
     struct tsfs_str measurement;
     struct tsfs_lp_tag *tags;
@@ -65,6 +81,7 @@ static struct tally run(const char *data, size_t size, size_t step, size_t max_p
             REQUIRE(batch.bad_offset == consumed && batch.bad_length > 0);
             REQUIRE(batch.bad_length <= have - at - consumed);
             t.bad++;
+            t.digest = t.digest * 31 + err.column + (uint64_t)-rc;
             consumed += batch.bad_length;
         }
         at += consumed;
