@@ -100,7 +100,7 @@ static const struct tsfs_bound *rename_columns(struct binder *b, const struct ts
     if (n == 0)
         return rel;
     if (n != rel->ncols) {
-        bind_fail(b, line, column, "%.*s has %u column%s, but %u names are given", BIND_NAME(name),
+        bind_fail(b, line, column, "%.*s has %u column%s, but names for %u are given", BIND_NAME(name),
                   rel->ncols, rel->ncols == 1 ? "" : "s", n);
         return NULL;
     }

@@ -102,7 +102,7 @@ static bool name_columns(struct binder *b, struct bind_select *s, const struct s
         return true;
     if (item->ncolumns != s->nitems - first)
         return bind_fail(b, item->expr->line, item->expr->column,
-                         ".* has %u column%s, but %u names are given", s->nitems - first,
+                         ".* has %u column%s, but names for %u are given", s->nitems - first,
                          s->nitems - first == 1 ? "" : "s", item->ncolumns);
     for (uint32_t i = 0; i < item->ncolumns; i++)
         names[first + i] = s->items[first + i].alias = item->columns[i];

@@ -83,7 +83,7 @@ const struct tsfs_bound *bind_unnest(struct binder *b, const struct sql_ast_from
     if (!bind_arguments(b, from, scope, rel, &produced))
         return NULL;
     if (from->ncolumns > 0 && from->ncolumns != produced) {
-        bind_fail(b, from->line, from->column, "UNNEST makes %u column%s here, but %u names are given",
+        bind_fail(b, from->line, from->column, "UNNEST makes %u column%s here, but names for %u are given",
                   produced, produced == 1 ? "" : "s", from->ncolumns);
         return NULL;
     }

@@ -314,7 +314,7 @@ static const struct sql_case unnest_cases[] = {
      "v",
      "k|1\nk|3"},
     {"SELECT x FROM UNNEST(5) AS t(x)", "!UNNEST takes arrays and timeseries, not integer"},
-    {"SELECT x FROM UNNEST(ARRAY[1]) AS t(x, y)", "!UNNEST makes 1 column here, but 2 names are given"},
+    {"SELECT x FROM UNNEST(ARRAY[1]) AS t(x, y)", "!UNNEST makes 1 column here, but names for 2 are given"},
     {"SELECT nothing FROM UNNEST(ARRAY[1]) AS t(x)", "!no column \"nothing\""},
     /* grouping and ordering by nested values */
     {"SELECT a, count(*) FROM UNNEST(ARRAY[ARRAY[1, 2], ARRAY[1], NULL, ARRAY[1, 2], ARRAY[NULL], NULL, "

@@ -433,7 +433,7 @@ static void errors(void **state)
         {"SELECT host, rank() OVER (ORDER BY x) FROM t GROUP BY host",
          "1:36 column \"x\" must appear in GROUP BY or stand inside an aggregate"},
         {"WITH a AS (SELECT 1), a AS (SELECT 2) SELECT 1", "1:23 WITH names \"a\" twice"},
-        {"WITH a (x, y) AS (SELECT 1) SELECT 1", "1:6 a has 1 column, but 2 names are given"},
+        {"WITH a (x, y) AS (SELECT 1) SELECT 1", "1:6 a has 1 column, but names for 2 are given"},
         {"SELECT * FROM t NATURAL x",
          "1:25 expected JOIN, INNER, LEFT, RIGHT or FULL after NATURAL, found \"x\""},
     };
