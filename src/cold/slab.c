@@ -21,6 +21,9 @@
  * of it, 5 ms and more.  Which of the two it is shows when one is prepared: after a slow one the next slabs
  * are of small pages, then one more is tried.
  *
+ * Questions that are asked again read large pages some percent faster, so a slab of small ones asks for one
+ * as soon as all of it is there: the kernel then makes one of them in its own time, some seconds later.
+ *
  * Blocks of a quarter of a slab and more come from malloc, which maps such sizes by themselves. */
 #include "cold/slab.h"
 
@@ -211,10 +214,14 @@ static void prepare(char *from, size_t n)
 {
     int64_t begin = n == SLAB_BYTES ? worked() : 0;
     (void)madvise(from, n, MADV_POPULATE_WRITE);
-    if (n == SLAB_BYTES && worked() - begin > SLOW_NS) {
-        pthread_mutex_lock(&lock);
-        small = SMALL_NEXT;
-        pthread_mutex_unlock(&lock);
+    if (n == SLAB_BYTES) {
+        if (worked() - begin > SLOW_NS) {
+            pthread_mutex_lock(&lock);
+            small = SMALL_NEXT;
+            pthread_mutex_unlock(&lock);
+        }
+    } else if (((uintptr_t)from + n) % SLAB_BYTES == 0) {
+        (void)madvise(from + n - SLAB_BYTES, SLAB_BYTES, MADV_HUGEPAGE);
     }
 }
 
