@@ -154,7 +154,8 @@ struct fs_handle {
 /* Threads that read requests, and how many of them slow work may hold: the rest answer at once. */
 #define FS_THREADS_MAX  64
 #define FS_BLOCKING_MAX 48
-/* Threads that wait for memory, for all writers, and the bytes that are put aside meanwhile. */
+/* Threads that wait for memory, for all writers, and the bytes that are put aside meanwhile: who brings more
+ * waits on a thread of his own. */
 #define FS_WAITING_MAX  8
 #define FS_ASIDE_MAX    ((size_t)256 << 20)
 /* Questions that are remembered for plain reads, one a user, session and folder. */

@@ -34,34 +34,28 @@ static void answer(fuse_req_t req, struct fs_handle *handle, ssize_t n)
         fuse_reply_write(req, (size_t)n);
 }
 
-/* 1: the caller is one of those that wait.  0: the write was put aside.  -errno. */
-static int wait_or_put_aside(fuse_req_t req, struct fs_handle *handle, const char *data, size_t size)
+/* Puts a write aside.  False: the caller is one of those that wait. */
+static bool put_aside(fuse_req_t req, struct fs_handle *handle, const char *data, size_t size)
 {
     struct fs_waiting *waiting = &fs_of(req)->waiting;
-    int r = 0;
+    struct fs_aside *aside = NULL;
     pthread_mutex_lock(&waiting->lock);
-    if (waiting->threads < FS_WAITING_MAX) {
-        waiting->threads++;
-        r = 1;
-    } else if (size > FS_ASIDE_MAX - waiting->bytes) {
-        r = -EAGAIN;
+    if (waiting->threads >= FS_WAITING_MAX && size <= FS_ASIDE_MAX - waiting->bytes)
+        aside = malloc(sizeof(*aside) + size);
+    if (aside) {
+        aside->next = NULL;
+        aside->req = req;
+        aside->handle = handle;
+        aside->size = size;
+        memcpy(aside->data, data, size);
+        *(waiting->last ? &waiting->last->next : &waiting->first) = aside;
+        waiting->last = aside;
+        waiting->bytes += size;
     } else {
-        struct fs_aside *aside = malloc(sizeof(*aside) + size);
-        if (aside) {
-            aside->next = NULL;
-            aside->req = req;
-            aside->handle = handle;
-            aside->size = size;
-            memcpy(aside->data, data, size);
-            *(waiting->last ? &waiting->last->next : &waiting->first) = aside;
-            waiting->last = aside;
-            waiting->bytes += size;
-        } else {
-            r = -ENOMEM;
-        }
+        waiting->threads++;
     }
     pthread_mutex_unlock(&waiting->lock);
-    return r;
+    return aside != NULL;
 }
 
 /* The oldest that was put aside, or NULL: then the caller is none of those that wait any more. */
@@ -92,10 +86,7 @@ void fs_points_write(fuse_req_t req, struct fs_handle *handle, const char *data,
         answer(req, handle, n);
         return;
     }
-    int r = wait_or_put_aside(req, handle, data, size);
-    if (r < 0)
-        answer(req, handle, r);
-    if (r <= 0)
+    if (put_aside(req, handle, data, size))
         return;
     n = tsfs_writer_write(handle->writer, data, size);
     answer(req, handle, n);
