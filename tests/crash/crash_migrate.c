@@ -231,7 +231,7 @@ static void play(struct size size, uint64_t seed, int kind, bool late)
     if (kind == 1)
         fault_io_fail_sync(-EIO);
     if (kind == 2)
-        fault_io_limit_writes(seed * 997 % (uint64_t)(size.partitions * 1200), -ENOSPC);
+        fault_io_limit_writes(seed * 997 % (uint64_t)(size.partitions * 500), -ENOSPC); /* of some 600 */
     int rc = migrate(&w);
     assert_int_equal(rc == 0, kind == 0);
     assert_true(kind == 2 || (group_syncs > 0) == size.in_step); /* or this tests something else */
