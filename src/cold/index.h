@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -26,6 +27,26 @@
 #define COLD_SLICE          256u /* entries of a slice: series, values, blocks */
 #define COLD_BLOCK_MIN      32u  /* fewer rows of one series in one row group get no block */
 #define COLD_ABSENT         UINT32_MAX
+
+/* Numbers in the header and the directory. */
+static inline uint32_t cold_u32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static inline uint64_t cold_u64(const void *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+static inline uint32_t cold_slices(uint64_t entries)
+{
+    return (uint32_t)((entries + COLD_SLICE - 1) / COLD_SLICE);
+}
 
 /* Blocks of a part (the rows of one series in one row group): as few as TSFS_BLOCK_ROWS allows, all
  * of nearly one size. */

@@ -21,18 +21,11 @@
 #define LEVEL      6
 #define VARINT_MAX 10u
 
-static uint32_t get_u32(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-
 static int put_slices(const struct tsfs_buf *index, size_t table, size_t end, struct tsfs_buf *image)
 {
     static const uint64_t zero;
-    size_t hashes = table + 16 * (size_t)((get_u32(index->data + 40) + COLD_SLICE - 1) / COLD_SLICE);
-    size_t hashes_end = hashes + 16 * (size_t)get_u32(index->data + 80), at = end;
+    size_t hashes = table + 16 * (size_t)((cold_u32(index->data + 40) + COLD_SLICE - 1) / COLD_SLICE);
+    size_t hashes_end = hashes + 16 * (size_t)cold_u32(index->data + 80), at = end;
     int rc = 0;
     for (size_t i = table; rc == 0 && i < end; i += 16) {
         bool hash = i >= hashes && i < hashes_end;
@@ -45,7 +38,7 @@ static int put_slices(const struct tsfs_buf *index, size_t table, size_t end, st
             rc = tsfs_buf_append(image, &zero, 8);
     }
     for (size_t i = table; rc == 0 && i < end; i += 16) {
-        uint32_t stored = get_u32(index->data + i), raw = get_u32(index->data + i + 4);
+        uint32_t stored = cold_u32(index->data + i), raw = cold_u32(index->data + i + 4);
         const char *from = index->data + at;
         at += stored;
         if (raw == 0 || (i >= hashes && i < hashes_end))
@@ -69,7 +62,7 @@ static int put_image(const struct tsfs_buf *index, uint32_t ncolumns, uint32_t n
                      struct tsfs_buf *image)
 {
     static const char zeros[8];
-    size_t dir = get_u32(index->data + 12), at = COLD_INDEX_HEADER + 4 * (size_t)ngroups;
+    size_t dir = cold_u32(index->data + 12), at = COLD_INDEX_HEADER + 4 * (size_t)ngroups;
     if (dir > COLD_PACKED_MAX)
         return -E2BIG;
     int rc = tsfs_buf_append(image, index->data, at);
@@ -99,7 +92,7 @@ static int put_image(const struct tsfs_buf *index, uint32_t ncolumns, uint32_t n
 int cold_index_pack(struct tsfs_buf *index, uint32_t *version)
 {
     struct tsfs_buf image = {0}, terse = {0}, packed = {0};
-    uint32_t ncolumns = get_u32(index->data + 44), ngroups = get_u32(index->data + 48);
+    uint32_t ncolumns = cold_u32(index->data + 44), ngroups = cold_u32(index->data + 48);
     *version = COLD_INDEX_VERSION;
     int rc = put_image(index, ncolumns, ngroups, &image);
     if (rc == 0 && image.len > COLD_PACKED_MAX)

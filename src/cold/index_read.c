@@ -54,28 +54,10 @@ static int damaged(struct tsfs_error *err, const char *what)
     return tsfs_error_set(err, -EINVAL, "the segment's index is damaged: %s", what);
 }
 
-static uint32_t get_u32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-static uint64_t get_u64(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static uint32_t slices_of(uint64_t n)
-{
-    return (uint32_t)((n + COLD_SLICE - 1) / COLD_SLICE);
-}
-
 /* First slices: series at 0, hashes behind them, then the columns. */
 static uint32_t hash_slice(const struct cold_index *ix)
 {
-    return slices_of(ix->series);
+    return cold_slices(ix->series);
 }
 
 static int load_columns(struct cold_index *ix, const uint8_t **at, const uint8_t *end, struct tsfs_error *err)
@@ -96,7 +78,7 @@ static int load_columns(struct cold_index *ix, const uint8_t **at, const uint8_t
         memcpy(&c->slot, p + 2, 2);
         memcpy(&len, p + 8, 2);
         uint8_t role = p[0], type = p[1];
-        c->dict = get_u32(p + 4);
+        c->dict = cold_u32(p + 4);
         p += 10;
         if (end - p < len || len > (ix->image ? 0 : TSFS_COLUMN_NAME_MAX) || memchr(p, 0, len))
             return damaged(err, "a column's name");
@@ -131,11 +113,11 @@ static int load_columns(struct cold_index *ix, const uint8_t **at, const uint8_t
 static int load_slices(struct cold_index *ix, const uint8_t *p, const uint8_t *end, uint64_t offset,
                        uint64_t limit, struct tsfs_error *err)
 {
-    uint64_t n = (uint64_t)slices_of(ix->series) + ix->buckets;
+    uint64_t n = (uint64_t)cold_slices(ix->series) + ix->buckets;
     for (uint32_t i = 0; i < ix->ncolumns; i++) {
         struct cold_index_column *c = &ix->columns[i];
         c->first_slice = (uint32_t)n;
-        n += slices_of(c->key != UINT32_MAX ? c->dict : ix->blocks);
+        n += cold_slices(c->key != UINT32_MAX ? c->dict : ix->blocks);
     }
     if ((uint64_t)(end - p) != n * 16)
         return damaged(err, "the table of slices has the wrong size");
@@ -146,7 +128,7 @@ static int load_slices(struct cold_index *ix, const uint8_t *p, const uint8_t *e
         return tsfs_error_set(err, -ENOMEM, "out of memory");
     for (uint32_t i = 0; i < n; i++, p += 16) {
         struct cold_slice_ref *s = &ix->slices[i];
-        *s = (struct cold_slice_ref){offset, get_u32(p), get_u32(p + 4), get_u64(p + 8)};
+        *s = (struct cold_slice_ref){offset, cold_u32(p), cold_u32(p + 4), cold_u64(p + 8)};
         if (s->raw > TSFS_INDEX_SLICE_MAX || s->stored > s->raw || s->stored > limit - offset)
             return damaged(err, "the table of slices");
         offset += s->stored;
@@ -185,7 +167,7 @@ static int load_head(int fd, uint64_t offset, uint64_t *length, uint8_t **out, b
     bool terse = memcmp(head, COLD_TERSE_MAGIC, 4) == 0;
     if (!terse && (least < sizeof(head) || memcmp(head, COLD_INDEX_MAGIC, 8) != 0))
         return damaged(err, "it does not begin as an index");
-    uint32_t version = terse ? COLD_TERSE_VERSION : get_u32(head + 8), dir_len;
+    uint32_t version = terse ? COLD_TERSE_VERSION : cold_u32(head + 8), dir_len;
     *packed = terse || version == COLD_PACKED_VERSION;
     if (*packed) {
         if (*length > sizeof(head) + COLD_PACKED_MAX)
@@ -198,22 +180,22 @@ static int load_head(int fd, uint64_t offset, uint64_t *length, uint8_t **out, b
         if (rc)
             return rc == -EINVAL ? damaged(err, "its checksum") : tsfs_error_set(err, rc, "out of memory");
         *length = dir_len;
-        dir_len = get_u32(dir + 12);
-        rc = get_u32(dir + 8) == COLD_INDEX_VERSION && dir_len >= COLD_INDEX_HEADER && dir_len <= *length &&
-                     get_u64(dir + 16) == *length
+        dir_len = cold_u32(dir + 12);
+        rc = cold_u32(dir + 8) == COLD_INDEX_VERSION && dir_len >= COLD_INDEX_HEADER && dir_len <= *length &&
+                     cold_u64(dir + 16) == *length
                  ? 0
                  : damaged(err, "its lengths");
     } else if (version != COLD_INDEX_VERSION) {
         return tsfs_error_set(err, -ENOTSUP, "the segment's index has version %u, this program reads 1 to 3",
                               version);
     } else {
-        dir_len = get_u32(head + 12);
-        if (dir_len < COLD_INDEX_HEADER || dir_len > *length || get_u64(head + 16) != *length)
+        dir_len = cold_u32(head + 12);
+        if (dir_len < COLD_INDEX_HEADER || dir_len > *length || cold_u64(head + 16) != *length)
             return damaged(err, "its lengths");
         rc = read_part(fd, offset, dir_len, &dir, err);
         if (rc)
             return rc;
-        uint64_t sum = get_u64(dir + 88);
+        uint64_t sum = cold_u64(dir + 88);
         memset(dir + 88, 0, 8);
         if (tsfs_hash(dir, dir_len) != sum)
             rc = damaged(err, "checksum of the directory");
@@ -241,18 +223,18 @@ int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index 
         offset = 0;
     }
     rc = -EINVAL;
-    uint32_t dir_len = get_u32(dir + 12);
+    uint32_t dir_len = cold_u32(dir + 12);
     ix->fd = fd;
-    ix->rows = get_u64(dir + 24);
-    ix->blocks = get_u64(dir + 32);
-    ix->series = get_u32(dir + 40);
-    ix->ncolumns = get_u32(dir + 44);
-    ix->ngroups = get_u32(dir + 48);
-    ix->t_min = (int64_t)get_u64(dir + 64);
-    ix->t_max = (int64_t)get_u64(dir + 72);
-    ix->buckets = get_u32(dir + 80);
-    if (get_u32(dir + 52) != TSFS_BLOCK_ROWS || get_u32(dir + 56) != COLD_BLOCK_MIN ||
-        get_u32(dir + 60) != COLD_SLICE || ix->series == 0 || ix->series > TSFS_SERIES_MAX ||
+    ix->rows = cold_u64(dir + 24);
+    ix->blocks = cold_u64(dir + 32);
+    ix->series = cold_u32(dir + 40);
+    ix->ncolumns = cold_u32(dir + 44);
+    ix->ngroups = cold_u32(dir + 48);
+    ix->t_min = (int64_t)cold_u64(dir + 64);
+    ix->t_max = (int64_t)cold_u64(dir + 72);
+    ix->buckets = cold_u32(dir + 80);
+    if (cold_u32(dir + 52) != TSFS_BLOCK_ROWS || cold_u32(dir + 56) != COLD_BLOCK_MIN ||
+        cold_u32(dir + 60) != COLD_SLICE || ix->series == 0 || ix->series > TSFS_SERIES_MAX ||
         ix->rows < ix->series || ix->blocks > ix->rows || ix->ncolumns < 2 ||
         ix->ncolumns > TSFS_COLUMNS_MAX || ix->t_min > ix->t_max || ix->buckets == 0 ||
         ix->buckets > 1u << 24 || (ix->buckets & (ix->buckets - 1)) != 0 || ix->ngroups == 0 ||
@@ -268,8 +250,8 @@ int cold_index_load(int fd, uint64_t offset, uint64_t length, struct cold_index 
     }
     bool whole = true;
     for (uint32_t i = 0; i < ix->ngroups; i++, p += 4) {
-        ix->group_row[i + 1] = ix->group_row[i] + get_u32(p);
-        whole &= get_u32(p) > 0;
+        ix->group_row[i + 1] = ix->group_row[i] + cold_u32(p);
+        whole &= cold_u32(p) > 0;
     }
     if (!whole || ix->group_row[ix->ngroups] != ix->rows) {
         damaged(err, "rows of the row groups");
@@ -540,8 +522,8 @@ int cold_index_lookup(struct cold_index *ix, uint32_t key, struct tsfs_str value
 {
     uint32_t lo = 0, hi = ix->key_dict[key];
     const struct cold_dict_slice *s = NULL;
-    while (slices_of(hi) > lo / COLD_SLICE + 1) { /* which slice: by the first value of the middle one */
-        uint32_t mid = (lo / COLD_SLICE + slices_of(hi)) / 2;
+    while (cold_slices(hi) > lo / COLD_SLICE + 1) { /* which slice: by the first value of the middle one */
+        uint32_t mid = (lo / COLD_SLICE + cold_slices(hi)) / 2;
         int rc = get_dict(ix, key, mid, &s, err);
         if (rc)
             return rc;

@@ -13,25 +13,6 @@
 
 #define SLOT_SAID 0x80u /* in the byte of a column: its slot is not the one behind the column's before */
 
-static uint32_t get_u32(const char *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-
-static uint64_t get_u64(const char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static uint32_t slices_of(uint64_t n)
-{
-    return (uint32_t)((n + COLD_SLICE - 1) / COLD_SLICE);
-}
-
 static int put(struct tsfs_buf *out, uint64_t v)
 {
     uint8_t bytes[10];
@@ -41,18 +22,18 @@ static int put(struct tsfs_buf *out, uint64_t v)
 int cold_index_shorten(const struct tsfs_buf *image, struct tsfs_buf *out)
 {
     const char *p = image->data;
-    uint32_t ncolumns = get_u32(p + 44), ngroups = get_u32(p + 48), buckets = get_u32(p + 80);
-    uint32_t head = get_u32(p + 12), nseries = get_u32(p + 40), role = 0, slot = 0;
+    uint32_t ncolumns = cold_u32(p + 44), ngroups = cold_u32(p + 48), buckets = cold_u32(p + 80);
+    uint32_t head = cold_u32(p + 12), nseries = cold_u32(p + 40), role = 0, slot = 0;
     int rc = put(out, ngroups);
     rc = rc ? rc : put(out, nseries);
-    rc = rc ? rc : put(out, get_u64(p + 32));
+    rc = rc ? rc : put(out, cold_u64(p + 32));
     rc = rc ? rc : put(out, (uint64_t)__builtin_ctz(buckets));
-    rc = rc ? rc : put(out, cold_zigzag(get_u64(p + 64)));
-    rc = rc ? rc : put(out, get_u64(p + 72) - get_u64(p + 64));
+    rc = rc ? rc : put(out, cold_zigzag(cold_u64(p + 64)));
+    rc = rc ? rc : put(out, cold_u64(p + 72) - cold_u64(p + 64));
     rc = rc ? rc : put(out, ncolumns);
     p += COLD_INDEX_HEADER;
     for (uint32_t i = 0; rc == 0 && i < ngroups; i++, p += 4)
-        rc = put(out, get_u32(p));
+        rc = put(out, cold_u32(p));
     for (uint32_t i = 0; rc == 0 && i < ncolumns; i++, p += 10) {
         uint8_t what = (uint8_t)((uint8_t)p[0] << 4 | (uint8_t)p[1]);
         uint16_t at;
@@ -65,14 +46,14 @@ int cold_index_shorten(const struct tsfs_buf *image, struct tsfs_buf *out)
         if (rc == 0 && said)
             rc = put(out, at);
         if (rc == 0 && (role == TSFS_ROLE_MEASURE_NAME || role == TSFS_ROLE_DIMENSION))
-            rc = put(out, get_u32(p + 4));
+            rc = put(out, cold_u32(p + 4));
         slot = at + 1u;
     }
     p += -(p - image->data) & 7;
-    uint32_t first = slices_of(nseries), n = (uint32_t)((image->data + head - p) / 16);
+    uint32_t first = cold_slices(nseries), n = (uint32_t)((image->data + head - p) / 16);
     for (uint32_t i = 0; rc == 0 && i < n; i++)
         if (i < first || i >= first + buckets)
-            rc = put(out, get_u32(p + 16 * (size_t)i + 4));
+            rc = put(out, cold_u32(p + 16 * (size_t)i + 4));
     return rc ? rc : tsfs_buf_append(out, image->data + head, image->len - head);
 }
 
@@ -119,7 +100,7 @@ static int widen_columns(struct widener *w, uint32_t ncolumns, uint64_t blocks, 
         fixed[1] = what & 15u;
         memcpy(fixed + 2, &(uint16_t){(uint16_t)slot}, 2);
         memcpy(fixed + 4, &dict, 4);
-        *nslices += slices_of(key ? dict : blocks);
+        *nslices += cold_slices(key ? dict : blocks);
         slot++;
         rc = add(w, fixed, sizeof(fixed));
     }
@@ -161,7 +142,7 @@ int cold_index_widen(const uint8_t *p, size_t len, uint8_t **image, uint32_t *le
         rc = widen_columns(&w, ncolumns, blocks, &nslices);
     uint32_t buckets = rc ? 0 : 1u << bits;
     if (rc == 0)
-        rc = widen_slices(&w, nslices + slices_of(nseries) + buckets, slices_of(nseries), buckets);
+        rc = widen_slices(&w, nslices + cold_slices(nseries) + buckets, cold_slices(nseries), buckets);
     size_t head = w.out.len;
     if (rc == 0)
         rc = add(&w, w.in.p, (size_t)(w.in.end - w.in.p));
